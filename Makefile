@@ -1,0 +1,42 @@
+# make train    install into .venv, train the chapter's GRU, print perplexities and a sample, draw the curves
+# make test     install with the test tools, run the whole test suite
+# make docs     build the site into docs/_build/html
+# make bench    run the benchmarks, each peer in an environment of its own
+# make clean    remove what the others made (but no run)
+
+SHELL := /bin/bash
+VENV  := .venv
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: train test docs bench clean
+
+train: $(VENV)/installed
+	$(BIN)/gluon-deeprnn train --recipe chapter-gru
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "the site: docs/_build/html/index.html"
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) docs/_build docs/api build *.egg-info
+
+$(VENV)/python-ready:
+	@bash .ci/make-venv $(VENV) $(PYTHON)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/python-ready setup.cfg pyproject.toml
+	@echo "installing into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/python-ready setup.cfg pyproject.toml
+	@echo "installing into $(VENV), with the tools for $*"
+	@$(PIP) install --editable '.[$*]'
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,115 @@
+"""Checks of what callers pass in: one message form, used by every room.
+
+MXNet reports a bad argument late, elsewhere, or not at all, so each public function checks its arguments before any
+work is done.  The message is always ``<name> must be <rule>; got <value>``, with a remedy behind it when there is one.
+"""
+
+import difflib
+import math
+import numbers
+from typing import Any, Iterable, Optional, Sequence, Tuple
+
+
+class InputError(ValueError):
+    """Something that a caller passed in is not usable.
+
+    Parameters
+    ----------
+    name : str
+        What is wrong: an argument, a file, a setting.
+    rule : str
+        What it must be.
+    got : object
+        What it was; shown by ``repr``, a string type that is not meant to be quoted by its text.
+    remedy : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn._checks import InputError
+    >>> str(InputError('num_hiddens', 'a positive integer', 0))
+    'num_hiddens must be a positive integer; got 0'
+    """
+
+    def __init__(self, name: str, rule: str, got: object, remedy: Optional[str] = None) -> None:
+        shown = got.text if isinstance(got, Described) else repr(got)
+        if len(shown) > 200:
+            shown = shown[:197] + "..."
+        message = f"{name} must be {rule}; got {shown}"
+        super().__init__(message + (f" ({remedy})" if remedy else ""))
+
+
+class Described:
+    """A value for `InputError` that is told in words, such as ``5 characters``, and not quoted."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def integer(name: str, value: Any, *, at_least: int) -> int:
+    """``value`` as an int, if it is an integer of at least ``at_least``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < at_least:
+        rule = {0: "a non-negative integer", 1: "a positive integer"}.get(at_least, f"an integer, at least {at_least}")
+        raise InputError(name, rule, value)
+    return int(value)
+
+
+def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_least: float = -math.inf,
+           below: float = math.inf, at_most: float = math.inf) -> float:
+    """``value`` as a float, if it is a finite real number inside the given bounds; ``rule`` says them in words."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not real or not (above < value < below and at_least <= value <= at_most):
+        raise InputError(name, rule, value)
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """``value`` as a float, if it is a number above 0."""
+    return number(name, value, "a number above 0", above=0)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """``value`` as a float, if it is a number of at least 0."""
+    return number(name, value, "a number, at least 0", at_least=0)
+
+
+def fraction(name: str, value: Any) -> float:
+    """``value`` as a float, if it lies in [0, 1)."""
+    return number(name, value, "a number in [0, 1)", at_least=0, below=1)
+
+
+def flag(name: str, value: Any) -> bool:
+    """``value``, if it is True or False."""
+    if not isinstance(value, bool):
+        raise InputError(name, "True or False", value)
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """``value``, if it is a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise InputError(name, "a string, not empty", value)
+    return value
+
+
+def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+    """``value``, if it is one of ``choices``; otherwise the error lists them and guesses what was meant."""
+    known = list(choices)
+    if isinstance(value, str) and value in known:
+        return value
+    raise InputError(name, "one of " + ", ".join(known), value, did_you_mean(value, known))
+
+
+def did_you_mean(value: Any, choices: Iterable[str]) -> Optional[str]:
+    """The remedy for a misspelt name, or None when nothing is near."""
+    near = difflib.get_close_matches(str(value).lower(), list(choices), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else None
+
+
+def shape(name: str, array: Any, expected: Sequence[Optional[int]]) -> Tuple[int, ...]:
+    """The shape of ``array``, if it is ``expected``, where None stands for any size."""
+    got = getattr(array, "shape", None)
+    if got is None or len(got) != len(expected) or any(e not in (None, g) for e, g in zip(expected, got)):
+        wanted = "(" + ", ".join("any" if e is None else str(e) for e in expected) + ")"
+        raise InputError(name, f"an array of shape {wanted}", Described(f"shape {got}") if got is not None else array)
+    return tuple(got)

@@ -1,0 +1,32 @@
+"""Judge a trained model: perplexity and bits per character, in one line."""
+
+import argparse
+import sys
+
+from gluon_deeprnn.data import BatchSource, read_texts
+from gluon_deeprnn.evaluation import evaluate
+from gluon_deeprnn.runs.run import load_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
+    parser.add_argument("--text", metavar="FILE", action="append",
+                        help="judge by this text, read as one stream (repeatable); "
+                        "default: the run's test part, or its validation windows where it has none")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print one line on stdout, and on stderr what it was judged by."""
+    trained = load_run(arguments.folder)
+    if arguments.text:
+        stream, per_token, unknown = trained.stream(read_texts(arguments.text))
+        batches: BatchSource = stream
+        judged = ", ".join(arguments.text)
+        if unknown:
+            judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
+    else:
+        part, batches, per_token = trained.data().judged_by()
+        judged = f"the {part} part of its own text"
+    print(f"gluon-deeprnn: judged by {judged}", file=sys.stderr)
+    print(evaluate(trained.model, batches, characters_per_token=per_token))

@@ -1,0 +1,20 @@
+"""Tell what this machine offers: versions, contexts, threads."""
+
+import argparse
+
+from gluon_deeprnn import runtime
+from gluon_deeprnn.devices import num_gpus
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: it has no flags."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print one fact a line."""
+    for name, version in runtime.versions().items():
+        print(f"{name}: {version}")
+    print("contexts: " + ", ".join(["cpu", *(f"gpu({i})" for i in range(num_gpus()))]))
+    threads = runtime.threads()
+    print(f"threads: {'chosen by MXNet' if threads is None else threads} (usable cores: {runtime.usable_cores()})")
+    print(f"keeps freed memory: {'yes' if runtime.keeps_memory else 'no'}")

@@ -1,0 +1,87 @@
+"""The command line's parser and its exit codes: 0 done, 2 bad usage or input, 130 after Ctrl-C."""
+
+import argparse
+import logging
+import os
+import sys
+from typing import Any, List, NoReturn, Optional, Sequence
+
+from gluon_deeprnn import __version__
+from gluon_deeprnn._checks import InputError, did_you_mean
+from gluon_deeprnn.cli import evaluate, generate, info, recipes, train
+
+_COMMANDS = (train, generate, evaluate, recipes, info)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors have the one form of this package's errors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError("usage", f"as `{self.prog} --help` says", _Message(message))
+
+
+class _Message:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="gluon-deeprnn", allow_abbrev=False,
+                     description="Deep recurrent language models in MXNet Gluon: train, write, judge.")
+    parser.add_argument("--version", action="version", version=f"gluon_deeprnn {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for module in _COMMANDS:
+        name = module.__name__.rsplit(".", 1)[1]
+        about = (module.__doc__ or "").strip().splitlines()[0]
+        subparser = subparsers.add_parser(name, help=about[0].lower() + about[1:].rstrip("."), description=about,
+                                          allow_abbrev=False)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    names = [module.__name__.rsplit(".", 1)[1] for module in _COMMANDS]
+    first = arguments[0] if arguments else None
+    if first is None:
+        parser.print_help()
+        parser.exit(0)
+    if not first.startswith("-") and first not in names:
+        raise InputError("command", "one of " + ", ".join(names), first, did_you_mean(first, names))
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        flags = _flags(parser, known.command)
+        raise InputError("option", f"one that `gluon-deeprnn {known.command} --help` lists", unknown[0],
+                         did_you_mean(unknown[0], flags))
+    return known
+
+
+def _flags(parser: argparse.ArgumentParser, command: Optional[str]) -> List[str]:
+    choices: Any = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
+    return [flag for action in choices[command]._actions for flag in action.option_strings] if command else []
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run one command; return its exit status."""
+    logging.basicConfig(format="gluon-deeprnn: %(message)s")
+    try:
+        try:
+            known = _parse(sys.argv[1:] if arguments is None else arguments)
+            known.run(known)
+            sys.stdout.flush()
+            return 0
+        except InputError as error:
+            message = " ".join(str(error).split())
+            print(f"gluon-deeprnn: error: {message}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt as interrupt:
+            if interrupt.args:
+                print(interrupt.args[0], file=sys.stderr)
+            return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

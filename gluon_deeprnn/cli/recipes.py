@@ -1,0 +1,20 @@
+"""List the recipes with what they were measured to give."""
+
+import argparse
+
+from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: it has no flags."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print a paragraph for each recipe."""
+    for name in recipe_names():
+        recipe = read_recipe(name)
+        measured = recipe.measured
+        print(f"{name}: {recipe.about}\n"
+              f"  perplexity {measured['train_ppl']} training, {measured['val_ppl']} validation after "
+              f"{measured['epochs']} epochs; {measured['seconds']} s on {measured['machine']}\n"
+              f"  {measured['command']}")

@@ -1,0 +1,66 @@
+"""Train a model and write its run folder."""
+
+import argparse
+import shlex
+from typing import Any, Dict
+
+from gluon_deeprnn._checks import InputError
+from gluon_deeprnn.runs.config import settings, typed
+from gluon_deeprnn.runs.folder import RunFolder
+from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
+from gluon_deeprnn.runs.run import begin_run, next_free, resume_run
+
+_DEFAULT_RECIPE = "chapter-gru"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command: one for each setting of a run, and where it goes."""
+    parser.add_argument("--recipe", metavar="NAME", help=f"settings to start from: {', '.join(recipe_names())} "
+                        f"(default {_DEFAULT_RECIPE}); each flag below overrides one of them")
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the run in --out (with --max-epochs: for longer)")
+    for name, meaning, default in settings():
+        many = isinstance(default, tuple)
+        parser.add_argument("--" + name.replace("_", "-"), metavar="FILE" if many else type(default).__name__.upper()
+                            if isinstance(default, (int, float)) else "NAME", dest=name, help=meaning,
+                            default=None, action="append" if many else "store")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, or go on training, and say what came of it."""
+    given: Dict[str, Any] = {name: getattr(arguments, name) for name, _, _ in settings()
+                             if getattr(arguments, name) is not None}
+    given = {name: value if isinstance(value, list) else typed(name, value) for name, value in given.items()}
+    if arguments.resume:
+        if arguments.out is None:
+            raise InputError("out", "given with --resume", None)
+        other = sorted((given.keys() - {"max_epochs"}) | ({"recipe"} if arguments.recipe else set()))
+        if other:
+            raise InputError("settings with --resume", "left out, but for max_epochs", ", ".join(other))
+        folder = RunFolder(arguments.out)
+    else:
+        name = arguments.recipe or _DEFAULT_RECIPE
+        config = read_recipe(name).config.replace(**given)
+        folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
+    try:
+        if arguments.resume:
+            result = resume_run(folder, given.get("max_epochs"))
+        else:
+            result = begin_run(config, folder, None if given.keys() - {"ctx", "seed", "corpus"} else name)
+    except KeyboardInterrupt:
+        if not folder.has_checkpoint():
+            raise
+        command = f"gluon-deeprnn train --resume --out {shlex.quote(str(folder))}"
+        raise KeyboardInterrupt(f"\nstopped; nothing is lost. To go on:  {command}") from None
+    _report(folder, result)
+
+
+def _report(folder: RunFolder, result: Dict[str, Any]) -> None:
+    print(f"perplexity {result['last_train_ppl']:.2f} training, {result['last_val_ppl']:.2f} validation "
+          f"after {result['epochs']} epochs ({result['seconds']:.0f} s, {result['tokens_per_second']:,.0f} tokens/s)")
+    print(f"best model: epoch {result['best_epoch']}, perplexity {result['val_ppl']:.2f} validation"
+          + (f", {result['test_ppl']:.2f} test" if result["test_ppl"] is not None else "")
+          + f", {result['bits_per_char']:.3f} bits per character")
+    print((folder.path / "sample.txt").read_text(encoding="utf-8").rstrip())
+    print(f"curves: {folder.path / 'curves.png'}")

@@ -1,0 +1,79 @@
+"""Batches for truncated backpropagation through time: every sequence goes on where it stopped in the batch before."""
+
+from typing import Iterator
+
+import numpy
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.data.windows import Batch
+
+
+class Stream:
+    """A batch source that reads a text as ``batch_size`` columns side by side, ``num_steps`` rows at a time.
+
+    The alphabet in 3 columns, 4 steps a batch; the state of each column is carried from batch to batch::
+
+              column 0   column 1   column 2
+        x 0   a b c d    i j k l    q r s t      y is x, one letter on
+        x 1   e f g h    m n o p    u v w x
+
+    Tokens that do not fill a row of all columns (``y`` and ``z`` above are needed to predict, no more) are left out;
+    with one column none is.  The last batch is shorter when the rows do not divide by ``num_steps``.
+
+    Parameters
+    ----------
+    tokens : numpy.ndarray
+        Indices, int32, one dimension; at least ``batch_size + 1`` of them.
+    batch_size, num_steps : int
+        Columns, and rows of a batch.
+
+    Attributes
+    ----------
+    carries_state : bool
+        True: the state after a batch is the state before the next.
+
+    Source
+    ------
+    Williams and Peng, "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent Network Trajectories",
+    1990.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from gluon_deeprnn.data.bptt import Stream
+    >>> for x, y in Stream(numpy.arange(26, dtype='int32'), batch_size=3, num_steps=4):
+    ...     print(x[:, 0].tolist(), y[:, 2].tolist())
+    [0, 1, 2, 3] [17, 18, 19, 20]
+    [4, 5, 6, 7] [21, 22, 23, 24]
+    """
+
+    carries_state = True
+
+    def __init__(self, tokens: numpy.ndarray, *, batch_size: int, num_steps: int) -> None:
+        self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
+        self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
+        if len(tokens) < batch_size + 1:
+            raise _checks.InputError("tokens", f"at least {batch_size + 1} tokens long for {batch_size} columns",
+                                     _checks.Described(f"{len(tokens)} tokens"), "use a smaller batch_size")
+        rows = (len(tokens) - 1) // batch_size
+        self._x = tokens[:batch_size * rows].reshape(batch_size, rows)
+        self._y = tokens[1:batch_size * rows + 1].reshape(batch_size, rows)
+
+    def __len__(self) -> int:
+        """The number of batches; the last one may be shorter."""
+        return -(-self._x.shape[1] // self.num_steps)
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens are predicted in one pass."""
+        return self._x.size
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from number ``start`` on: (x, y), each (num_steps, batch_size), int32."""
+        for i in range(start * self.num_steps, self._x.shape[1], self.num_steps):
+            rows = slice(i, i + self.num_steps)
+            yield numpy.ascontiguousarray(self._x[:, rows].T), numpy.ascontiguousarray(self._y[:, rows].T)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches, in the order of the text."""
+        return self.batches()

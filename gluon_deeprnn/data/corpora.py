@@ -1,0 +1,207 @@
+"""Where texts come from: *The Time Machine*, a text that Python itself brings, or files of the user's own."""
+
+import dataclasses
+import hashlib
+import logging
+import os
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import List, Sequence, Union
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.storage import replace_file
+
+TIME_MACHINE_URL = "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
+TIME_MACHINE_SHA1 = "090b5e7e70c295757f55df93cb0a180b9691891a"
+_TIME_MACHINE_BYTES = 178_979
+_log = logging.getLogger(__name__)
+
+CORPORA = ("time-machine", "python-docs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A named text, as it was found (before cleaning).
+
+    Attributes
+    ----------
+    name : str
+        The corpus's name, or the file's.
+    text : str
+        Its characters, line ends as line feeds, without Project Gutenberg's header and footer.
+    sha1 : str
+        SHA-1 of its bytes, in hexadecimal.
+    """
+
+    name: str
+    text: str
+    sha1: str
+
+
+class CorpusUnavailable(_checks.InputError):
+    """A corpus is not on this machine and could not be fetched."""
+
+
+def corpus(name: str) -> Source:
+    """A corpus by its name: ``time-machine`` or ``python-docs``.
+
+    Raises
+    ------
+    ValueError
+        For another name, and when the corpus cannot be had (`CorpusUnavailable`).
+    """
+    return time_machine() if _checks.one_of("corpus", name, CORPORA) == "time-machine" else python_docs()
+
+
+def time_machine(timeout: float = 10) -> Source:
+    """H. G. Wells, *The Time Machine*, in D2L's edition.
+
+    It is read from ``$GLUON_DEEPRNN_DATA/timemachine.txt``, else from the user's cache, else downloaded into the cache
+    from D2L's public address.  Nothing but the one right text, by its SHA-1, is accepted.
+
+    Parameters
+    ----------
+    timeout : float, default 10
+        Seconds that the whole download may take.
+
+    Raises
+    ------
+    CorpusUnavailable
+        When none of the three has it.
+    """
+    folder = os.environ.get("GLUON_DEEPRNN_DATA")
+    if folder:
+        path = Path(folder) / "timemachine.txt"
+        if path.exists():
+            content = path.read_bytes()
+            digest = hashlib.sha1(content).hexdigest()
+            if digest != TIME_MACHINE_SHA1:
+                raise _checks.InputError(str(path), f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
+            return _decode("time-machine", content, path)
+    cached = cache_folder() / "timemachine.txt"
+    if not cached.exists() or hashlib.sha1(cached.read_bytes()).hexdigest() != TIME_MACHINE_SHA1:
+        content = _download(TIME_MACHINE_URL, timeout, _TIME_MACHINE_BYTES)
+        digest = hashlib.sha1(content).hexdigest()
+        if digest != TIME_MACHINE_SHA1:
+            raise CorpusUnavailable(TIME_MACHINE_URL, f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
+        try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(cached, content)
+        except OSError as error:  # a read-only home: the text is used, and downloaded again next time
+            _log.warning("%s could not be written: %s", cached, error.strerror)
+        return _decode("time-machine", content, cached)
+    return _decode("time-machine", cached.read_bytes(), cached)
+
+
+def cache_folder() -> Path:
+    """Where downloaded texts are kept: ``$XDG_CACHE_HOME/gluon_deeprnn``, or the platform's usual place."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "gluon_deeprnn"
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "gluon_deeprnn"
+
+
+def _download(url: str, timeout: float, size: int) -> bytes:
+    """The ``size`` bytes behind ``url``; no more are ever read, and ``timeout`` bounds the whole of it."""
+    deadline = time.monotonic() + timeout
+    content = bytearray()
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as response:
+            while len(content) <= size:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no answer within {timeout:g} seconds")
+                block = response.read1(min(65536, size + 1 - len(content)))
+                if not block:
+                    break
+                content += block
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise CorpusUnavailable(
+            "time-machine", "at hand or to be downloaded", _checks.Described(f"{url}: {reason}"),
+            "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs") from None
+    return bytes(content)
+
+
+def python_docs() -> Source:
+    """The prose of Python's own language reference, which the standard library carries as ``pydoc_data.topics``.
+
+    Real English, on every machine; the text differs a little from one version of Python to the next.
+    """
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:  # some distributions pack the standard library without it
+        raise CorpusUnavailable("python-docs", "in this Python's standard library",
+                                _checks.Described("no pydoc_data.topics"), "pass a text of your own") from None
+    paragraphs = [p.strip("\n") for topic in sorted(topics) for p in re.split(r"\n\s*\n", topics[topic])]
+    prose = "\n\n".join(dict.fromkeys(p for p in paragraphs if _is_prose(p)))  # topics repeat one another
+    return Source("python-docs", prose + "\n", hashlib.sha1((prose + "\n").encode()).hexdigest())
+
+
+def _is_prose(paragraph: str) -> bool:
+    lines = paragraph.splitlines()
+    marked = any(re.match(r"\s*(>>>|\.\. |\||\*\*\*|===|---|\^\^\^|~~~|\+--)", line) for line in lines)
+    letters = sum(character.isalpha() or character.isspace() for character in paragraph)
+    sentence = re.match(r"\s*[\"*(]?[A-Z]", paragraph) and paragraph.rstrip()[-1] in ".:)"
+    return bool(sentence) and not marked and len(paragraph) >= 60 and letters >= 0.85 * len(paragraph)
+
+
+def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
+    """Text files as named sources; each keeps its file name, a number added where two are alike.
+
+    Raises
+    ------
+    ValueError
+        For a file that is missing, empty or not UTF-8.
+    """
+    sources: List[Source] = []
+    for path in map(Path, paths):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _checks.InputError("text", "a file that can be read",
+                                     _checks.Described(f"{str(path)!r}: {error.strerror}")) from None
+        taken = [source.name for source in sources]
+        name = next(n for n in [path.name, *(f"{path.name} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
+        sources.append(_decode(name, content, path))
+    return sources
+
+
+def _decode(name: str, content: bytes, path: Path) -> Source:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _checks.InputError(
+            "text", "UTF-8", _checks.Described(f"{str(path)!r}, byte {content[error.start]:#04x} at {error.start}"),
+            "convert it first, for example: iconv -f CP949 -t UTF-8 FILE") from None
+    if "\0" in text:
+        raise _checks.InputError("text", "a text", _checks.Described(f"{str(path)!r}, which holds zero bytes"))
+    text = strip_gutenberg(text.replace("\r\n", "\n").replace("\r", "\n"))
+    if not text.strip():
+        raise _checks.InputError("text", "a text with something in it", str(path))
+    return Source(name, text, hashlib.sha1(content).hexdigest())
+
+
+def strip_gutenberg(text: str) -> str:
+    r"""A text without the header and footer that Project Gutenberg puts around it; other texts as they are.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.corpora import strip_gutenberg
+    >>> strip_gutenberg('About\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nOnce\n*** END OF THIS PROJECT GUT')
+    'Once\n'
+    """
+    start = re.search(r"^\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG[^\n]*\n", text, re.MULTILINE)
+    end = re.search(r"^\*\*\* ?END OF (THE|THIS) PROJECT GUT", text, re.MULTILINE)
+    return text[start.end() if start else 0:end.start() if end else len(text)].lstrip("\n")
+
+
+def default_corpus() -> Source:
+    """``time-machine`` when it can be had, else ``python-docs``, and then a warning in the log (stderr) says so."""
+    try:
+        return time_machine()
+    except CorpusUnavailable as error:
+        _log.warning("training on python-docs instead: %s", error)
+        return python_docs()

@@ -1,0 +1,202 @@
+"""A text, its vocabulary, and the batches to train, validate and test on."""
+
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.data.bptt import Stream
+from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
+from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, tokenize
+from gluon_deeprnn.data.vocab import Vocab
+from gluon_deeprnn.data.windows import Windows
+
+PROTOCOLS = ("d2l", "book")
+_TEST_SHARE, _VAL_SHARE = 0.10, 0.05
+_EVALUATION_STEPS = 128
+
+BatchSource = Union[Windows, Stream]
+
+
+class TextData:
+    """Texts, cut into what a model is trained on and what it is judged by.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        The texts, in order.
+    batch_size, num_steps : int
+        Sequences in a training batch, and tokens in each.
+    protocol : {"d2l", "book"}, default "d2l"
+        ``d2l``: overlapping windows, the first ``num_train`` to train and the next ``num_val`` to validate, each from a
+        zero state; there is no test part.  ``book``: each text is cut by position, 85% to train by truncated
+        backpropagation through time, the next 5% to validate, the last 10% to test; those two are read as one stream.
+    cleaning : {"d2l", "unicode"}, default "d2l"
+        See `gluon_deeprnn.data.tokens.clean`.
+    tokens : {"char", "word"}, default "char"
+        What a token is.
+    min_freq : int, default 0
+        Tokens that occur less often are unknown.
+    num_train, num_val : int, default 10000 and 5000
+        Windows of the ``d2l`` protocol.  A text with fewer windows is shared out in the same proportion.
+    vocab : Vocab, optional
+        Use this one; otherwise it is made of the whole text (``d2l``, as in the book) or the training part (``book``).
+    seed : int, default 0
+        Repeats the order of the windows.
+
+    Attributes
+    ----------
+    vocab : Vocab
+    sources : list of Source
+    num_tokens : int
+        Tokens of all texts together.
+    num_train, num_val : int
+        Windows really used (``d2l``).
+
+    Raises
+    ------
+    ValueError
+        "text must be at least 35 tokens long ...; got 12 tokens", and likewise for the others.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Language Models" (``d2l``).
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import TextData
+    >>> from gluon_deeprnn.data import Source
+    >>> data = TextData([Source('fox', 'The quick brown fox jumps over the lazy dog. ' * 9, '')], 16, 8)
+    >>> data.num_train, data.num_val, len(data.vocab)
+    (259, 129, 28)
+    >>> x, y = next(iter(data.train_dataloader()))
+    >>> x.shape
+    (8, 16)
+    """
+
+    def __init__(self, sources: Sequence[Source], batch_size: int, num_steps: int, *, protocol: str = "d2l",
+                 cleaning: str = "d2l", tokens: str = "char", min_freq: int = 0, num_train: int = 10000,
+                 num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0) -> None:
+        self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
+        self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
+        self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
+        self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
+        self.kind = _checks.one_of("tokens", tokens, TOKENS)
+        self.seed = _checks.integer("seed", seed, at_least=0)
+        min_freq = _checks.integer("min_freq", min_freq, at_least=0)
+        self.num_train = _checks.integer("num_train", num_train, at_least=1)
+        self.num_val = _checks.integer("num_val", num_val, at_least=1)
+        self.sources = list(sources)
+        if not self.sources or not all(isinstance(source, Source) for source in self.sources):
+            raise _checks.InputError("sources", "a sequence of Source, not empty", sources)
+        texts = [tokenize(clean(source.text, cleaning), tokens) for source in self.sources]
+        self.num_tokens = sum(map(len, texts))
+        build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
+        parts, vocab_tokens = build(texts)
+        self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=cleaning, kind=tokens)
+        self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
+        self.characters_per_token = {name: characters_per_token(part, tokens) for name, part in parts.items()}
+
+    @classmethod
+    def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
+                   **options: Any) -> "TextData":
+        """The same from UTF-8 text files; see `TextData` for the options."""
+        return cls(read_texts(paths), batch_size, num_steps, **options)
+
+    def _cut_into_windows(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
+        whole = [token for text in texts for token in text]
+        available = len(whole) - self.num_steps
+        if available < 2:
+            self._refuse(self.num_steps + 2)
+        if available < self.num_train + self.num_val:
+            share = self.num_train / (self.num_train + self.num_val)
+            self.num_train = min(max(1, round(available * share)), available - 1)
+            self.num_val = available - self.num_train
+        return {"all": whole}, whole
+
+    def _cut_by_position(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
+        parts: Dict[str, List[str]] = {"train": [], "val": [], "test": []}
+        for text in texts:
+            test = len(text) - round(len(text) * _TEST_SHARE)
+            val = test - round(len(text) * _VAL_SHARE)
+            for name, part in zip(parts, (text[:val], text[val:test], text[test:])):
+                parts[name] += part
+        needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # so that 85% fill a row, and 5% hold two tokens
+        if self.num_tokens < needed or min(map(len, parts.values())) < 2:
+            self._refuse(needed)
+        return parts, parts["train"]
+
+    def _refuse(self, needed: int) -> None:
+        raise _checks.InputError(
+            "text", f"at least {needed} tokens long for batch_size={self.batch_size} and num_steps={self.num_steps}",
+            _checks.Described(f"{self.num_tokens} tokens"))
+
+    def train_dataloader(self) -> BatchSource:
+        """The training batches."""
+        if self.protocol == "d2l":
+            return Windows(self._parts["all"], 0, self.num_train, batch_size=self.batch_size, num_steps=self.num_steps,
+                           shuffle=True, seed=self.seed)
+        return Stream(self._parts["train"], batch_size=self.batch_size, num_steps=self.num_steps)
+
+    def val_dataloader(self) -> BatchSource:
+        """The validation batches."""
+        if self.protocol == "d2l":
+            return Windows(self._parts["all"], self.num_train, self.num_val, batch_size=self.batch_size,
+                           num_steps=self.num_steps)
+        return self.stream(self._parts["val"])
+
+    def test_dataloader(self) -> Optional[Stream]:
+        """The test part as one stream; None where the protocol has none."""
+        return self.stream(self._parts["test"]) if self.protocol == "book" else None
+
+    def judged_by(self) -> Tuple[str, BatchSource, float]:
+        """What the finished model is judged by: the part's name, its batches, the characters of a token."""
+        test = self.test_dataloader()
+        if test is not None:
+            return "test", test, self.characters_per_token["test"]
+        return "validation", self.val_dataloader(), self.characters_per_token["all"]
+
+    @staticmethod
+    def stream(tokens: numpy.ndarray) -> Stream:
+        """Indices as one stream to be judged on: one column, the state carried, every token but the first predicted."""
+        return Stream(tokens, batch_size=1, num_steps=_EVALUATION_STEPS)
+
+    def opening(self, num_tokens: int = 6) -> str:
+        """The first tokens of the text, as a prefix to continue."""
+        first = next(iter(self._parts.values()))[:num_tokens]
+        return "".join(self.vocab.addition(i) for i in first if i != self.vocab.unknown_index).strip()
+
+
+class TimeMachine(TextData):
+    """*The Time Machine*, as the chapter uses it.
+
+    Parameters
+    ----------
+    batch_size, num_steps : int
+        Windows in a batch, and characters in each.
+    num_train, num_val : int, default 10000 and 5000
+        How many windows to train on, and to validate on.
+    **options
+        As for `TextData`.
+
+    Raises
+    ------
+    ValueError
+        When the text is not on this machine and cannot be downloaded, with what to do about it.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Language Models".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import TimeMachine
+    >>> data = TimeMachine(batch_size=1024, num_steps=32)  # doctest: +SKIP
+    >>> data.num_tokens, len(data.vocab)  # doctest: +SKIP
+    (173428, 28)
+    """
+
+    def __init__(self, batch_size: int, num_steps: int, num_train: int = 10000, num_val: int = 5000,
+                 **options: Any) -> None:
+        super().__init__([time_machine()], batch_size, num_steps, num_train=num_train, num_val=num_val, **options)

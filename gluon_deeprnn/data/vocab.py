@@ -1,0 +1,135 @@
+"""Tokens and their indices."""
+
+import collections
+import json
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
+
+import gluonnlp
+import numpy
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, clean, tokenize
+
+UNKNOWN = "<unk>"
+
+
+class Vocab:
+    """The tokens of a text, each with an index; the unknown token has index 0, the others follow by frequency.
+
+    Built on `gluonnlp.Vocab`.  It also knows how its text was cleaned and split, so that a prefix can be treated alike.
+
+    Parameters
+    ----------
+    tokens : sequence of str or mapping of str to int, optional
+        The tokens of a text, or how often each occurs.
+    min_freq : int, default 0
+        Tokens that occur less often are unknown.
+    reserved_tokens : sequence of str, optional
+        Tokens to have in any case.
+    cleaning : {"d2l", "unicode"}, optional
+        How prefixes are cleaned; None leaves them as they are.
+    kind : {"char", "word"}, default "char"
+        What a token is.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Converting Raw Text into Sequence Data".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import Vocab
+    >>> vocab = Vocab('the time traveller')
+    >>> len(vocab), vocab['t'], vocab[['t', 'e', '?']]
+    (11, 2, [2, 1, 0])
+    >>> vocab.to_tokens([2, 1])
+    ['t', 'e']
+    """
+
+    def __init__(self, tokens: Union[Sequence[str], Mapping[str, int]] = (), min_freq: int = 0,
+                 reserved_tokens: Sequence[str] = (), *, cleaning: Optional[str] = None, kind: str = "char") -> None:
+        counts = collections.Counter(tokens)
+        counts.pop(UNKNOWN, None)
+        min_freq = _checks.integer("min_freq", min_freq, at_least=0)
+        self._describe(cleaning, kind)
+        self._vocab = gluonnlp.Vocab(
+            counts, min_freq=max(1, min_freq), unknown_token=UNKNOWN, padding_token=None, bos_token=None,
+            eos_token=None, reserved_tokens=list(reserved_tokens) or None)
+
+    def _describe(self, cleaning: Optional[str], kind: str) -> None:
+        self.cleaning = None if cleaning is None else _checks.one_of("cleaning", cleaning, CLEANINGS)
+        self.kind = _checks.one_of("kind", kind, TOKENS)
+
+    def __len__(self) -> int:
+        return len(self._vocab)
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._vocab.token_to_idx
+
+    def __getitem__(self, tokens: Union[str, Sequence[str]]) -> Any:
+        """The index of a token, or the list of indices of several; 0 for an unknown one."""
+        return self._vocab[tokens]
+
+    def to_tokens(self, indices: Union[int, Iterable[int]]) -> Any:
+        """The token of an index, or the list of tokens of several (a list of one for a list of one)."""
+        if isinstance(indices, (int, numpy.integer)):
+            return self._vocab.to_tokens(int(indices))
+        return self._vocab.to_tokens([int(i) for i in indices])
+
+    @property
+    def idx_to_token(self) -> List[str]:
+        """All tokens, by index."""
+        return self._vocab.idx_to_token
+
+    @property
+    def unknown_index(self) -> int:
+        """The index of the unknown token."""
+        return self._vocab[UNKNOWN]
+
+    def encode(self, tokens: Sequence[str]) -> numpy.ndarray:
+        """Indices of tokens, int32."""
+        return numpy.array(self._vocab[list(tokens)], dtype=numpy.int32)
+
+    def split(self, text: str) -> List[str]:
+        """The tokens of a text, cleaned and split as this vocabulary's text was."""
+        return tokenize(clean(text, self.cleaning) if self.cleaning else text, self.kind)
+
+    def encode_prefix(self, prefix: str) -> numpy.ndarray:
+        """Indices of the tokens of a text that someone typed.
+
+        Raises
+        ------
+        ValueError
+            When nothing is left of it, or when it holds tokens that the vocabulary does not know.
+        """
+        if not isinstance(prefix, str):
+            raise _checks.InputError("prefix", "a string", prefix)
+        tokens = self.split(prefix)
+        unknown = [token for token in dict.fromkeys(tokens) if token not in self or token == UNKNOWN]
+        if unknown:
+            raise _checks.InputError("prefix", "made of tokens that the vocabulary knows",
+                                     _checks.Described(", ".join(map(repr, unknown))))
+        if not tokens:
+            raise _checks.InputError("prefix", "at least one token, after cleaning", prefix)
+        return self.encode(tokens)
+
+    def addition(self, index: int) -> str:
+        """What a token adds to a text: itself, for words with the space before it."""
+        return ("" if self.kind == "char" else " ") + self.to_tokens(index)
+
+    def to_json(self) -> str:
+        """Return the vocabulary as JSON text."""
+        return json.dumps({"kind": self.kind, "cleaning": self.cleaning, "vocab": json.loads(self._vocab.to_json())},
+                          ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Vocab":
+        """The vocabulary that `to_json` wrote."""
+        try:
+            stored = json.loads(text)
+            vocab = cls()
+            vocab._describe(stored["cleaning"], stored["kind"])
+            vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))
+            return vocab
+        except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+            raise _checks.InputError("vocab.json", "a vocabulary that this package wrote",
+                                     _checks.Described(f"{type(error).__name__}: {error}")) from None

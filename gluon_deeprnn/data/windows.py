@@ -1,0 +1,91 @@
+"""Batches of overlapping windows, each read from a zero state: the chapter's way."""
+
+from typing import Iterator, Tuple
+
+import numpy
+
+from gluon_deeprnn import _checks
+
+Batch = Tuple[numpy.ndarray, numpy.ndarray]
+
+
+class Windows:
+    """A batch source of windows that begin at every position of a stretch of text.
+
+    Window i holds tokens i .. i + num_steps - 1; what is to be predicted are tokens i + 1 .. i + num_steps.  Batches
+    are cut out of the one array of tokens, so memory does not grow with ``num_steps``.
+
+    Parameters
+    ----------
+    tokens : numpy.ndarray
+        Indices of the whole text, int32, one dimension.
+    first, num : int
+        The first window, and how many.
+    batch_size, num_steps : int
+        Windows in a batch, and tokens in a window.
+    shuffle : bool, default False
+        Draw the windows in another order in every epoch.
+    seed : int, default 0
+        Repeats the orders.
+
+    Attributes
+    ----------
+    carries_state : bool
+        False: a window does not continue the one before.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Language Models", partitioning sequences.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from gluon_deeprnn.data.windows import Windows
+    >>> windows = Windows(numpy.arange(100, dtype='int32'), 0, 5, batch_size=3, num_steps=4)
+    >>> [x.shape for x, y in windows]
+    [(4, 3), (4, 2)]
+    >>> x, y = next(iter(windows))
+    >>> x[:, 1].tolist(), y[:, 1].tolist()
+    ([1, 2, 3, 4], [2, 3, 4, 5])
+    """
+
+    carries_state = False
+
+    def __init__(self, tokens: numpy.ndarray, first: int, num: int, *, batch_size: int, num_steps: int,
+                 shuffle: bool = False, seed: int = 0) -> None:
+        self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
+        self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
+        self.num_windows = _checks.integer("num", num, at_least=1)
+        first = _checks.integer("first", first, at_least=0)
+        needed = first + num + num_steps
+        if len(tokens) < needed:
+            raise _checks.InputError("tokens", f"at least {needed} tokens long",
+                                     _checks.Described(f"{len(tokens)} tokens"))
+        view = numpy.lib.stride_tricks.sliding_window_view(tokens, num_steps + 1)  # (all windows, T + 1), no copy
+        self._windows = view[first:first + num]
+        self._shuffle = _checks.flag("shuffle", shuffle)
+        self._seed = _checks.integer("seed", seed, at_least=0)
+        self._next_epoch = 0
+
+    def __len__(self) -> int:
+        """The number of batches; the last one may be smaller."""
+        return -(-self.num_windows // self.batch_size)
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens are predicted in one pass."""
+        return self.num_windows * self.num_steps
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from number ``start`` on: (x, y), each (num_steps, batch_size), int32."""
+        order = numpy.arange(self.num_windows)
+        if self._shuffle:
+            order = numpy.random.default_rng([self._seed, epoch]).permutation(self.num_windows)
+        for i in range(start * self.batch_size, self.num_windows, self.batch_size):
+            block = numpy.ascontiguousarray(self._windows[order[i:i + self.batch_size]].T)  # (T + 1, N)
+            yield block[:-1], block[1:]
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of the next epoch, counted from the first call."""
+        self._next_epoch += 1
+        return self.batches(self._next_epoch - 1)

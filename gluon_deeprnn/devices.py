@@ -1,0 +1,80 @@
+"""Where arrays live: contexts by name, and the GPU when there is one."""
+
+import re
+from typing import Union
+
+from mxnet import context as mx_context
+from mxnet.base import MXNetError
+from mxnet.context import Context as Context
+
+from gluon_deeprnn._checks import InputError, did_you_mean, integer
+
+
+def num_gpus() -> int:
+    """How many GPUs MXNet can use here; 0 with the CPU wheel."""
+    try:
+        return mx_context.num_gpus()
+    except MXNetError:  # a GPU wheel without a driver
+        return 0
+
+
+def try_gpu(i: int = 0) -> Context:
+    """The ``i``-th GPU if there is one, else the CPU.
+
+    Parameters
+    ----------
+    i : int, default 0
+        Number of the GPU, from 0.
+
+    Returns
+    -------
+    mxnet.context.Context
+
+    Source
+    ------
+    Dive into Deep Learning, section "GPUs".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import try_gpu
+    >>> try_gpu(999)
+    cpu(0)
+    """
+    integer("i", i, at_least=0)
+    return mx_context.gpu(i) if num_gpus() > i else mx_context.cpu()
+
+
+def as_context(name: Union[str, Context] = "auto") -> Context:
+    """A context from its name: ``cpu``, ``gpu``, ``gpu(1)``, or ``auto`` for the first GPU, else the CPU.
+
+    Parameters
+    ----------
+    name : str or mxnet.context.Context, default "auto"
+
+    Returns
+    -------
+    mxnet.context.Context
+
+    Raises
+    ------
+    ValueError
+        For another name, and for a GPU that is not there.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.devices import as_context
+    >>> as_context('cpu')
+    cpu(0)
+    """
+    if isinstance(name, Context):
+        name = f"{name.device_type}({name.device_id})"
+    if name == "auto":
+        return try_gpu()
+    match = re.fullmatch(r"(cpu|gpu)(?:\((\d+)\))?", name) if isinstance(name, str) else None
+    if match is None:
+        raise InputError("ctx", "cpu, gpu, gpu(N) or auto", name, did_you_mean(name, ["cpu", "gpu", "auto"]))
+    kind, number = match[1], int(match[2] or 0)
+    if kind == "gpu" and number >= num_gpus():
+        raise InputError("ctx", f"a context that this machine has ({num_gpus()} GPUs that MXNet can use)", name,
+                         "use cpu or auto")
+    return Context(kind, number)

@@ -1,0 +1,136 @@
+"""How good a language model is: perplexity, the same whatever the batch size."""
+
+import dataclasses
+import math
+from typing import Any, List, Optional, Union
+
+import numpy
+from mxnet import np
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.graph import GraphBlock
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a model scored on a text.
+
+    Attributes
+    ----------
+    nll : float
+        Total negative log-likelihood of the predicted tokens, in nats.
+    num_tokens : int
+        How many tokens were predicted.
+    characters_per_token : float
+        Characters that a token stands for; 1 for character models.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.evaluation import Evaluation
+    >>> print(Evaluation(nll=1000.0, num_tokens=800))
+    perplexity 3.490, 1.803 bits per character (800 characters)
+    """
+
+    nll: float
+    num_tokens: int
+    characters_per_token: float = 1.0
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nll / num_tokens); inf where that overflows."""
+        return perplexity(self.nll, self.num_tokens)
+
+    @property
+    def bits_per_character(self) -> float:
+        """Nll in bits, for each character."""
+        return self.nll / math.log(2) / (self.num_tokens * self.characters_per_token)
+
+    def __str__(self) -> str:
+        return (f"perplexity {self.perplexity:.3f}, {self.bits_per_character:.3f} bits per character "
+                f"({round(self.num_tokens * self.characters_per_token)} characters)")
+
+
+def perplexity(nll: float, num_tokens: int) -> float:
+    """Exp of the mean negative log-likelihood, in nats, of ``num_tokens`` tokens.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Language Models", perplexity.
+    """
+    try:
+        return math.exp(nll / num_tokens)
+    except OverflowError:
+        return math.inf
+
+
+class MeanLoss(GraphBlock):
+    """A language model and its loss as one graph: ``loss, state = block(x, y, state)``.
+
+    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
+        """Compute what the class describes."""
+        logits, state = self.model(x, state)  # (T, N, V)
+        log_p = F.npx.log_softmax(logits, axis=-1)
+        return -F.np.mean(F.npx.pick(log_p, y, axis=-1)), state
+
+
+def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
+             device: Optional[Union[str, Context]] = None) -> Evaluation:
+    """Judge a model by a batch source.
+
+    Parameters
+    ----------
+    model : RNNLM or RNNLMScratch
+        The language model.
+    batches : Windows or Stream
+        What it is to predict.  A source that carries its state is read as a stream, the others from zero states.
+    characters_per_token : float, default 1
+        What the bits per character are counted by.
+    device : str or mxnet.context.Context, optional
+        Where to compute; where the parameters are when it is left out.
+
+    Returns
+    -------
+    Evaluation
+        Total loss, perplexity and bits per character; every token counts alike.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from gluon_deeprnn import RNNLM, GRU, evaluate
+    >>> from gluon_deeprnn.data import Stream
+    >>> model = RNNLM(GRU(num_hiddens=8), vocab_size=5)
+    >>> for _, parameter in model.named_parameters():
+    ...     parameter.set_data(parameter.data() * 0)  # the uniform model
+    >>> print(evaluate(model, Stream(numpy.arange(101, dtype='int32') % 5, batch_size=1, num_steps=10)))
+    perplexity 5.000, 2.322 bits per character (100 characters)
+    """
+    characters_per_token = _checks.positive("characters_per_token", characters_per_token)
+    loss = model if isinstance(model, MeanLoss) else MeanLoss(model)
+    loss.hybridize()
+    ctx = next(p for _, p in loss.named_parameters()).list_ctx()[0] if device is None else as_context(device)
+    losses, counts, state = [], [], None
+    for x, y in batches.batches() if hasattr(batches, "batches") else batches:
+        if state is None or not batches.carries_state:
+            state = loss.model.begin_state(x.shape[1], ctx)
+        mean, state = loss(on_device(x, ctx), on_device(y, ctx), state)
+        losses.append(mean)
+        counts.append(x.size)
+    return Evaluation(total_nll(losses, counts), sum(counts), characters_per_token)
+
+
+def on_device(array: numpy.ndarray, ctx: Context) -> np.ndarray:
+    """Token indices as an MXNet array."""
+    return np.array(array, dtype="int32", ctx=ctx)
+
+
+def total_nll(means: List[np.ndarray], counts: List[int]) -> float:
+    """Sum of means over batches times their sizes, in double precision; waits for the means."""
+    return math.fsum(float(mean.item()) * count for mean, count in zip(means, counts))

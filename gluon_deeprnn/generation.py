@@ -1,0 +1,104 @@
+"""Writing text: feed a prefix, then sample one token after the other with the state carried."""
+
+from typing import Any, Iterator, Optional, Union
+
+import numpy
+from mxnet import np
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.devices import Context, as_context
+
+_PREFIX_STEPS = 32
+
+
+def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: float = 0.7, top_k: int = 0,
+             seed: int = 0, device: Optional[Union[str, Context]] = None) -> Iterator[str]:
+    """Continue a text, token by token, as they come.
+
+    Parameters
+    ----------
+    model : RNNLM or RNNLMScratch
+        The language model.
+    vocab : Vocab
+        The vocabulary that it was trained with; the prefix is cleaned and split as its texts were.
+    prefix : str
+        What to continue; at least one token, each known to ``vocab``.
+    length : int
+        How many tokens to write.
+    temperature : float, default 0.7
+        Divides the scores: below 1 likely tokens become likelier, 1 samples what the model believes, 0 always takes
+        the most likely one.
+    top_k : int, default 0
+        Only the k most likely tokens can be drawn; 0 for all of them.
+    seed : int, default 0
+        Repeats the draw.  The same seed writes the same text.
+    device : str or mxnet.context.Context, optional
+        Where to compute; where the parameters are when it is left out.
+
+    Yields
+    ------
+    str
+        What each new token adds to the text (for words, the space before it too).  The unknown token is never drawn.
+
+    Raises
+    ------
+    ValueError
+        "prefix must be made of tokens that the vocabulary knows; got 'é'", and likewise for the others.
+
+    Examples
+    --------
+    >>> import mxnet as mx
+    >>> from gluon_deeprnn import GRU, RNNLM, Vocab, generate
+    >>> mx.random.seed(0)
+    >>> vocab = Vocab('time machine')
+    >>> model = RNNLM(GRU(num_hiddens=8), vocab_size=len(vocab))
+    >>> len(''.join(generate(model, vocab, 'tim', 5, seed=1)))
+    5
+    """
+    length = _checks.integer("length", length, at_least=0)
+    temperature = _checks.not_negative("temperature", temperature)
+    top_k = _checks.integer("top_k", top_k, at_least=0)
+    rng = numpy.random.default_rng(_checks.integer("seed", seed, at_least=0))
+    indices = vocab.encode_prefix(prefix)
+    if len(vocab) != model.vocab_size:
+        raise _checks.InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
+    ctx = next(p for _, p in model.named_parameters()).list_ctx()[0] if device is None else as_context(device)
+    return _continue(model, vocab, indices, length, temperature, top_k, rng, ctx)
+
+
+def _continue(model: Any, vocab: Any, indices: numpy.ndarray, length: int, temperature: float, top_k: int,
+              rng: numpy.random.Generator, ctx: Context) -> Iterator[str]:
+    state = model.begin_state(1, ctx)
+    for start in range(0, len(indices), _PREFIX_STEPS):
+        piece = np.array(indices[start:start + _PREFIX_STEPS, None], dtype="int32", ctx=ctx)  # (T, 1)
+        logits, state = model(piece, state)
+    forbidden = vocab.unknown_index
+    for position in range(length):
+        scores = logits[-1, 0].asnumpy().astype("float64")
+        if forbidden is not None and len(scores) > 1:
+            scores[forbidden] = -numpy.inf
+        token = sample(scores, temperature, top_k, rng)
+        yield vocab.addition(token)
+        if position + 1 < length:
+            logits, state = model(np.full((1, 1), token, dtype="int32", ctx=ctx), state)
+
+
+def sample(scores: numpy.ndarray, temperature: float, top_k: int, rng: numpy.random.Generator) -> int:
+    """Draw an index with probability softmax(scores / temperature), among the ``top_k`` best if that is not 0.
+
+    It is drawn as the largest of the scores plus Gumbel noise, one number of noise for each score, so that the draw
+    depends on nothing but the scores and the generator.
+
+    Source
+    ------
+    Gumbel, "Statistical Theory of Extreme Values and Some Practical Applications", 1954; the "Gumbel-max trick".
+    """
+    if not numpy.isfinite(scores.max()):
+        raise FloatingPointError("the model's scores are not finite: its parameters were lost in training")
+    if temperature == 0:
+        return int(scores.argmax())
+    noise = rng.gumbel(size=scores.shape)
+    if 0 < top_k < len(scores):
+        worst_kept = numpy.partition(scores, -top_k)[-top_k]
+        scores = numpy.where(scores >= worst_kept, scores, -numpy.inf)
+    return int((scores / temperature + noise).argmax())

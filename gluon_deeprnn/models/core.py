@@ -1,0 +1,75 @@
+"""The one interface of all recurrent networks here, from scratch and fused: a core."""
+
+from typing import Any, List, Optional, Union
+
+from mxnet import np
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.graph import GraphBlock, is_array
+
+
+class RecurrentCore(GraphBlock):
+    """A stack of recurrent layers: ``outputs, state = core(inputs, state)``.
+
+    The state is a list of arrays of shape (num_layers, batch_size, num_hiddens): the hidden states, and for an LSTM
+    the memory cells behind them.  A state that is left out is zeros.  What a call returns is what the next call takes,
+    so a long sequence can be fed in pieces.
+
+    Parameters
+    ----------
+    num_hiddens, num_layers : int
+        Sizes H and L, each at least 1.
+    """
+
+    num_states = 1
+    """How many arrays a state has."""
+
+    num_inputs = 0
+    """Size D of an input; 0 while it is not known yet (it is then read off the first inputs)."""
+
+    def __init__(self, num_hiddens: int, num_layers: int) -> None:
+        super().__init__()
+        self.num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
+        self.num_layers = _checks.integer("num_layers", num_layers, at_least=1)
+
+    def begin_state(self, batch_size: int, ctx: Optional[Union[str, Context]] = "cpu") -> List[np.ndarray]:
+        """The state before anything was read: zeros.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of sequences N, at least 1.
+        ctx : str or mxnet.context.Context, default "cpu"
+            Where to make it.
+
+        Returns
+        -------
+        list of mxnet.np.ndarray
+            Each (num_layers, batch_size, num_hiddens), float32.
+        """
+        shape = (self.num_layers, _checks.integer("batch_size", batch_size, at_least=1), self.num_hiddens)
+        return [np.zeros(shape, ctx=as_context(ctx)) for _ in range(self.num_states)]
+
+    def __call__(self, inputs: Any, state: Optional[List[Any]] = None) -> Any:
+        """Read ``inputs``, (T, N, D), from ``state`` on; return outputs, (T, N, H), and the next state."""
+        if is_array(inputs):
+            _, batch_size, _ = _checks.shape("inputs", inputs, (None, None, self.num_inputs or None))
+            if 0 in inputs.shape:
+                raise _checks.InputError("inputs", "an array with at least one step, one sequence and one feature",
+                                         _checks.Described(f"shape {inputs.shape}"))
+            state = self.checked_state(state, batch_size, inputs.ctx)
+        elif state is None:
+            raise _checks.InputError("state", "given inside a hybridized block", None,
+                                     "pass begin_state(batch_size) in")
+        return super().__call__(inputs, list(state))
+
+    def checked_state(self, state: Optional[List[Any]], batch_size: int, ctx: Context) -> List[Any]:
+        """``state``, if it fits ``batch_size``; the first state if it is None."""
+        if state is None:
+            return self.begin_state(batch_size, ctx)
+        if not isinstance(state, (list, tuple)) or len(state) != self.num_states:
+            raise _checks.InputError("state", f"a list of {self.num_states} array(s)", state)
+        for array in state:
+            _checks.shape("state", array, (self.num_layers, batch_size, self.num_hiddens))
+        return list(state)

@@ -1,0 +1,188 @@
+"""Language models: a recurrent core between token indices and the scores of the next token."""
+
+from typing import Any, List, Optional, Union
+
+from mxnet import gluon, init, np
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.devices import Context
+from gluon_deeprnn.generation import generate
+from gluon_deeprnn.graph import GraphBlock, is_array
+from gluon_deeprnn.models.core import RecurrentCore
+
+
+class _LanguageModel(GraphBlock):
+    """What both language models share: one-hot inputs, carried state, prediction.  See `RNNLM`."""
+
+    def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
+        if not isinstance(rnn, RecurrentCore):
+            raise _checks.InputError("rnn", "a recurrent core, such as GRU(num_hiddens=32, num_layers=2)", rnn)
+        super().__init__()
+        self.vocab_size = _checks.integer("vocab_size", vocab_size, at_least=1)
+        self.lr = _checks.positive("lr", lr)
+        self.rnn = rnn
+
+    def _be_born(self) -> None:
+        """Give every parameter that has none its initial value; sizes not known yet are read off one empty step."""
+        for _, parameter in self.named_parameters():
+            if parameter._data is None and not parameter._deferred_init:
+                parameter.initialize()
+        self(np.zeros((1, 1), dtype="int32"))
+
+    def begin_state(self, batch_size: int, ctx: Optional[Union[str, Context]] = "cpu") -> List[np.ndarray]:
+        """The state before anything was read: zeros, as the core's `begin_state` makes them."""
+        return self.rnn.begin_state(batch_size, ctx)
+
+    def __call__(self, tokens: Any, state: Optional[List[Any]] = None) -> Any:
+        """Score what follows each token.
+
+        Parameters
+        ----------
+        tokens : mxnet.np.ndarray
+            Indices, (num_steps, batch_size), int32, each below ``vocab_size``.
+        state : list of mxnet.np.ndarray, optional
+            What an earlier call returned; zeros when it is left out.
+
+        Returns
+        -------
+        logits : mxnet.np.ndarray
+            (num_steps, batch_size, vocab_size)
+        state : list of mxnet.np.ndarray
+            The state after the last step.
+        """
+        if is_array(tokens):
+            _, batch_size = _checks.shape("tokens", tokens, (None, None))
+            state = self.rnn.checked_state(state, batch_size, tokens.ctx)
+        elif state is None:
+            raise _checks.InputError("state", "given inside a hybridized block", None,
+                                     "pass begin_state(batch_size) in")
+        return super().__call__(tokens, list(state))
+
+    def predict(self, prefix: str, num_preds: int, vocab: Any, device: Optional[Union[str, Context]] = None) -> str:
+        """Continue ``prefix`` by the ``num_preds`` most likely tokens, one after the other.
+
+        Parameters
+        ----------
+        prefix : str
+            What to continue; its characters must be in ``vocab``.
+        num_preds : int
+            How many tokens to add.
+        vocab : Vocab
+            The vocabulary that the model was trained with.
+        device : str or mxnet.context.Context, optional
+            Where to compute; where the parameters are when it is left out.
+
+        Returns
+        -------
+        str
+            The prefix and what follows it.
+
+        Source
+        ------
+        Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch", decoding.
+        """
+        return prefix + "".join(generate(self, vocab, prefix, num_preds, temperature=0, device=device))
+
+
+class RNNLMScratch(_LanguageModel):
+    r"""The chapter's language model from scratch: :math:`O_t = H_t^{(L)} W_{hq} + b_q` on one-hot inputs.
+
+    Parameters
+    ----------
+    rnn : RecurrentCore
+        Usually a `StackedRNNScratch` with ``num_inputs = vocab_size``.
+    vocab_size : int
+        Number of tokens V.
+    lr : float, default 0.01
+        Learning rate that `Trainer` uses unless it is given one.
+
+    Shapes
+    ------
+    tokens : (T, N), int32
+    state : as the core's; zeros when it is left out
+    logits : (T, N, V) and the next state
+
+    Source
+    ------
+    Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import RNNLMScratch, StackedRNNScratch
+    >>> from mxnet import np
+    >>> model = RNNLMScratch(StackedRNNScratch(28, 32, num_layers=2), vocab_size=28, lr=2)
+    >>> logits, state = model(np.zeros((35, 4), dtype='int32'))
+    >>> logits.shape
+    (35, 4, 28)
+    """
+
+    def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
+        super().__init__(rnn, vocab_size, lr)
+        if rnn.num_inputs not in (0, vocab_size):
+            raise _checks.InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
+        with self.name_scope():
+            self.W_hq = self.params.get("W_hq", shape=(rnn.num_hiddens, vocab_size),
+                                        init=init.Normal(getattr(rnn, "sigma", 0.01)))
+            self.b_q = self.params.get("b_q", shape=(vocab_size,), init="zeros")
+        self._be_born()
+
+    def hybrid_forward(self, F: Any, tokens: Any, state: List[Any], W_hq: Any, b_q: Any) -> Any:
+        """Compute what the class describes."""
+        outputs, state = self.rnn(F.npx.one_hot(tokens, self.vocab_size), state)  # (T, N, H)
+        logits = F.npx.fully_connected(outputs, W_hq.T, b_q, num_hidden=self.vocab_size, flatten=False)
+        return logits, state  # (T, N, V)
+
+
+class RNNLM(_LanguageModel):
+    """The concise language model: one-hot or embedded tokens, a recurrent core, a dense layer.
+
+    Its parameters have their initial values as soon as it is made; `mxnet.random.seed` before that repeats them.
+
+    Parameters
+    ----------
+    rnn : RecurrentCore
+        Such as ``GRU(num_hiddens=32, num_layers=2)``.
+    vocab_size : int
+        Number of tokens V.
+    lr : float, default 0.01
+        Learning rate that `Trainer` uses unless it is given one.
+    embedding : int, default 0
+        Size of a learned embedding of the tokens; 0 feeds them as one-hot vectors, as the chapter does.
+
+    Shapes
+    ------
+    tokens : (T, N), int32
+    state : as the core's; zeros when it is left out
+    logits : (T, N, V) and the next state
+
+    Source
+    ------
+    Dive into Deep Learning, section "Concise Implementation of Recurrent Neural Networks".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import GRU, RNNLM
+    >>> from mxnet import np
+    >>> model = RNNLM(GRU(num_hiddens=32, num_layers=2), vocab_size=28, lr=2)
+    >>> logits, state = model(np.zeros((35, 4), dtype='int32'))
+    >>> logits.shape, state[0].shape
+    ((35, 4, 28), (2, 4, 32))
+    """
+
+    def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01, *, embedding: int = 0) -> None:
+        super().__init__(rnn, vocab_size, lr)
+        self.embedding_size = _checks.integer("embedding", embedding, at_least=0)
+        if rnn.num_inputs not in (0, embedding or vocab_size):
+            raise _checks.InputError("vocab_size" if not embedding else "embedding",
+                                     f"the num_inputs of rnn, {rnn.num_inputs}", embedding or vocab_size)
+        with self.name_scope():
+            if embedding:
+                self.embedding = gluon.nn.Embedding(vocab_size, embedding)
+            self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_hiddens)
+        self._be_born()
+
+    def hybrid_forward(self, F: Any, tokens: Any, state: List[Any]) -> Any:
+        """Compute what the class describes."""
+        inputs = self.embedding(tokens) if self.embedding_size else F.npx.one_hot(tokens, self.vocab_size)  # (T, N, D)
+        outputs, state = self.rnn(inputs, state)  # (T, N, H)
+        return self.dense(outputs), state  # (T, N, V)

@@ -1,0 +1,69 @@
+"""Pictures: perplexity against epoch."""
+
+from typing import Any, Mapping, Optional, Sequence
+
+from gluon_deeprnn import _checks
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: Optional[Any] = None) -> Any:
+    """Draw training and validation perplexity against the epoch.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, as `Trainer.fit` returns them.
+    title : str, optional
+        What stands above.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of its own when it is left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its ``figure.savefig(path)`` writes the picture.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.plotting import plot_history
+    >>> ax = plot_history([{'epoch': 1, 'train_ppl': 20.0, 'val_ppl': 18.0},
+    ...                    {'epoch': 2, 'train_ppl': 9.0, 'val_ppl': 9.5}])
+    >>> ax.get_ylabel(), len(ax.lines)
+    ('perplexity', 2)
+    """
+    if not history:
+        raise _checks.InputError("history", "at least one epoch long", history)
+    if ax is None:
+        from matplotlib.figure import Figure  # not pyplot: no window, no state shared with the caller
+
+        ax = Figure(figsize=(7, 4.2), dpi=150, layout="constrained").add_subplot()
+    epochs = [row["epoch"] for row in history]
+    best = min(history, key=lambda row: row["val_ppl"])
+    for key, name, style in (("train_ppl", "training", "-"), ("val_ppl", "validation", "--")):
+        values = [row[key] for row in history]
+        ax.plot(epochs, values, style, linewidth=1.8, marker="o" if len(epochs) < 3 else None,
+                label=f"{name}: {values[-1]:.2f}")
+    ax.annotate(f"best {best['val_ppl']:.2f}", (best["epoch"], best["val_ppl"]), xytext=(0, 14),
+                textcoords="offset points", ha="right" if best["epoch"] > epochs[-1] / 2 else "left",
+                fontsize=9, arrowprops={"arrowstyle": "-", "linewidth": 0.8})
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(_plain)
+    ax.yaxis.set_minor_formatter(_sparse)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("perplexity")
+    ax.set_xlim(left=min(epochs[0], 1) if len(epochs) > 1 else None)
+    ax.grid(True, which="both", axis="y", linewidth=0.4, alpha=0.6)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    if title:
+        ax.set_title(title, fontsize=10, loc="left")
+    return ax
+
+
+def _plain(value: float, position: float = 0) -> str:
+    return f"{value:g}"
+
+
+def _sparse(value: float, position: float = 0) -> str:
+    """Label the marks at 2, 3 and 5 of each decade; more would touch each other."""
+    digit = int(f"{value:e}"[0])
+    return f"{value:g}" if digit in (2, 3, 5) else ""

@@ -1,0 +1,142 @@
+"""Everything that a run is made of, in one table: the fields of recipes, the flags of ``train``, ``config.json``."""
+
+import dataclasses
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.data.corpora import CORPORA
+from gluon_deeprnn.data.text_data import PROTOCOLS
+from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS
+from gluon_deeprnn.training.optimizer import OPTIMIZERS
+from gluon_deeprnn.training.schedules import SCHEDULES
+
+MODELS = ("rnn", "lstm", "gru")
+IMPLEMENTATIONS = ("fused", "scratch")
+_WITH_MOMENTUM = ("sgd", "nag", "signum")
+
+Check = Callable[[str, Any], Any]
+
+
+def _setting(default: Any, help: str, check: Check) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help, "check": check})
+
+
+def _count(name: str, value: Any) -> int:
+    return _checks.integer(name, value, at_least=1)
+
+
+def _from_zero(name: str, value: Any) -> int:
+    return _checks.integer(name, value, at_least=0)
+
+
+def _choice(choices: Tuple[str, ...]) -> Check:
+    return lambda name, value: _checks.one_of(name, value, choices)
+
+
+def _corpus(name: str, value: Any) -> Optional[str]:
+    return None if value is None else _checks.one_of(name, value, CORPORA)
+
+
+def _files(name: str, value: Any) -> Tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _checks.InputError(name, "a list of files", value)
+    return tuple(_checks.text(name, file) for file in value)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """The settings of a run; each is a field of a recipe and a flag of ``gluon-deeprnn train``.
+
+    Raises
+    ------
+    ValueError
+        "num_hiddens must be a positive integer; got 0", and likewise for the others.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.runs import RunConfig
+    >>> RunConfig(model='lstm', num_hiddens=64).num_layers
+    2
+    """
+
+    corpus: Optional[str] = _setting(None, "time-machine or python-docs; the former if it can be had", _corpus)
+    text: Tuple[str, ...] = _setting((), "a UTF-8 text file to train on instead (repeatable)", _files)
+    protocol: str = _setting("d2l", "d2l: windows from a zero state; book: carried state and a test part",
+                             _choice(PROTOCOLS))
+    cleaning: str = _setting("d2l", "d2l: letters A-Z; unicode: letters of every script", _choice(CLEANINGS))
+    tokens: str = _setting("char", "what is predicted: char or word", _choice(TOKENS))
+    min_freq: int = _setting(0, "tokens that occur less often are unknown", _from_zero)
+    num_train: int = _setting(10000, "training windows (d2l)", _count)
+    num_val: int = _setting(5000, "validation windows (d2l)", _count)
+    model: str = _setting("gru", "rnn, lstm or gru", _choice(MODELS))
+    implementation: str = _setting("fused", "fused, or scratch (rnn only)", _choice(IMPLEMENTATIONS))
+    num_hiddens: int = _setting(32, "hidden units of a layer", _count)
+    num_layers: int = _setting(2, "layers", _count)
+    dropout: float = _setting(0.0, "share of outputs dropped between layers while training", _checks.fraction)
+    embedding: int = _setting(0, "size of the token embedding; 0 for one-hot inputs", _from_zero)
+    max_epochs: int = _setting(100, "passes over the training batches", _count)
+    batch_size: int = _setting(1024, "sequences in a batch", _count)
+    num_steps: int = _setting(32, "tokens in a sequence", _count)
+    optimizer: str = _setting("sgd", ", ".join(OPTIMIZERS), _choice(OPTIMIZERS))
+    lr: float = _setting(2.0, "learning rate", _checks.positive)
+    momentum: float = _setting(0.0, "momentum of sgd, nag and signum", _checks.fraction)
+    weight_decay: float = _setting(0.0, "weight decay", _checks.not_negative)
+    clip: float = _setting(1.0, "largest global norm of the gradients; 0 for none", _checks.not_negative)
+    schedule: str = _setting("constant", "constant, cosine, step or plateau", _choice(SCHEDULES))
+    lr_factor: float = _setting(0.5, "what step and plateau multiply the learning rate by", lambda name, value:
+                                _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
+    lr_epochs: int = _setting(10, "after how many epochs they do", _count)
+    patience: int = _setting(0, "stop after so many epochs without a new best validation; 0: never", _from_zero)
+    seed: int = _setting(0, "repeats initial weights, order of batches and dropout", _from_zero)
+    ctx: str = _setting("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
+    prefix: str = _setting("it has", "what the sample continues", _checks.text)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
+        if self.corpus and self.text:
+            raise _checks.InputError("corpus", "left out when a text is given", self.corpus)
+        if self.implementation == "scratch":
+            if self.model != "rnn":
+                raise _checks.InputError("implementation", f"fused for model {self.model}", self.implementation)
+            if self.dropout or self.embedding:
+                raise _checks.InputError("dropout" if self.dropout else "embedding", "0 for implementation scratch",
+                                         self.dropout or self.embedding)
+        if self.momentum and self.optimizer not in _WITH_MOMENTUM:
+            raise _checks.InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The settings as JSON takes them."""
+        return {**dataclasses.asdict(self), "text": list(self.text)}
+
+    def replace(self, **settings: Any) -> "RunConfig":
+        """The same with other values for some settings; an unknown name is refused with a guess at what was meant."""
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in settings:
+            _checks.one_of("setting", name, known)
+        if settings.get("text"):
+            settings.setdefault("corpus", None)
+        elif settings.get("corpus"):
+            settings.setdefault("text", ())
+        return dataclasses.replace(self, **settings)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "RunConfig":
+        """The settings that `as_dict` gave."""
+        return cls().replace(**settings)
+
+
+def typed(name: str, value: str) -> Any:
+    """A flag's text as the type of its setting; text that is no number stays text, for the check to refuse."""
+    kind = type(getattr(RunConfig, name))
+    if kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            return value
+    return value
+
+
+def settings() -> List[Tuple[str, str, Any]]:
+    """Name, meaning and default of every setting."""
+    return [(field.name, field.metadata["help"], field.default) for field in dataclasses.fields(RunConfig)]

@@ -1,0 +1,59 @@
+"""Recipes: settings under a name, with what they were measured to give.  One TOML file each."""
+
+import dataclasses
+import sys
+from importlib import resources
+from typing import Any, List, Mapping
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.runs.config import RunConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A recipe.
+
+    Attributes
+    ----------
+    name, about : str
+        Its name, and what it trains.
+    config : RunConfig
+        Its settings.
+    measured : mapping
+        What a run of it gave, and the command and machine that gave it.
+    """
+
+    name: str
+    about: str
+    config: RunConfig
+    measured: Mapping[str, Any]
+
+
+def recipe_names() -> List[str]:
+    """The names of all recipes."""
+    files = resources.files(__name__).iterdir()
+    return sorted(file.name[:-len(".toml")] for file in files if file.name.endswith(".toml"))
+
+
+def read_recipe(name: str) -> Recipe:
+    """A recipe by its name.
+
+    Raises
+    ------
+    ValueError
+        For another name, with a guess at what was meant.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.runs import read_recipe
+    >>> read_recipe('chapter-gru').config.num_layers
+    2
+    """
+    _checks.one_of("recipe", name, recipe_names())
+    content = tomllib.loads((resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
+    return Recipe(name, content["about"], RunConfig().replace(**content["settings"]), content["measured"])

@@ -1,0 +1,149 @@
+"""The ground that MXNet 1.9.1 stands on: everything that has to happen before, or right after, it is imported.
+
+Importing this module, which ``import gluon_deeprnn`` does first of all, imports MXNet in such a way that it
+
+* imports on NumPy 1.24 to 1.26 too, by putting back the one removed alias that it reads, ``numpy.bool``;
+* uses the CPU cores that this process may use (MXNet's own choice is half of the processors of the machine);
+* does not spin for long on a busy core.  libgomp's threads wait for each other by spinning: beside one busy process a
+  GRU step that takes 32 ms took up to 3.2 s.  1,000 turns cost an idle machine some 3% and bound that at three times;
+* keeps the memory that every operator frees for the next one (glibc only).  Otherwise each array above 128 KiB is
+  mapped and unmapped anew, and the page faults cost as much as the arithmetic;
+* works in numpy mode, and prints no warnings of its own, ``python -W error`` included.
+
+Environment variables, read once, at import; what the user has set wins:
+
+``OMP_NUM_THREADS``
+    The number of threads; `threads` tells which number holds.
+``GOMP_SPINCOUNT``, ``OMP_WAIT_POLICY``
+    How long libgomp spins; when either is set, neither is touched.
+``GLUON_DEEPRNN_KEEP_MEMORY``
+    ``0`` leaves the malloc setting out.  Any of glibc's own ``MALLOC_*`` variables does the same.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import math
+import os
+import platform
+import sys
+import warnings
+from pathlib import Path
+from typing import Dict, Iterator, Optional
+
+import numpy
+
+_MXNET_VERSION = "1.9.1"
+_SPIN_TURNS = "1000"
+
+
+def usable_cores() -> int:
+    """How many CPU cores this process may use: its affinity, cut to its control group's quota; at least 1."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, int(min(affinity, _control_group_cores())))
+
+
+def _control_group_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
+    """The CPU quota of this process's control group and of all groups around it, in cores; inf when there is none."""
+    try:
+        lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
+    except OSError:
+        return math.inf
+    cores = math.inf
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        base = root / controllers if controllers else root  # version 1 has a tree for each controller, version 2 one
+        group = base / path.lstrip("/")
+        for folder in (group, *group.parents):
+            cores = min(cores, _quota(folder))
+            if folder == base:
+                break
+    return cores
+
+
+def _quota(folder: Path) -> float:
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((folder / name).read_text() for name in names).split()
+            if quota not in ("max", "-1"):
+                return int(quota) / int(period)
+        except (OSError, ValueError):
+            continue
+    return math.inf
+
+
+@contextlib.contextmanager
+def _environment(**settings: str) -> Iterator[None]:
+    """Environment variables for the time of an import: libraries read them when they are loaded, children need not."""
+    added = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _keep_freed_memory() -> bool:
+    """Make glibc's malloc keep freed memory; False where that was declined or there is no glibc."""
+    if os.environ.get("GLUON_DEEPRNN_KEEP_MEMORY") == "0" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # from malloc.h
+    return all([mallopt(mmap_threshold, 2**30), mallopt(trim_threshold, 2**31 - 1), mallopt(top_pad, 2**26)])
+
+
+def _import_mxnet() -> None:
+    if "mxnet" not in sys.modules and any(name.startswith("mxnet.") for name in sys.modules):
+        raise ImportError(
+            "mxnet must be imported after gluon_deeprnn; got an import of mxnet that failed before (it cannot read "
+            f"NumPy {numpy.__version__} by itself: start Python again and write `import gluon_deeprnn` first)")
+    if "bool" not in vars(numpy):  # NumPy 1.23 still answers for it, with a warning each time
+        numpy.bool = bool  # type: ignore[attr-defined]
+    spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": _SPIN_TURNS}
+    with warnings.catch_warnings(), _environment(OMP_NUM_THREADS=str(usable_cores()), **spin):
+        warnings.simplefilter("ignore")
+        if sys.version_info >= (3, 12):
+            importlib.import_module("setuptools")  # brings back distutils, which MXNet imports
+        try:
+            importlib.import_module("mxnet")
+        except OSError as error:  # a shared library that the wheel does not carry
+            remedy = " (on Debian or Ubuntu: apt-get install libgomp1)" if "libgomp" in str(error) else ""
+            raise ImportError(f"mxnet must be loadable; got {error}{remedy}") from None
+        importlib.import_module("gluonnlp")
+
+
+_imported_before = "mxnet" in sys.modules
+keeps_memory: bool = _keep_freed_memory()
+_import_mxnet()
+
+import mxnet  # noqa: E402
+
+if mxnet.__version__ != _MXNET_VERSION:
+    warnings.warn(f"gluon_deeprnn is written for mxnet {_MXNET_VERSION}; got {mxnet.__version__}", stacklevel=2)
+mxnet.npx.set_np()
+
+
+def threads() -> Optional[int]:
+    """The number of OpenMP threads that MXNet uses, or None when mxnet was imported before and chose for itself."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return None if _imported_before else usable_cores()
+
+
+def versions() -> Dict[str, str]:
+    """The versions that a result depends on: Python, this package and the packages under it, the machine."""
+    from importlib import metadata
+
+    found = {"python": platform.python_version()}
+    for package in ("gluon_deeprnn", "mxnet", "gluonnlp", "numpy", "matplotlib"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    found["platform"] = f"{platform.system()} {platform.machine()}"
+    return found

@@ -1,0 +1,126 @@
+"""Moving the parameters: Gluon's optimizers, clipping without a wait, and their state as plain arrays."""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import mxnet
+import numpy
+from mxnet import gluon, np
+
+from gluon_deeprnn import _checks
+
+OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl", "lamb",
+              "signum")
+
+
+def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.ndarray:
+    """Scale gradients, in place, so that their global norm is at most ``max_norm``; 0 only measures it.
+
+    Nothing waits for the result (MXNet's own function does, and refuses numpy arrays).
+
+    Parameters
+    ----------
+    gradients : sequence of mxnet.np.ndarray
+        All on one context.
+    max_norm : float
+        The largest norm that is let through.
+
+    Returns
+    -------
+    mxnet.np.ndarray
+        The norm before scaling, shape ().
+
+    Source
+    ------
+    Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch", gradient clipping.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.training.optimizer import clip_global_norm
+    >>> from mxnet import np
+    >>> gradient = np.array([3.0, 4.0])
+    >>> float(clip_global_norm([gradient], 1)), [round(float(x), 3) for x in gradient]
+    (5.0, [0.6, 0.8])
+    """
+    squares = mxnet.nd.multi_sum_sq(*[g.as_nd_ndarray() for g in gradients], num_arrays=len(gradients))
+    norm = np.sqrt(squares.as_np_ndarray().sum())
+    if max_norm > 0:
+        scale = max_norm / np.maximum(norm, max_norm)  # exactly 1 where the norm is small enough
+        for gradient in gradients:
+            gradient *= scale
+    return norm
+
+
+class Optimizer:
+    """A Gluon trainer over named parameters, with clipping.
+
+    Parameters
+    ----------
+    parameters : mapping of str to mxnet.gluon.Parameter
+        What to train, by name.
+    name : str
+        One of `OPTIMIZERS`.
+    options : mapping, optional
+        Further options of that MXNet optimizer, such as ``momentum`` or ``wd``.
+    clip : float, default 0
+        The largest global norm of the gradients; 0 for none.
+    """
+
+    def __init__(self, parameters: Mapping[str, gluon.Parameter], name: str,
+                 options: Optional[Mapping[str, Any]] = None, clip: float = 0) -> None:
+        _checks.one_of("optimizer", name, OPTIMIZERS)
+        self.clip = _checks.not_negative("gradient_clip_val", clip)
+        self._names = list(parameters)
+        self._parameters = list(parameters.values())
+        try:
+            self._trainer = gluon.Trainer(self._parameters, name, dict(options or {}), kvstore=None)
+        except TypeError as error:
+            raise _checks.InputError("optimizer_params", f"options of MXNet's {name}",
+                                     _checks.Described(str(error).split("() ")[-1])) from None
+
+    def update(self, lr: float) -> np.ndarray:
+        """Clip the gradients that backward left and move the parameters; return the norm before clipping, shape ()."""
+        norm = clip_global_norm([parameter.list_grad()[0] for parameter in self._parameters], self.clip)
+        self._trainer.set_learning_rate(lr)
+        self._trainer.update(batch_size=1)  # the loss is a mean already
+        return norm
+
+    def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
+        """Everything that the next update depends on besides parameters and gradients: arrays, and plain numbers."""
+        optimizer, states = self._trainer.optimizer, self._trainer._updaters[0].states
+        arrays = {f"{self._names[i]}/{j}": array.asnumpy()
+                  for i, state in states.items() for j, array in enumerate(_flat(state))}
+        numbers = {key: value for key, value in vars(optimizer).items() if type(value) in (int, float)}
+        updates = {self._names[i]: count for i, count in optimizer._index_update_count.items()}
+        return arrays, {"numbers": numbers, "updates": updates}
+
+    def set_state(self, arrays: Mapping[str, numpy.ndarray], about: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken.
+
+        Raises
+        ------
+        ValueError
+            When it is not the state of this optimizer over these parameters.
+        """
+        optimizer, updater = self._trainer.optimizer, self._trainer._updaters[0]
+        expected, states = {}, {}
+        for i, (name, parameter) in enumerate(zip(self._names, self._parameters)):
+            if name in about["updates"]:
+                states[i] = optimizer.create_state_multi_precision(i, parameter.data())
+                expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
+        shapes = {name: array.shape for name, array in expected.items()}
+        if shapes != {name: array.shape for name, array in arrays.items()}:
+            raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
+                                     _checks.Described(f"arrays {sorted(arrays)}"))
+        for name, array in expected.items():
+            array[:] = np.array(arrays[name], ctx=array.ctx) if isinstance(array, np.ndarray) else arrays[name]
+        updater.states.update(states)
+        updater.states_synced.update(dict.fromkeys(states, True))
+        for key, value in about["numbers"].items():
+            setattr(optimizer, key, value)
+        optimizer._index_update_count.update({self._names.index(name): n for name, n in about["updates"].items()})
+
+
+def _flat(state: Any) -> List[Any]:
+    if state is None:
+        return []
+    return [array for part in state for array in _flat(part)] if isinstance(state, (list, tuple)) else [state]

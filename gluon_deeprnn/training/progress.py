@@ -1,0 +1,61 @@
+"""What a user sees while a model is trained."""
+
+import sys
+from typing import Any, Dict, Optional, TextIO
+
+from tqdm import tqdm
+
+
+class Progress:
+    """A bar on a terminal, one line an epoch elsewhere; all of it on stderr.
+
+    Parameters
+    ----------
+    total_epochs, batches_per_epoch : int
+        How long it will be.
+    done_epochs : int, default 0
+        What was done before.
+    stream : file, optional
+        Where to write; stderr when it is left out.
+    """
+
+    def __init__(self, total_epochs: int, batches_per_epoch: int, done_epochs: int = 0,
+                 stream: Optional[TextIO] = None) -> None:
+        self._stream = stream or sys.stderr
+        self._total_epochs = total_epochs
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(total=total_epochs * batches_per_epoch, initial=done_epochs * batches_per_epoch,
+                             file=self._stream, unit="batch", dynamic_ncols=True, leave=False,
+                             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}")
+            self._bar.set_description_str(f"epoch {done_epochs + 1}/{total_epochs}")
+
+    def batch(self) -> None:
+        """Another batch was trained on."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def epoch(self, row: Dict[str, Any]) -> None:
+        """An epoch is over; ``row`` is its line of the history."""
+        figures = (f"perplexity {row['train_ppl']:.2f} training, {row['val_ppl']:.2f} validation; "
+                   f"{row['tokens_per_second']:,.0f} tokens/s")
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {row['epoch']}/{self._total_epochs}")
+            self._bar.set_postfix_str(figures)
+        else:
+            print(f"epoch {row['epoch']}/{self._total_epochs}: {figures}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """No more will come."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Silence(Progress):
+    """No output."""
+
+    def __init__(self) -> None:
+        self._bar = None
+
+    def epoch(self, row: Dict[str, Any]) -> None:
+        """Nothing is shown."""

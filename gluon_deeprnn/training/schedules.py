@@ -1,0 +1,71 @@
+"""How the learning rate changes while a model is trained."""
+
+import dataclasses
+import math
+from typing import Sequence
+
+from gluon_deeprnn import _checks
+
+SCHEDULES = ("constant", "cosine", "step", "plateau")
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A learning rate for every moment of a training.
+
+    Parameters
+    ----------
+    name : {"constant", "cosine", "step", "plateau"}
+        ``cosine`` falls to 0 along half a wave; ``step`` is multiplied by ``factor`` every ``epochs`` epochs;
+        ``plateau`` is multiplied by it whenever ``epochs`` epochs went by without a new best validation perplexity.
+    lr : float
+        The rate at the start.
+    max_epochs : int
+        When a cosine ends.
+    factor : float in (0, 1), default 0.5
+    epochs : int, default 10
+
+    Source
+    ------
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017 (``cosine``, without restarts).
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.training.schedules import Schedule
+    >>> Schedule('cosine', lr=2.0, max_epochs=10).rate(5.0, [])
+    1.0
+    >>> Schedule('plateau', lr=2.0, max_epochs=10, epochs=2).rate(4.0, [9.0, 8.0, 8.5, 8.5])
+    1.0
+    """
+
+    name: str
+    lr: float
+    max_epochs: int
+    factor: float = 0.5
+    epochs: int = 10
+
+    def __post_init__(self) -> None:
+        _checks.one_of("schedule", self.name, SCHEDULES)
+        _checks.positive("lr", self.lr)
+        _checks.integer("max_epochs", self.max_epochs, at_least=1)
+        _checks.number("lr_factor", self.factor, "a number in (0, 1)", above=0, below=1)
+        _checks.integer("lr_epochs", self.epochs, at_least=1)
+
+    def rate(self, progress: float, val_ppls: Sequence[float]) -> float:
+        """The rate when ``progress`` epochs are over (4.5: in the middle of the fifth), given their perplexities."""
+        if self.name == "cosine":
+            return self.lr * (1 + math.cos(math.pi * min(1.0, progress / self.max_epochs))) / 2
+        if self.name == "step":
+            return self.lr * self.factor ** (int(progress) // self.epochs)
+        if self.name == "plateau":
+            return self.lr * self.factor ** self._plateaus(val_ppls)
+        return self.lr
+
+    def _plateaus(self, val_ppls: Sequence[float]) -> int:
+        best, waited, plateaus = math.inf, 0, 0
+        for val_ppl in val_ppls:
+            waited = 0 if val_ppl < best else waited + 1
+            best = min(best, val_ppl)
+            if waited == self.epochs:
+                waited, plateaus = 0, plateaus + 1
+        return plateaus
