@@ -3,11 +3,10 @@
 import re
 from typing import Union
 
+from gluon_deeprnn._checks import InputError, did_you_mean, integer
 from mxnet import context as mx_context
 from mxnet.base import MXNetError
 from mxnet.context import Context as Context
-
-from gluon_deeprnn._checks import InputError, did_you_mean, integer
 
 
 def num_gpus() -> int:

@@ -5,11 +5,10 @@ import math
 from typing import Any, List, Optional, Union
 
 import numpy
-from mxnet import np
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.graph import GraphBlock
+from mxnet import np
 
 
 @dataclasses.dataclass(frozen=True)

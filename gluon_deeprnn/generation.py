@@ -3,10 +3,9 @@
 from typing import Any, Iterator, Optional, Union
 
 import numpy
-from mxnet import np
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
+from mxnet import np
 
 _PREFIX_STEPS = 32
 

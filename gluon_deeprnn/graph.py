@@ -7,8 +7,9 @@ changes the speed and nothing else.
 """
 
 from collections import OrderedDict
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
+from gluon_deeprnn._checks import Described, InputError
 from mxnet import autograd, symbol
 from mxnet.gluon import HybridBlock, Parameter
 from mxnet.gluon.block import _flatten, _regroup
@@ -112,34 +113,28 @@ def unstack(F: Any, x: Any, num: int, *, keep_axis: bool = False) -> List[Any]:
     return [part.as_np_ndarray() for part in (parts if num > 1 else [parts])]
 
 
-def length(x: Any) -> Optional[int]:
-    """The size of the first axis; None for a symbol whose shape is not known."""
+def length(x: Any) -> int:
+    """The size of the first axis, of an array or of the symbol that stands for one.
+
+    Raises
+    ------
+    ValueError
+        When the graph that is being compiled does not know it: its block is no `GraphBlock`.
+    """
     if is_array(x):
         return x.shape[0]
     shape = x.infer_shape_partial()[1][0]
-    return shape[0] if shape and shape[0] > 0 else None
+    if not shape or shape[0] <= 0:
+        # MXNet has a loop operator for such graphs; two of them in one static graph gave wrong numbers, silently.
+        raise InputError("inputs", "of a known number of steps inside a hybridized block", Described("an unknown one"),
+                         "derive the block around it from gluon_deeprnn.graph.GraphBlock, not from HybridBlock")
+    return shape[0]
 
 
 def scan(F: Any, step: Callable[[Any, Any], Any], inputs: Any, state: Any) -> Tuple[Any, Any]:
-    """Run ``state = step(inputs[t], state)`` for t = 0, 1, ... and return all of the states, stacked, and the last.
-
-    The loop is unrolled, as long as ``inputs``.  Inside a hybridized block that is no `GraphBlock` that length is not
-    known; there the graph holds MXNet's loop operator, which fits every length but is slower.
-    """
-    num_steps = length(inputs)
-    if num_steps is None:
-        def body(x: Any, h: Any) -> Tuple[Any, Any]:
-            h = step(x.as_np_ndarray(), h.as_np_ndarray()).as_nd_ndarray()
-            return h, h
-        outputs, last = F.contrib.foreach(body, inputs.as_nd_ndarray(), state.as_nd_ndarray())
-        return outputs.as_np_ndarray(), last.as_np_ndarray()
+    """Run ``state = step(inputs[t], state)`` for t = 0, 1, ... and return all of the states, stacked, and the last."""
     outputs = []
-    for x in unstack(F, inputs, num_steps):
+    for x in unstack(F, inputs, length(inputs)):
         state = step(x, state)
         outputs.append(state)
     return F.np.stack(outputs), state
-
-
-def shapes_of(block: HybridBlock) -> Dict[str, Tuple[int, ...]]:
-    """Names and shapes of all parameters."""
-    return {name: parameter.shape for name, parameter in named_parameters(block)}

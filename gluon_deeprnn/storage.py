@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple
 
 import numpy
-
 from gluon_deeprnn._checks import Described, InputError
 
 _FORMAT = "gluon_deeprnn arrays 1"

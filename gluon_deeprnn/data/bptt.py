@@ -3,7 +3,6 @@
 from typing import Iterator
 
 import numpy
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.windows import Batch
 

@@ -194,7 +194,7 @@ def strip_gutenberg(text: str) -> str:
     'Once\n'
     """
     start = re.search(r"^\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG[^\n]*\n", text, re.MULTILINE)
-    end = re.search(r"^\*\*\* ?END OF (THE|THIS) PROJECT GUT", text, re.MULTILINE)
+    end = re.search(r"^ *(\*\*\* ?END OF (THE|THIS) PROJECT GUT|End of (the )?Project Gutenberg)", text, re.MULTILINE)
     return text[start.end() if start else 0:end.start() if end else len(text)].lstrip("\n")
 
 

@@ -4,7 +4,6 @@ import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.corpora import Source, read_texts, time_machine

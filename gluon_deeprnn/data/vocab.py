@@ -6,7 +6,6 @@ from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
 import gluonnlp
 import numpy
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, clean, tokenize
 

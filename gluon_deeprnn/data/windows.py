@@ -3,7 +3,6 @@
 from typing import Iterator, Tuple
 
 import numpy
-
 from gluon_deeprnn import _checks
 
 Batch = Tuple[numpy.ndarray, numpy.ndarray]

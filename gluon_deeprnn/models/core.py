@@ -2,11 +2,10 @@
 
 from typing import Any, List, Optional, Union
 
-from mxnet import np
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.graph import GraphBlock, is_array
+from mxnet import np
 
 
 class RecurrentCore(GraphBlock):

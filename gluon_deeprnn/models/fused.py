@@ -8,11 +8,10 @@ dropout, and because its multi-layer gradients are wrong on MXNet's second CPU k
 import math
 from typing import Any, Iterator, List, Tuple
 
-from mxnet import gluon, init
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.graph import unstack
 from gluon_deeprnn.models.core import RecurrentCore
+from mxnet import gluon, init
 
 
 class _FusedStack(RecurrentCore):

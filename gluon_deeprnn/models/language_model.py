@@ -2,13 +2,12 @@
 
 from typing import Any, List, Optional, Union
 
-from mxnet import gluon, init, np
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.generation import generate
 from gluon_deeprnn.graph import GraphBlock, is_array
 from gluon_deeprnn.models.core import RecurrentCore
+from mxnet import gluon, init, np
 
 
 class _LanguageModel(GraphBlock):

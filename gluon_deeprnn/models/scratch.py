@@ -5,11 +5,10 @@ Shapes: T steps, N sequences in a batch, D inputs, H hidden units, L layers.
 
 from typing import Any, List, Sequence, Union
 
-from mxnet import init
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.graph import GraphBlock, scan, unstack
 from gluon_deeprnn.models.core import RecurrentCore
+from mxnet import init
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "softsign", "softrelu")
 

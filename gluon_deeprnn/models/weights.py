@@ -3,9 +3,8 @@
 from typing import Any, Dict, Mapping
 
 import numpy
-from mxnet import np
-
 from gluon_deeprnn._checks import Described, InputError
+from mxnet import np
 
 
 def parameter_arrays(model: Any) -> Dict[str, numpy.ndarray]:

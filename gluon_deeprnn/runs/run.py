@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 import mxnet
-
 from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Source, Stream, TextData, Vocab, corpus, default_corpus, read_texts
 from gluon_deeprnn.data.tokens import characters_per_token

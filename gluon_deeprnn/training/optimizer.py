@@ -4,9 +4,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import mxnet
 import numpy
-from mxnet import gluon, np
-
 from gluon_deeprnn import _checks
+from mxnet import gluon, np
 
 OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl", "lamb",
               "signum")

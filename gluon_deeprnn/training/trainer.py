@@ -12,8 +12,6 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional
 
 import mxnet
 import numpy
-from mxnet import autograd
-
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
@@ -21,6 +19,7 @@ from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.optimizer import OPTIMIZERS, Optimizer
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
+from mxnet import autograd
 
 _log = logging.getLogger(__name__)
 

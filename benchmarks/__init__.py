@@ -1,0 +1,1 @@
+"""Benchmarks: this package against its peers, alternating in one run.  See README.md."""

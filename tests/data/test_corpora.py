@@ -1,0 +1,167 @@
+import contextlib
+import hashlib
+import http.server
+import logging
+import threading
+import time
+
+import pytest
+from gluon_deeprnn.data import corpora, read_texts
+
+CONTENT = b"The Time Machine, for tests\n" * 100
+
+
+@contextlib.contextmanager
+def server(answer):
+    """A web server on this machine that answers every request by calling ``answer(handler)``."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.daemon_threads = True
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/timemachine.txt"
+        running.shutdown()
+
+
+def right(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(CONTENT)
+
+
+def wrong(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(b"<html>please log in</html>")
+
+
+def missing(handler):
+    handler.send_error(404)
+
+
+def slow(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(100):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def endless(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"x" * 65536)
+
+
+@pytest.fixture
+def no_text(monkeypatch, tmp_path):
+    """A machine without the text, for which `CONTENT` is the right one."""
+    monkeypatch.delenv("GLUON_DEEPRNN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(corpora, "TIME_MACHINE_SHA1", hashlib.sha1(CONTENT).hexdigest())
+    monkeypatch.setattr(corpora, "_TIME_MACHINE_BYTES", len(CONTENT))
+    return tmp_path / "cache" / "gluon_deeprnn" / "timemachine.txt"
+
+
+def test_a_download_is_checked_and_kept(no_text, monkeypatch):
+    with server(right) as url:
+        monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
+        assert corpora.time_machine().text == CONTENT.decode()
+    assert no_text.read_bytes() == CONTENT
+    assert [path.name for path in no_text.parent.iterdir()] == ["timemachine.txt"]
+    assert corpora.time_machine().sha1 == hashlib.sha1(CONTENT).hexdigest()  # from the cache: the server is gone
+
+
+def test_a_damaged_cache_is_not_used(no_text, monkeypatch):
+    no_text.parent.mkdir(parents=True)
+    no_text.write_bytes(CONTENT[:-1])
+    with server(right) as url:
+        monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
+        assert corpora.time_machine().text == CONTENT.decode()
+    assert no_text.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(("answer", "reason"), [
+    (wrong, "got '[0-9a-f]{40}'"), (missing, "Not Found"), (slow, "no answer within 0.5 seconds"),
+    (endless, "got '[0-9a-f]{40}'")])
+def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, reason):
+    with server(answer) as url:
+        monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
+        started = time.monotonic()
+        with pytest.raises(corpora.CorpusUnavailable, match=reason):
+            corpora.time_machine(timeout=0.5)
+        assert time.monotonic() - started < 3
+    assert not no_text.exists()
+
+
+def test_without_any_corpus_python_docs_is_used_and_said(no_text, monkeypatch, caplog):
+    monkeypatch.setattr(corpora, "TIME_MACHINE_URL", "http://127.0.0.1:9/nothing-listens-here")
+    with caplog.at_level(logging.WARNING):
+        assert corpora.default_corpus().name == "python-docs"
+    assert "training on python-docs instead: time-machine must be at hand" in caplog.text
+    with pytest.raises(corpora.CorpusUnavailable):  # asked for by name it never falls back
+        corpora.corpus("time-machine")
+
+
+def test_the_folder_of_texts_is_asked_first_and_checked(no_text, monkeypatch, tmp_path):
+    monkeypatch.setenv("GLUON_DEEPRNN_DATA", str(tmp_path))
+    (tmp_path / "timemachine.txt").write_bytes(CONTENT)
+    assert corpora.time_machine().text == CONTENT.decode()
+    (tmp_path / "timemachine.txt").write_bytes(b"another edition")
+    with pytest.raises(ValueError, match=r"timemachine\.txt must be D2L's edition, SHA-1 \w{40}; got '\w{40}'"):
+        corpora.time_machine()
+
+
+def test_python_docs_is_enough_english_for_the_chapter():
+    source = corpora.python_docs()
+    assert len(corpora.python_docs().text) > 100_000
+    assert source.sha1 == hashlib.sha1(source.text.encode()).hexdigest()
+    assert ">>>" not in source.text
+
+
+def test_bom_line_ends_and_gutenbergs_frame_are_taken_off(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_bytes("\ufeffTitle: A Book\r\n*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***\r\n\r\n"
+                     "Once\r\nmore.\r\n"
+                     "*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***\r\nlicence\r\n".encode())
+    assert read_texts([path])[0].text == "Once\nmore.\n"
+
+
+@pytest.mark.parametrize(("name", "first", "last"), [
+    ("wells_war_of_the_worlds_pg36.txt", "The War of the Worlds", "among the dead."),
+    ("austen_emma_pg158.txt", "EMMA", "FINIS"),
+])
+def test_real_gutenberg_books_begin_and_end_with_the_book(real_text, name, first, last):
+    text = read_texts([real_text(name)])[0].text
+    assert first.lower() in text[:200].lower()
+    assert last in text[-200:]
+    assert "gutenberg" not in text.lower()
+
+
+def test_files_are_named_sources(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "text.txt").write_text("words", encoding="utf-8")
+    sources = read_texts([tmp_path / "a" / "text.txt", tmp_path / "b" / "text.txt"])
+    assert [source.name for source in sources] == ["text.txt", "text.txt (2)"]
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "text must be a file that can be read; got '.*x.txt': No such file or directory"),
+    (b"", "text must be a text with something in it"),
+    ("운수 좋은 날".encode("cp949"), r"text must be UTF-8; got '.*', byte 0x.. at 0 \(convert it first"),
+    (b"a\x00b", "text must be a text; got .* which holds zero bytes"),
+])
+def test_files_that_are_no_text_are_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "x.txt").write_bytes(content)
+    with pytest.raises(ValueError, match="^" + message):
+        read_texts([tmp_path / "x.txt"])

@@ -1,0 +1,88 @@
+import numpy
+import pytest
+from gluon_deeprnn import TextData, TimeMachine, Vocab
+from gluon_deeprnn.data import Source
+
+
+def test_the_time_machine_is_the_books(real_text, monkeypatch):
+    monkeypatch.setenv("GLUON_DEEPRNN_DATA", str(real_text("timemachine.txt").parent))
+    data = TimeMachine(batch_size=1024, num_steps=32)
+    assert (data.num_tokens, len(data.vocab)) == (173428, 28)
+    assert (len(data.train_dataloader()), len(data.val_dataloader())) == (10, 5)
+    x, y = next(data.val_dataloader().batches())
+    assert x.shape == y.shape == (32, 1024)
+
+
+def test_a_short_text_is_shared_out_in_proportion(fox):
+    data = TextData([fox], batch_size=64, num_steps=8)
+    assert data.num_train + data.num_val == data.num_tokens - 8
+    assert data.num_train == round((data.num_tokens - 8) * 2 / 3)
+
+
+def test_training_and_validation_windows_do_not_begin_at_the_same_places(fox):
+    data = TextData([fox], batch_size=2000, num_steps=1)
+    positions = TextData([fox], batch_size=2000, num_steps=1, vocab=data.vocab)._parts["all"]
+    (x, _), = data.train_dataloader().batches()
+    (v, _), = data.val_dataloader().batches()
+    assert x.shape[1] + v.shape[1] == len(positions) - 1
+
+
+def test_the_book_protocol_cuts_each_text_by_position():
+    sources = [Source(name, letter * 1000, "") for name, letter in (("one", "a"), ("two", "b"))]
+    data = TextData(sources, batch_size=4, num_steps=10, protocol="book")
+    a, b = data.vocab["a"], data.vocab["b"]
+    assert {name: part.tolist() for name, part in data._parts.items()} == {
+        "train": [a] * 850 + [b] * 850, "val": [a] * 50 + [b] * 50, "test": [a] * 100 + [b] * 100}
+    assert data.test_dataloader().num_tokens == 199
+    assert data.train_dataloader().carries_state
+
+
+def test_the_book_protocol_knows_only_tokens_of_the_training_part():
+    data = TextData([Source("x", "ab" * 500 + "z" * 50, "")], batch_size=2, num_steps=8, protocol="book")
+    assert "z" not in data.vocab
+    assert (data._parts["test"] == data.vocab.unknown_index).sum() == 50
+
+
+def test_words(fox):
+    data = TextData([fox], batch_size=8, num_steps=5, tokens="word")
+    assert "quick" in data.vocab
+    assert data.characters_per_token["all"] == pytest.approx(len(fox.text.replace(",", "").replace(".", "")) /
+                                                             len(fox.text.split()))
+
+
+def test_a_given_vocabulary_is_used(fox):
+    vocab = Vocab("qrst", cleaning="d2l")
+    assert TextData([fox], batch_size=8, num_steps=5, vocab=vocab).vocab is vocab
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"batch_size": 0}, "batch_size must be a positive integer; got 0"),
+    ({"num_steps": 2.5}, "num_steps must be a positive integer; got 2.5"),
+    ({"protocol": "books"}, r"protocol must be one of d2l, book; got 'books' \(did you mean 'book'\?\)"),
+    ({"tokens": "byte"}, "tokens must be one of char, word; got 'byte'"),
+    ({"num_train": 0}, "num_train must be a positive integer; got 0"),
+    ({"sources": []}, r"sources must be a sequence of Source, not empty; got \[\]"),
+    ({"sources": [Source("x", "too short", "")]},
+     "text must be at least 12 tokens long for batch_size=4 and num_steps=10; got 9 tokens"),
+    ({"sources": [Source("x", "too short", "")], "protocol": "book"},
+     "text must be at least 40 tokens long for batch_size=4 and num_steps=10; got 9 tokens"),
+])
+def test_bad_arguments_are_refused(fox, options, message):
+    with pytest.raises(ValueError, match="^" + message):
+        TextData(**{"sources": [fox], "batch_size": 4, "num_steps": 10, **options})
+
+
+@pytest.mark.parametrize("length", [40, 41, 57, 100])
+def test_the_shortest_text_of_the_book_protocol_works(length):
+    data = TextData([Source("x", "ab" * (length // 2) + "c" * (length % 2), "")], batch_size=2, num_steps=4,
+                    protocol="book")
+    for source in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        assert sum(x.size for x, _ in source.batches()) == source.num_tokens > 0
+
+
+def test_the_order_of_windows_is_the_seeds(fox):
+    def first(seed):
+        return next(TextData([fox], batch_size=8, num_steps=5, seed=seed).train_dataloader().batches())[0]
+
+    assert (first(1) == first(1)).all()
+    assert not numpy.array_equal(first(1), first(2))

@@ -1,0 +1,60 @@
+import numpy
+import pytest
+from gluon_deeprnn import Vocab
+from hypothesis import given
+from hypothesis import strategies as st
+
+tokens = st.lists(st.text(min_size=1, max_size=3).filter(lambda t: t != "<unk>"), min_size=1)
+
+
+@given(tokens)
+def test_every_token_comes_back_from_its_index(tokens):
+    vocab = Vocab(tokens)
+    assert vocab.to_tokens(vocab.encode(tokens)) == tokens
+    assert len(vocab) == len(set(tokens)) + 1
+
+
+@given(tokens)
+def test_json_keeps_everything(tokens):
+    vocab = Vocab(tokens, cleaning="unicode", kind="word")
+    again = Vocab.from_json(vocab.to_json())
+    assert (again.idx_to_token, again.cleaning, again.kind) == (vocab.idx_to_token, "unicode", "word")
+    assert (again.encode(tokens) == vocab.encode(tokens)).all()
+
+
+def test_rare_and_new_tokens_are_unknown():
+    vocab = Vocab("aab", min_freq=2)
+    assert vocab[["a", "b", "z"]] == [1, 0, 0]
+    assert vocab.idx_to_token == ["<unk>", "a"]
+
+
+def test_a_list_of_one_index_gives_a_list_of_one_token():
+    vocab = Vocab("ab")
+    assert vocab.to_tokens([1]) == ["a"]
+    assert vocab.to_tokens(1) == vocab.to_tokens(numpy.int32(1)) == "a"
+
+
+def test_reserved_tokens_are_there():
+    assert "<end>" in Vocab("ab", reserved_tokens=["<end>"])
+
+
+def test_a_prefix_is_cleaned_as_the_text_was():
+    vocab = Vocab("time machine", cleaning="d2l")
+    assert vocab.encode_prefix("TIME!").tolist() == vocab[["t", "i", "m", "e", " "]]
+
+
+@pytest.mark.parametrize(("prefix", "message"), [
+    ("xyz", "prefix must be made of tokens that the vocabulary knows; got 'x', 'y', 'z'"),
+    ("", "prefix must be at least one token, after cleaning; got ''"),
+    (7, "prefix must be a string; got 7"),
+])
+def test_a_prefix_that_cannot_be_continued_is_refused(prefix, message):
+    with pytest.raises(ValueError, match="^" + message):
+        Vocab("time machine", cleaning="d2l").encode_prefix(prefix)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "char", "cleaning": null, "vocab": {}}',
+                                  '{"kind": "x", "cleaning": null, "vocab": {}}'])
+def test_other_json_is_refused(text):
+    with pytest.raises(ValueError, match=r"^(vocab.json|kind) must be"):
+        Vocab.from_json(text)
