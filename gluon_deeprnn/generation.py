@@ -93,7 +93,8 @@ def sample(scores: numpy.ndarray, temperature: float, top_k: int, rng: numpy.ran
     Gumbel, "Statistical Theory of Extreme Values and Some Practical Applications", 1954; the "Gumbel-max trick".
     """
     if not numpy.isfinite(scores.max()):
-        raise FloatingPointError("the model's scores are not finite: its parameters were lost in training")
+        raise _checks.InputError("the model's scores", "finite numbers", _checks.Described(str(scores.max())),
+                                 "its parameters were lost in training")
     if temperature == 0:
         return int(scores.argmax())
     noise = rng.gumbel(size=scores.shape)

@@ -57,7 +57,7 @@ def write_arrays(path: Path, arrays: Mapping[str, numpy.ndarray], about: Any = N
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
-                numpy.lib.format.write_array(member, numpy.ascontiguousarray(array), allow_pickle=False)
+                numpy.lib.format.write_array(member, numpy.asarray(array, order="C"), allow_pickle=False)
         text = {"format": _FORMAT, "sha256": _checksum(arrays), "about": about}
         archive.writestr(_ABOUT, json.dumps(text, ensure_ascii=False))
     replace_file(path, buffer.getvalue())
@@ -84,7 +84,7 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
         if _checksum(arrays) != text["sha256"]:
             raise ValueError("another checksum")
         return arrays, text["about"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
         raise InputError(str(path), "a complete file that this package wrote", Described(reason)) from None
 
@@ -92,7 +92,7 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
 def _checksum(arrays: Mapping[str, numpy.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        array = numpy.ascontiguousarray(arrays[name])
+        array = numpy.asarray(arrays[name], order="C")
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace) -> None:
     written = generate(trained.model, trained.vocab, arguments.prefix, as_int(arguments.length),
                        temperature=as_float(arguments.temperature), top_k=as_int(arguments.top_k),
                        seed=as_int(arguments.seed))
-    for i, piece in enumerate(written):
-        sys.stdout.write(arguments.prefix + piece if i == 0 else piece)
+    sys.stdout.write(arguments.prefix)
+    for piece in written:
+        sys.stdout.write(piece)
         sys.stdout.flush()
     print()

@@ -107,8 +107,8 @@ class Vocab:
         if unknown:
             raise _checks.InputError("prefix", "made of tokens that the vocabulary knows",
                                      _checks.Described(", ".join(map(repr, unknown))))
-        if not tokens:
-            raise _checks.InputError("prefix", "at least one token, after cleaning", prefix)
+        if not tokens or (prefix.strip() and not "".join(tokens).strip()):
+            raise _checks.InputError("prefix", "at least one letter, after cleaning", prefix)
         return self.encode(tokens)
 
     def addition(self, index: int) -> str:

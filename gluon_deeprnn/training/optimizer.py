@@ -104,14 +104,14 @@ class Optimizer:
         expected, states = {}, {}
         for i, (name, parameter) in enumerate(zip(self._names, self._parameters)):
             if name in about["updates"]:
-                states[i] = optimizer.create_state_multi_precision(i, parameter.data())
+                states[i] = optimizer.create_state_multi_precision(i, parameter.data().as_nd_ndarray())
                 expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
         shapes = {name: array.shape for name, array in expected.items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:
             raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
                                      _checks.Described(f"arrays {sorted(arrays)}"))
         for name, array in expected.items():
-            array[:] = np.array(arrays[name], ctx=array.ctx) if isinstance(array, np.ndarray) else arrays[name]
+            array[:] = arrays[name]
         updater.states.update(states)
         updater.states_synced.update(dict.fromkeys(states, True))
         for key, value in about["numbers"].items():

@@ -288,7 +288,7 @@ class Trainer:
                   "best": self._best_parameters,
                   "state": {str(i): array.asnumpy() for i, array in enumerate(self._state or [])}}
         arrays = {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
-        return arrays, {"position": dataclasses.asdict(self._at), "history": self.history,
+        return arrays, {"position": dataclasses.asdict(self._at), "history": list(self.history),
                         "optimizer": optimizer_about}
 
     def _restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:

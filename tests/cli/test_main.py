@@ -1,0 +1,186 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+from gluon_deeprnn.cli.main import main
+
+SMALL = ["--num-hiddens", "16", "--max-epochs", "2", "--batch-size", "64", "--num-steps", "8", "--prefix", "the dog"]
+
+
+@pytest.fixture
+def run(fox_file, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["train", "--text", str(fox_file), *SMALL, "--out", str(folder)]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "gluon_deeprnn", *map(str, arguments)]
+
+
+def test_train_says_what_came_of_it(fox_file, tmp_path, capsys):
+    assert main(["train", "--text", str(fox_file), *SMALL, "--out", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    lines = (r"^perplexity \d+\.\d\d training, \d+\.\d\d validation after 2 epochs \(\d+ s, [\d,]+ tokens/s\)$",
+             r"^best model: epoch [12], perplexity \d+\.\d\d validation, \d\.\d{3} bits per character$")
+    assert all(re.search(line, out, re.M) for line in lines)
+    assert "most likely: the dog" in out
+    assert out.rstrip().endswith(f"curves: {tmp_path / 'run' / 'curves.png'}")
+    assert len(re.findall(r"^epoch [12]/2: perplexity ", err, re.M)) == 2
+
+
+def test_generate_writes_prefix_and_text_and_repeats_with_the_seed(run, capsys):
+    texts = []
+    for seed in ("1", "1", "2"):
+        assert main(["generate", "--run", str(run), "--prefix", "the dog", "--length", "40", "--seed", seed]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+    assert all(text.startswith("the dog") and len(text) == len("the dog") + 40 + 1 for text in texts)
+
+
+def test_generate_of_nothing_writes_the_prefix(run, capsys):
+    assert main(["generate", "--run", str(run), "--prefix", "the dog", "--length", "0"]) == 0
+    assert capsys.readouterr().out == "the dog\n"
+
+
+def test_evaluate_prints_the_line_of_the_contract(run, fox_file, capsys):
+    line = re.compile(r"^perplexity \d+\.\d{3}, \d\.\d{3} bits per character \((\d+) characters\)\n$")
+    assert main(["evaluate", "--run", str(run)]) == 0
+    assert line.match(capsys.readouterr().out)
+    assert main(["evaluate", "--run", str(run), "--text", str(fox_file)]) == 0
+    out, err = capsys.readouterr()
+    cleaned = re.sub("[^a-z]+", " ", fox_file.read_text().lower())
+    assert int(line.match(out)[1]) == len(cleaned) - 1
+    assert str(fox_file) in err
+
+
+def test_evaluate_counts_what_the_model_does_not_know(run, tmp_path, capsys):
+    (tmp_path / "x.txt").write_text("abc 한글", encoding="utf-8")
+    vocab = (run / "vocab.json").read_text()
+    (run / "vocab.json").write_text(vocab.replace('"cleaning": "d2l"', '"cleaning": "unicode"'))
+    assert main(["evaluate", "--run", str(run), "--text", str(tmp_path / "x.txt")]) == 0
+    assert "2 of 6 tokens are unknown" in capsys.readouterr().err
+
+
+def test_recipes_and_info_tell_what_there_is(capsys):
+    assert main(["recipes"]) == 0
+    out = capsys.readouterr().out
+    for name in ("chapter-gru", "chapter-lstm", "chapter-scratch"):
+        assert re.search(rf"^{name}: ", out, re.M)
+        assert f"gluon-deeprnn train --recipe {name}" in out
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert "mxnet: 1.9.1" in out
+    assert re.search(r"^contexts: cpu", out, re.M)
+    assert re.search(r"^threads: \d+ ", out, re.M)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["tran"], "command must be one of train, generate, evaluate, recipes, info; got 'tran' (did you mean 'train'?)"),
+    (["train", "--num-hidden", "3"], "option must be one that `gluon-deeprnn train --help` lists; got '--num-hidden' "
+     "(did you mean '--num-hiddens'?)"),
+    (["train", "--lr", "fast"], "lr must be a number above 0; got 'fast'"),
+    (["train", "--num-layers", "0"], "num_layers must be a positive integer; got 0"),
+    (["train", "--model", "gruu"], "model must be one of rnn, lstm, gru; got 'gruu' (did you mean 'gru'?)"),
+    (["train", "--recipe", "chapter-gruu"], "recipe must be one of chapter-gru, chapter-lstm, chapter-scratch; "
+     "got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
+    (["train", "--text", "missing"], "text must be a file that can be read; got 'missing': No such file or directory"),
+    (["train", "--ctx", "gpu(99)"], None), (["train", "--resume"], "out must be given with --resume; got None"),
+    (["train", "--resume", "--out", "x", "--lr", "3"],
+     "settings with --resume must be left out, but for max_epochs; got 'lr'"),
+    (["train", "--resume", "--out", "nowhere"], "run must be a run folder (one with a config.json); got 'nowhere'"),
+    (["generate", "--run", "nowhere", "--prefix", "x"],
+     "run must be a run folder (one with a config.json); got 'nowhere'"),
+    (["generate", "--prefix", "x"], "usage must be as `gluon-deeprnn generate --help` says; "
+     "got the following arguments are required: --run"),
+    (["evaluate"],
+     "usage must be as `gluon-deeprnn evaluate --help` says; got the following arguments are required: --run"),
+    (["train", "--lr"], "usage must be as `gluon-deeprnn train --help` says; got argument --lr: expected one argument"),
+])
+def test_bad_usage_is_one_line_and_status_2(arguments, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("gluon-deeprnn: error: ")
+    assert message is None or err == f"gluon-deeprnn: error: {message}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--length", "-1"], ["--length", "x"], ["--temperature", "-1"], ["--temperature", "nan"], ["--top-k", "-2"],
+    ["--seed", "1.5"], ["--prefix", "Ω"], ["--prefix", ""],
+])
+def test_bad_values_for_generate_are_one_line_and_status_2(run, arguments, capsys):
+    assert main(["generate", "--run", str(run), "--prefix", "the", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert " must be " in err
+
+
+def test_a_rate_that_diverges_is_one_line_and_keeps_what_was_reached(fox_file, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", "--text", str(fox_file), *SMALL, "--max-epochs", "9", "--lr", "1e18", "--clip", "0", "--out",
+                 str(out)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("gluon-deeprnn: error: lr must be small enough")
+
+
+def test_no_command_shows_the_help(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 0
+    assert "train a model" in capsys.readouterr().out
+
+
+def test_a_reader_who_leaves_is_no_error(run):
+    shell = " ".join(command("generate", "--run", run, "--prefix", "the", "--length", "20000")) + " | head -c 10"
+    done = subprocess.run(["bash", "-c", "set -o pipefail; " + shell], capture_output=True, text=True, check=False)
+    assert (len(done.stdout), done.stderr) == (10, "")
+
+
+def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
+    out = tmp_path / "my run"
+    settings = ["--text", fox_file, *SMALL, "--max-epochs", "400", "--dropout", "0.2"]
+    going = subprocess.Popen(command("train", *settings, "--out", out), stderr=subprocess.PIPE, text=True)
+    while not (out / "history.jsonl").exists():
+        assert going.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.3)
+    going.send_signal(signal.SIGINT)
+    err = going.communicate(timeout=60)[1]
+    assert going.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == f"stopped; nothing is lost. To go on:  gluon-deeprnn train --resume --out '{out}'"
+    reached = len((out / "history.jsonl").read_text().splitlines()) + 2
+    assert main(["train", "--resume", "--out", str(out), "--max-epochs", str(reached)]) == 0
+    whole = tmp_path / "whole"
+    assert main(["train", *map(str, settings), "--max-epochs", str(reached), "--out", str(whole)]) == 0
+    name = "checkpoint/checkpoint.npz"
+    with numpy.load(out / name) as a, numpy.load(whole / name) as b:
+        parameters = [name for name in a.files if name.startswith("parameters/")]
+        assert len(parameters) == 10
+        for name in parameters:
+            assert (a[name] == b[name]).all()
+
+
+def test_ctrl_c_before_anything_was_trained_is_quiet(tmp_path):
+    code = ("import sys\nfrom gluon_deeprnn.cli import main, train\n"
+            "def stop(*a): raise KeyboardInterrupt\n"
+            "train.begin_run = stop\nsys.exit(main.main(['train', '--out', sys.argv[1]]))")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 130)
+
+
+def test_the_installed_command_is_the_same():
+    script = os.path.join(os.path.dirname(sys.executable), "gluon-deeprnn")
+    if not os.path.exists(script):
+        pytest.skip("the package is not installed here")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("gluon_deeprnn 0.")

@@ -1,0 +1,127 @@
+"""Promises about the whole house.  Each of these tests also asserts that it looked at something."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gluon_deeprnn
+import pytest
+
+PACKAGE = Path(gluon_deeprnn.__file__).parent
+TOP = PACKAGE.parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each row may import from the rows below it, and from its own room.
+ROWS = [
+    ["__main__"], ["cli"], ["runs"], ["plotting", "training"], ["evaluation"], ["models"], ["generation"],
+    ["data", "graph"], ["storage", "devices"], ["runtime", "version"], ["_checks"],
+]
+
+
+def room(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(file):
+    """The modules of ours that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "gluon_deeprnn":
+            names = [f"gluon_deeprnn.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        yield from (name for name in names if name.split(".")[0] == "gluon_deeprnn")
+
+
+def test_no_room_imports_from_above_or_beside():
+    level = {name: i for i, row in enumerate(ROWS) for name in row}
+    seen = 0
+    for file in FILES:
+        module = ".".join(file.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
+        for imported in imports(file):
+            seen += 1
+            here, there = room(module), room(imported)
+            if "__init__" in (here, there) or here == there or there in ("__version__",):
+                continue
+            assert level[here] < level[there], f"{file} imports {imported}"
+    assert seen > 60
+
+
+def test_every_file_is_one_idea_of_readable_size():
+    assert len(FILES) > 30
+    for file in FILES:
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= 360, file
+
+
+def public_names():
+    return [name for name in vars(gluon_deeprnn) if not name.startswith("_")
+            and getattr(getattr(gluon_deeprnn, name), "__module__", "").startswith("gluon_deeprnn")]
+
+
+def test_the_public_list_is_the_contracts():
+    assert set(public_names()) == {
+        "TimeMachine", "TextData", "Vocab", "StackedRNNScratch", "RNN", "LSTM", "GRU", "RNNLMScratch", "RNNLM",
+        "Trainer", "generate", "evaluate", "load_run", "try_gpu"}
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_public_docstrings_name_every_parameter_and_show_an_example(name):
+    thing = getattr(gluon_deeprnn, name)
+    documented = inspect.getdoc(thing)
+    for parameter in inspect.signature(thing).parameters:
+        assert re.search(rf"^[\w*, ]*\**\b{parameter}\b[\w*, ]* ?(:|$)", documented, re.M), f"{name}: {parameter}"
+    assert ">>> " in documented
+
+
+def modules():
+    found = [info.name for info in pkgutil.walk_packages([str(PACKAGE)], "gluon_deeprnn.")]
+    return [name for name in found if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_public_definition_is_documented_and_annotated(module):
+    loaded = importlib.import_module(module)
+    assert loaded.__doc__
+    for name, thing in vars(loaded).items():
+        if name.startswith("_") or getattr(thing, "__module__", None) != module:
+            continue
+        assert inspect.getdoc(thing), f"{module}.{name}"
+        functions = [thing] if inspect.isfunction(thing) else [f for f in vars(thing).values() if inspect.isfunction(f)]
+        for function in functions:
+            if function.__code__.co_filename != loaded.__file__:
+                continue  # written by dataclasses
+            hints = {k: v for k, v in inspect.signature(function).parameters.items() if k not in ("self", "cls")}
+            missing = [k for k, v in hints.items() if v.annotation is inspect.Parameter.empty]
+            assert not missing, f"{module}.{name}: {missing}"
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["mypy"]])
+def test_the_tools_find_nothing(tool):
+    program = Path(sys.executable).parent / tool[0]
+    if not program.exists() and not shutil.which(tool[0]):
+        pytest.skip(f"needs {tool[0]}: pip install -e '.[test]'")
+    done = subprocess.run([str(program) if program.exists() else tool[0], *tool[1:]], cwd=TOP, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_errors_have_one_form():
+    """Nothing but InputError (and what Python itself demands) is raised on what a user passed in."""
+    raised = []
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                raised.append((file.name, ast.unparse(node.exc.func).split(".")[-1]))
+    ours = {"InputError", "CorpusUnavailable", "Diverged", "KeyboardInterrupt"}
+    others = {entry for entry in raised if entry[1] not in ours}
+    assert len(raised) > 30
+    assert others == {("runtime.py", "ImportError"), ("corpora.py", "TimeoutError"), ("storage.py", "ValueError")}

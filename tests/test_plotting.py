@@ -1,0 +1,40 @@
+import sys
+
+import pytest
+from gluon_deeprnn.plotting import plot_history
+
+HISTORY = [{"epoch": i + 1, "train_ppl": 20 / (i + 1), "val_ppl": abs(10 - i) + 6.0} for i in range(20)]
+
+
+def test_both_curves_hold_the_numbers_of_the_history():
+    ax = plot_history(HISTORY, title="a run")
+    for line, key in zip(ax.lines, ("train_ppl", "val_ppl")):
+        assert line.get_ydata().tolist() == [row[key] for row in HISTORY]
+        assert line.get_xdata().tolist() == list(range(1, 21))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training: 1.00", "validation: 15.00"]
+    assert ax.texts[0].get_text() == "best 6.00"
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title(loc="left")) == ("epoch", "perplexity", "a run")
+
+
+def test_the_curves_differ_without_colour():
+    ax = plot_history(HISTORY)
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+
+
+def test_it_draws_where_it_is_told():
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert plot_history(HISTORY[:1], ax=ax) is ax
+
+
+def test_pyplot_is_not_touched(tmp_path):
+    before = "matplotlib.pyplot" in sys.modules
+    plot_history(HISTORY).figure.savefig(tmp_path / "x.png")
+    assert ("matplotlib.pyplot" in sys.modules) == before
+    assert (tmp_path / "x.png").stat().st_size > 5000
+
+
+def test_an_empty_history_is_refused():
+    with pytest.raises(ValueError, match=r"^history must be at least one epoch long; got \[\]$"):
+        plot_history([])

@@ -1,0 +1,91 @@
+import json
+import os
+import stat
+
+import numpy
+import pytest
+from gluon_deeprnn import storage
+from gluon_deeprnn._checks import InputError
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+names = st.text("abc./_0", min_size=1, max_size=12)
+any_array = hnp.arrays(st.sampled_from(["float32", "int64"]), hnp.array_shapes(min_dims=0))
+arrays = st.dictionaries(names, any_array, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("storage")
+
+
+@given(arrays=arrays)
+def test_arrays_come_back_as_they_went(folder, arrays):
+    storage.write_arrays(folder / "x.npz", arrays, {"epoch": 3})
+    again, about = storage.read_arrays(folder / "x.npz")
+    assert about == {"epoch": 3}
+    assert again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert (again[name].dtype, again[name].shape) == (array.dtype, array.shape)
+        numpy.testing.assert_array_equal(again[name], array)
+
+
+def test_numpy_reads_them_without_pickle(tmp_path):
+    storage.write_arrays(tmp_path / "x.npz", {"rnn.layer0.h2h_weight": numpy.eye(3)})
+    with numpy.load(tmp_path / "x.npz", allow_pickle=False) as archive:
+        numpy.testing.assert_array_equal(archive["rnn.layer0.h2h_weight"], numpy.eye(3))
+
+
+@pytest.mark.parametrize("bit", [1, 4, 128])
+def test_a_flipped_bit_is_seen_or_was_of_no_account(tmp_path, bit):
+    array = numpy.arange(64.0)
+    storage.write_arrays(tmp_path / "x.npz", {"a": array}, {"epoch": 3})
+    whole = (tmp_path / "x.npz").read_bytes()
+    refused = 0
+    for position in range(len(whole)):
+        (tmp_path / "x.npz").write_bytes(whole[:position] + bytes([whole[position] ^ bit]) + whole[position + 1:])
+        try:
+            arrays, about = storage.read_arrays(tmp_path / "x.npz")
+            assert (arrays.keys(), about) == ({"a"}, {"epoch": 3})  # a date in the archive, for example
+            assert (arrays["a"] == array).all()
+        except InputError:
+            refused += 1
+    assert refused > 0.75 * len(whole)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage", b"PK\x05\x06" + 18 * b"\0"])
+def test_what_is_no_such_file_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.npz must be a complete file that this package wrote; got "):
+        storage.read_arrays(tmp_path / "x.npz")
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    numpy.savez(tmp_path / "x.npz", **{"a": numpy.array([{}], dtype=object)})
+    with pytest.raises(ValueError, match=r"must be a complete file that this package wrote"):
+        storage.read_arrays(tmp_path / "x.npz")
+
+
+def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    storage.write_json(path, {"a": 1})
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        storage.write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_files_are_as_readable_as_the_user_wants(tmp_path):
+    old = os.umask(0o022)
+    try:
+        storage.write_json(tmp_path / "x.json", {})
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o644

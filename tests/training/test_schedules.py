@@ -1,0 +1,38 @@
+import pytest
+from gluon_deeprnn.training.schedules import Schedule
+
+
+def rates(name, progresses, val_ppls=(), **options):
+    schedule = Schedule(name, 2.0, 100, **options)
+    return [schedule.rate(progress, list(val_ppls)) for progress in progresses]
+
+
+def test_constant_stays():
+    assert rates("constant", [0, 50.5, 99]) == [2.0, 2.0, 2.0]
+
+
+def test_cosine_falls_along_half_a_wave():
+    assert rates("cosine", [0, 25, 50, 100]) == pytest.approx([2.0, 1 + 0.5**0.5, 1.0, 0.0])
+
+
+def test_step_falls_after_so_many_epochs():
+    assert rates("step", [0, 9.9, 10, 25], factor=0.5, epochs=10) == [2.0, 2.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize(("val_ppls", "rate"), [
+    ([], 2.0), ([9, 8, 7], 2.0), ([9, 9], 2.0), ([9, 9, 9], 1.0), ([9, 9, 9, 9, 9], 0.5), ([9, 9, 8, 9, 7, 8], 2.0),
+    ([9, 9, 9, 8, 9, 9], 0.5),
+])
+def test_plateau_falls_whenever_the_best_is_so_many_epochs_old(val_ppls, rate):
+    assert rates("plateau", [len(val_ppls)], val_ppls, factor=0.5, epochs=2) == [rate]
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"name": "linear"}, "schedule must be one of constant, cosine, step, plateau; got 'linear'"),
+    ({"lr": 0}, "lr must be a number above 0; got 0"),
+    ({"factor": 1.0}, r"lr_factor must be a number in \(0, 1\); got 1.0"),
+    ({"epochs": 0}, "lr_epochs must be a positive integer; got 0"),
+])
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match="^" + message):
+        Schedule(**{"name": "step", "lr": 1.0, "max_epochs": 10, **options})

@@ -1,0 +1,242 @@
+import io
+import itertools
+import math
+
+import mxnet
+import numpy
+import pytest
+from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, TextData, Trainer, evaluate
+from gluon_deeprnn.data import Source
+from gluon_deeprnn.models.weights import parameter_arrays
+from gluon_deeprnn.training import Callback, Diverged, trainer
+from gluon_deeprnn.training.progress import Progress
+
+
+class Keep(Callback):
+    """Keeps a checkpoint of every epoch, and of an interruption."""
+
+    def __init__(self):
+        self.checkpoints = []
+
+    def on_epoch_end(self, trainer):
+        self.checkpoints.append(trainer.checkpoint())
+
+    on_interrupt = on_epoch_end
+
+
+def data_of(protocol):
+    rng = numpy.random.default_rng(0)
+    text = "".join(rng.choice(list("abcde "), 1500))
+    return TextData([Source("random", text, "")], 8, 10, protocol=protocol, num_train=300, num_val=100)
+
+
+def model_of(data, dropout=0.3):
+    mxnet.random.seed(2)
+    return RNNLM(GRU(12, 2, dropout=dropout), len(data.vocab), lr=0.5)
+
+
+def same(first, second):
+    a, b = parameter_arrays(first), parameter_arrays(second)
+    return all((array == b[name]).all() for name, array in a.items())
+
+
+def test_it_learns(small_data):
+    model = RNNLM(GRU(32, 2), len(small_data.vocab), lr=0.01)
+    history = Trainer(12, gradient_clip_val=1, optimizer="adam", progress=False).fit(model, small_data)
+    assert history[0]["train_ppl"] > 10
+    assert history[-1]["val_ppl"] < 5
+    assert [row["epoch"] for row in history] == list(range(1, 13))
+
+
+def test_history_says_what_evaluate_says(small_data):
+    model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5)
+    history = Trainer(2, progress=False).fit(model, small_data)
+    assert evaluate(model, small_data.val_dataloader()).perplexity == pytest.approx(history[-1]["val_ppl"], rel=1e-6)
+    assert set(history[0]) == {"epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient_norm", "seconds"}
+
+
+@pytest.mark.parametrize("protocol", ["d2l", "book"])
+def test_hybridizing_changes_no_number_of_a_training(protocol):
+    data = data_of(protocol)
+    results = []
+    for hybridize in (True, False):
+        model = model_of(data)
+        history = Trainer(2, gradient_clip_val=1, hybridize=hybridize, progress=False).fit(model, data)
+        results.append((history[-1]["train_ppl"], history[-1]["val_ppl"], parameter_arrays(model)))
+    (a, b, first), (c, d, second) = results
+    assert (a, b) == pytest.approx((c, d), rel=1e-5)
+    for name, array in first.items():
+        numpy.testing.assert_allclose(array, second[name], atol=1e-5)
+
+
+def test_a_step_is_the_books_step_done_by_hand(small_data):
+    small_data.batch_size = small_data.num_train
+    size = len(small_data.vocab)
+    first = RNNLMScratch(StackedRNNScratch(size, 6, 2, sigma=0.5), size)
+    second = RNNLMScratch(StackedRNNScratch(size, 6, 2, sigma=0.5), size)
+    for (_, p), (_, q) in zip(first.named_parameters(), second.named_parameters()):
+        q.set_data(p.data())
+    history = Trainer(1, gradient_clip_val=0.05, lr=2, progress=False).fit(first, small_data)
+    x, y = (mxnet.np.array(part, dtype="int32") for part in next(small_data.train_dataloader().batches(0)))
+    cross_entropy = mxnet.gluon.loss.SoftmaxCrossEntropyLoss()
+    with mxnet.autograd.record():
+        logits, _ = second(x)
+        loss = cross_entropy(logits.reshape(-1, size), y.reshape(-1)).mean()
+    loss.backward()
+    gradients = [parameter.grad().asnumpy() for _, parameter in second.named_parameters()]
+    norm = math.sqrt(sum((g.astype("float64") ** 2).sum() for g in gradients))
+    assert norm > 0.05
+    assert history[0]["gradient_norm"] == pytest.approx(norm, rel=1e-5)
+    assert history[0]["train_ppl"] == pytest.approx(math.exp(float(loss.asnumpy())), rel=1e-5)
+    for gradient, (_, before), (_, after) in zip(gradients, second.named_parameters(), first.named_parameters()):
+        expected = before.data().asnumpy() - 2 * gradient * 0.05 / norm
+        numpy.testing.assert_allclose(after.data().asnumpy(), expected, atol=1e-6)
+
+
+def test_the_same_seeds_give_the_same_parameters_to_the_bit():
+    data = data_of("d2l")
+    models = [model_of(data) for _ in range(2)]
+    for model in models:
+        Trainer(3, gradient_clip_val=1, seed=5, progress=False).fit(model, data)
+    assert same(*models)
+
+
+def test_another_seed_drops_other_units():
+    data = data_of("d2l")
+    models = [model_of(data) for _ in range(2)]
+    for seed, model in enumerate(models):
+        Trainer(1, seed=seed, progress=False).fit(model, data)
+    assert not same(*models)
+
+
+OPTIONS = [
+    {"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.01, "schedule": "cosine"},
+    {"optimizer": "sgd", "optimizer_params": {"momentum": 0.9}, "schedule": "plateau", "lr_epochs": 1},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("protocol", ["d2l", "book"])
+def test_stopping_between_epochs_and_going_on_equals_never_stopping(protocol, options):
+    data = data_of(protocol)
+    whole, keep = model_of(data), Keep()
+    expected = Trainer(4, gradient_clip_val=1, progress=False, callbacks=[keep], **options).fit(whole, data)
+    resumed = RNNLM(GRU(12, 2, dropout=0.3), len(data.vocab), lr=0.5)  # other parameters, other generator state
+    history = Trainer(4, gradient_clip_val=1, progress=False, **options).fit(resumed, data, resume=keep.checkpoints[1])
+    assert same(whole, resumed)
+    keys = ("epoch", "train_ppl", "val_ppl", "lr", "gradient_norm")
+    assert [[row[key] for key in keys] for row in history] == [[row[key] for key in keys] for row in expected]
+
+
+@pytest.mark.parametrize("protocol", ["d2l", "book"])
+def test_ctrl_c_inside_an_epoch_and_going_on_equals_never_stopping(protocol, monkeypatch):
+    data = data_of(protocol)
+    whole = model_of(data)
+    expected = Trainer(2, gradient_clip_val=1, progress=False).fit(whole, data)
+    asked = itertools.count()
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer.threading.Event, "is_set", lambda event: next(asked) == 1)  # after 8 steps
+        keep, model = Keep(), model_of(data)
+        with pytest.raises(KeyboardInterrupt):
+            Trainer(2, gradient_clip_val=1, progress=False, callbacks=[keep]).fit(model, data)
+    (arrays, about), = keep.checkpoints
+    assert about["position"]["batch"] == 8
+    resumed = model_of(data)
+    history = Trainer(2, gradient_clip_val=1, progress=False).fit(resumed, data, resume=(arrays, about))
+    assert same(whole, resumed)
+    assert [row["train_ppl"] for row in history] == [row["train_ppl"] for row in expected]
+
+
+def test_patience_stops_and_takes_the_best_parameters_back(small_data):
+    class Watch(Callback):
+        best = None
+
+        def on_epoch_end(self, trainer):
+            if trainer.improved:
+                self.best = parameter_arrays(trainer.model)
+
+    watch, model = Watch(), RNNLM(GRU(48, 2), len(small_data.vocab), lr=20.0)  # too large: it jumps about
+    history = Trainer(60, gradient_clip_val=5, patience=4, progress=False, callbacks=[watch]).fit(model, small_data)
+    best = min(history, key=lambda row: row["val_ppl"])
+    assert len(history) == best["epoch"] + 4 < 60
+    for name, array in parameter_arrays(model).items():
+        assert (array == watch.best[name]).all()
+
+
+def test_a_loss_that_is_lost_is_said(small_data):
+    model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=1e20)
+    with pytest.raises(Diverged, match=r"^lr must be small enough for the loss to .*; got 1e\+20 \(it was lost in"):
+        Trainer(20, progress=False).fit(model, small_data)
+
+
+def test_the_carried_state_is_used(monkeypatch):
+    data = data_of("book")
+    model, states = model_of(data), []
+    begin = model.begin_state
+    monkeypatch.setattr(model, "begin_state", lambda *a: states.append(a) or begin(*a))
+    Trainer(2, progress=False).fit(model, data)
+    assert len(states) == 2 * 2  # once an epoch for training, once for validation
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+ROW = {"epoch": 1, "train_ppl": 9.123, "val_ppl": 8.456, "tokens_per_second": 12345.6}
+
+
+def test_progress_is_a_line_an_epoch_where_there_is_no_terminal():
+    stream = io.StringIO()
+    shown = Progress(3, 10, stream=stream)
+    shown.batch()
+    shown.epoch(ROW)
+    shown.close()
+    assert stream.getvalue() == "epoch 1/3: perplexity 9.12 training, 8.46 validation; 12,346 tokens/s\n"
+
+
+def test_progress_is_a_bar_on_a_terminal():
+    stream = Terminal()
+    shown = Progress(3, 10, stream=stream)
+    shown.batch()
+    shown.epoch(ROW)
+    shown.close()
+    assert "epoch 1/3" in stream.getvalue()
+    assert "perplexity 9.12 training" in stream.getvalue()
+    assert "\n" not in stream.getvalue().rstrip("\n")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"max_epochs": 0}, "max_epochs must be a positive integer; got 0"),
+    ({"num_gpus": -1}, "num_gpus must be a non-negative integer; got -1"),
+    ({"num_gpus": 2}, "num_gpus must be 0 or 1; got 2"),
+    ({"gradient_clip_val": -1}, "gradient_clip_val must be a number, at least 0; got -1"),
+    ({"optimizer": "sdg"}, r"optimizer must be one of sgd, .*; got 'sdg' \(did you mean 'sgd'\?\)"),
+    ({"lr": "fast"}, "lr must be a number above 0; got 'fast'"),
+    ({"schedule": "cosin"}, r"schedule must be one of .*; got 'cosin' \(did you mean 'cosine'\?\)"),
+    ({"lr_factor": 2}, r"lr_factor must be a number in \(0, 1\); got 2"),
+    ({"lr_epochs": 0}, "lr_epochs must be a positive integer; got 0"),
+    ({"patience": 1.5}, "patience must be a non-negative integer; got 1.5"),
+    ({"ctx": "gpu(7)"}, r"ctx must be a context that this machine has .*; got 'gpu\(7\)' \(use cpu or auto\)"),
+    ({"ctx": "tpu"}, r"ctx must be cpu, gpu, gpu\(N\) or auto; got 'tpu'"),
+    ({"seed": -1}, "seed must be a non-negative integer; got -1"),
+    ({"hybridize": 1}, "hybridize must be True or False; got 1"),
+    ({"progress": None}, "progress must be True or False; got None"),
+])
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match="^" + message):
+        Trainer(**{"max_epochs": 3, **options})
+
+
+def test_a_model_for_another_vocabulary_is_refused(small_data):
+    with pytest.raises(ValueError, match=r"^model must be one for the 28 tokens of data\.vocab; got vocab_size=5$"):
+        Trainer(1).fit(RNNLM(GRU(4), 5), small_data)
+
+
+def test_num_gpus_without_a_gpu_trains_on_the_cpu_and_says_so(caplog):
+    if mxnet.context.num_gpus():
+        pytest.skip("this machine has a GPU")
+    assert Trainer(1, num_gpus=1).ctx == mxnet.cpu()
+    assert "training on the CPU" in caplog.text
