@@ -1,8 +1,10 @@
 """Pictures: perplexity against epoch."""
 
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
+
+_WITH_HANGUL = {"Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "UnDotum"}
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: Optional[Any] = None) -> Any:
@@ -47,7 +49,8 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
                 fontsize=9, arrowprops={"arrowstyle": "-", "linewidth": 0.8})
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(_plain)
-    ax.yaxis.set_minor_formatter(_sparse)
+    low, high = ax.get_ylim()
+    ax.yaxis.set_minor_formatter(_plain if high < 10 * low else _sparse)
     ax.set_xlabel("epoch")
     ax.set_ylabel("perplexity")
     ax.set_xlim(left=min(epochs[0], 1) if len(epochs) > 1 else None)
@@ -55,8 +58,15 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     if title:
-        ax.set_title(title, fontsize=10, loc="left")
+        ax.set_title(title, fontsize=10, loc="left", fontfamily=_fonts())
     return ax
+
+
+def _fonts() -> List[str]:
+    """Matplotlib's own font, and behind it one with Korean letters if this machine has one."""
+    from matplotlib import font_manager
+
+    return ["DejaVu Sans", *sorted(_WITH_HANGUL & set(font_manager.get_font_names()))]
 
 
 def _plain(value: float, position: float = 0) -> str:

@@ -15,6 +15,7 @@ def run(arguments: argparse.Namespace) -> None:
         recipe = read_recipe(name)
         measured = recipe.measured
         print(f"{name}: {recipe.about}\n"
-              f"  perplexity {measured['train_ppl']} training, {measured['val_ppl']} validation after "
+              f"  perplexity {measured['train_ppl']:.2f} training, {measured['val_ppl']:.2f} validation (at best "
+              f"{measured['best_val_ppl']:.2f}) after "
               f"{measured['epochs']} epochs; {measured['seconds']} s on {measured['machine']}\n"
               f"  {measured['command']}")

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import gluon_deeprnn
 import pytest
+from gluon_deeprnn.cli.main import _parser as main_parser
+from gluon_deeprnn.runs import read_recipe
 
 PACKAGE = Path(gluon_deeprnn.__file__).parent
 TOP = PACKAGE.parent
@@ -80,6 +83,48 @@ def test_public_docstrings_name_every_parameter_and_show_an_example(name):
     for parameter in inspect.signature(thing).parameters:
         assert re.search(rf"^[\w*, ]*\**\b{parameter}\b[\w*, ]* ?(:|$)", documented, re.M), f"{name}: {parameter}"
     assert ">>> " in documented
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_every_public_name_is_on_the_sites_api_page(name):
+    assert re.search(rf"auto(class|function):: gluon_deeprnn\.{name}$", (TOP / "docs" / "api.md").read_text(), re.M)
+
+
+def readme_commands():
+    """The commands in the README's code blocks and sentences that name gluon-deeprnn or make."""
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^    ((?:gluon-deeprnn|make) [^#\n]*)", text, re.M)
+    found += re.findall(r"`((?:gluon-deeprnn|make) [^`]*)`", text)
+    return sorted({command.strip() for command in found})
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_every_command_of_the_readme_exists(command):
+    program, *arguments = shlex.split(command)
+    if program == "make":
+        assert re.search(rf"^{arguments[0]}:", (TOP / "Makefile").read_text(), re.M)
+        return
+    known = main_parser().parse_known_args([a for a in arguments if a != "--help"])
+    assert known[1] == []
+
+
+def test_the_readme_says_what_the_recipes_recorded():
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    korean = (TOP / "README.ko.md").read_text(encoding="utf-8")
+    for name in ("chapter-gru", "chapter-scratch"):
+        measured = read_recipe(name).measured
+        for number in (f"{measured['train_ppl']:.2f}", f"{measured['val_ppl']:.2f}"):
+            assert number in text
+            assert number in korean
+    assert f"in {read_recipe('chapter-gru').measured['seconds']} s" in text
+
+
+def test_the_readmes_ratios_are_those_of_the_recorded_benchmark():
+    rows = re.findall(r"^\| (\w+) \| ([\w-]+) \| ([\d.]+) ", (TOP / "benchmarks" / "README.md").read_text(), re.M)
+    seconds = {(cell, who): float(median) for cell, who, median in rows}
+    text = (TOP / "README.md").read_text(encoding="utf-8") + (TOP / "README.ko.md").read_text(encoding="utf-8")
+    for cell in ("gru", "scratch"):
+        assert text.count(f"{seconds[cell, 'ours'] / seconds[cell, 'd2l-mxnet']:.2f}") >= 2
 
 
 def modules():
