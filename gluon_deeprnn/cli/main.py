@@ -1,10 +1,11 @@
 """The command line's parser and its exit codes: 0 done, 2 bad usage or input, 130 after Ctrl-C."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
-from typing import Any, List, NoReturn, Optional, Sequence
+from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import InputError, did_you_mean
@@ -67,21 +68,39 @@ def _flags(parser: argparse.ArgumentParser, command: Optional[str]) -> List[str]
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; return its exit status."""
-    logging.basicConfig(format="gluon-deeprnn: %(message)s")
     try:
-        try:
-            known = _parse(sys.argv[1:] if arguments is None else arguments)
-            known.run(known)
-            sys.stdout.flush()
-            return 0
-        except InputError as error:
-            message = " ".join(str(error).split())
-            print(f"gluon-deeprnn: error: {message}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt as interrupt:
-            if interrupt.args:
-                print(interrupt.args[0], file=sys.stderr)
-            return 130
+        with _notes_on_stderr():
+            return _run(arguments)
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+@contextlib.contextmanager
+def _notes_on_stderr() -> Iterator[None]:
+    """Show what the package logs, in our form; MXNet has set up the root logger, in its own."""
+    logger, handler = logging.getLogger("gluon_deeprnn"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("gluon-deeprnn: %(message)s"))
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)
+
+
+def _run(arguments: Optional[Sequence[str]]) -> int:
+    try:
+        known = _parse(sys.argv[1:] if arguments is None else arguments)
+        known.run(known)
+        sys.stdout.flush()
+        return 0
+    except InputError as error:
+        message = " ".join(str(error).split())
+        print(f"gluon-deeprnn: error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args:
+            print(interrupt.args[0], file=sys.stderr)
+        return 130

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import time
 import numpy
 import pytest
 from gluon_deeprnn.cli.main import main
+from gluon_deeprnn.data import corpora
 
 SMALL = ["--num-hiddens", "16", "--max-epochs", "2", "--batch-size", "64", "--num-steps", "8", "--prefix", "the dog"]
 
@@ -130,6 +132,19 @@ def test_a_rate_that_diverges_is_one_line_and_keeps_what_was_reached(fox_file, t
     assert main(["train", "--text", str(fox_file), *SMALL, "--max-epochs", "9", "--lr", "1e18", "--clip", "0", "--out",
                  str(out)]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("gluon-deeprnn: error: lr must be small enough")
+
+
+def test_a_corpus_that_is_not_there_is_said_in_one_line_before_another_is_taken(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("GLUON_DEEPRNN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(corpora, "TIME_MACHINE_URL", "http://127.0.0.1:9/nothing-listens-here")
+    out = tmp_path / "run"
+    assert main(["train", *SMALL, "--prefix", "it has", "--max-epochs", "1", "--num-train", "100", "--num-val", "50",
+                 "--out", str(out)]) == 0
+    err = capsys.readouterr().err.splitlines()
+    assert err[0].startswith("gluon-deeprnn: training on python-docs instead: time-machine must be at hand")
+    assert json.loads((out / "config.json").read_text())["settings"]["corpus"] == "python-docs"
+    assert main(["train", "--corpus", "time-machine", "--out", str(tmp_path / "other")]) == 2
 
 
 def test_no_command_shows_the_help(capsys):
