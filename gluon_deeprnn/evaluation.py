@@ -6,8 +6,8 @@ from typing import Any, List, Optional, Union
 
 import numpy
 from gluon_deeprnn import _checks
-from gluon_deeprnn.devices import Context, as_context
-from gluon_deeprnn.graph import GraphBlock
+from gluon_deeprnn.devices import Context
+from gluon_deeprnn.graph import GraphBlock, context_of
 from mxnet import np
 
 
@@ -112,9 +112,12 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     perplexity 5.000, 2.322 bits per character (100 characters)
     """
     characters_per_token = _checks.positive("characters_per_token", characters_per_token)
-    loss = model if isinstance(model, MeanLoss) else MeanLoss(model)
-    loss.hybridize()
-    ctx = next(p for _, p in loss.named_parameters()).list_ctx()[0] if device is None else as_context(device)
+    if isinstance(model, MeanLoss):
+        loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
+    else:
+        loss = MeanLoss(model)
+        loss.hybridize()
+    ctx = context_of(loss, device)
     losses, counts, state = [], [], None
     for x, y in batches.batches() if hasattr(batches, "batches") else batches:
         if state is None or not batches.carries_state:

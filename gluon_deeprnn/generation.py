@@ -4,7 +4,8 @@ from typing import Any, Iterator, Optional, Union
 
 import numpy
 from gluon_deeprnn import _checks
-from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.devices import Context
+from gluon_deeprnn.graph import context_of
 from mxnet import np
 
 _PREFIX_STEPS = 32
@@ -61,7 +62,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     indices = vocab.encode_prefix(prefix)
     if len(vocab) != model.vocab_size:
         raise _checks.InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
-    ctx = next(p for _, p in model.named_parameters()).list_ctx()[0] if device is None else as_context(device)
+    ctx = context_of(model, device)
     return _continue(model, vocab, indices, length, temperature, top_k, rng, ctx)
 
 

@@ -7,9 +7,10 @@ changes the speed and nothing else.
 """
 
 from collections import OrderedDict
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 
 from gluon_deeprnn._checks import Described, InputError
+from gluon_deeprnn.devices import Context, as_context
 from mxnet import autograd, symbol
 from mxnet.gluon import HybridBlock, Parameter
 from mxnet.gluon.block import _flatten, _regroup
@@ -96,6 +97,24 @@ def named_parameters(block: HybridBlock, prefix: str = "") -> Iterator[Tuple[str
         inner = child.named_parameters() if isinstance(child, GraphBlock) else named_parameters(child)
         for path, parameter in inner:
             yield f"{prefix}{name}.{path}", parameter
+
+
+def context_of(block: HybridBlock, device: Optional[Union[str, Context]] = None) -> Context:
+    """Where the parameters of ``block`` are; a ``device`` that was asked for has to be there.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+    """
+    places = next(parameter for _, parameter in named_parameters(block)).list_ctx()
+    if device is None:
+        return places[0]
+    ctx = as_context(device)
+    if ctx not in places:
+        raise InputError("device", f"where the model's parameters are, {places[0]}", str(ctx),
+                         "move them: model.collect_params().reset_ctx(device)")
+    return ctx
 
 
 def is_array(x: Any) -> bool:

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import time
@@ -49,6 +50,14 @@ def test_threads_are_the_cores_that_the_process_may_use():
 
 def test_the_users_thread_count_wins():
     assert python(MAX_THREADS, OMP_NUM_THREADS="3").stdout.split() == ["3", "3"]
+
+
+def test_threads_do_not_spin_for_long_unless_the_user_says_so():
+    shown = {name: python("import gluon_deeprnn", OMP_DISPLAY_ENV="verbose", **setting).stderr for name, setting in (
+        ("ours", {}), ("count", {"GOMP_SPINCOUNT": "77"}), ("policy", {"OMP_WAIT_POLICY": "active"}))}
+    spins = {name: re.search(r"GOMP_SPINCOUNT = '(\d+)'", text)[1] for name, text in shown.items()}
+    assert (spins["ours"], spins["count"]) == ("1000", "77")
+    assert int(spins["policy"]) > 1_000_000
 
 
 def test_import_leaves_the_environment_as_it_was():

@@ -8,7 +8,7 @@ import sys
 from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
-from gluon_deeprnn._checks import InputError, did_you_mean
+from gluon_deeprnn._checks import Described, InputError, did_you_mean
 from gluon_deeprnn.cli import evaluate, generate, info, recipes, train
 
 _COMMANDS = (train, generate, evaluate, recipes, info)
@@ -18,15 +18,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors have the one form of this package's errors."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError("usage", f"as `{self.prog} --help` says", _Message(message))
-
-
-class _Message:
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
+        raise InputError("usage", f"as `{self.prog} --help` says", Described(message))
 
 
 def _parser() -> _Parser:

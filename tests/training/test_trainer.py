@@ -7,6 +7,7 @@ import numpy
 import pytest
 from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, TextData, Trainer, evaluate
 from gluon_deeprnn.data import Source
+from gluon_deeprnn.evaluation import MeanLoss
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.training import Callback, Diverged, trainer
 from gluon_deeprnn.training.progress import Progress
@@ -176,6 +177,20 @@ def test_the_carried_state_is_used(monkeypatch):
     monkeypatch.setattr(model, "begin_state", lambda *a: states.append(a) or begin(*a))
     Trainer(2, progress=False).fit(model, data)
     assert len(states) == 2 * 2  # once an epoch for training, once for validation
+
+
+def test_graphs_are_compiled_once_not_every_epoch(small_data, monkeypatch):
+    compiled, get_graph = [], MeanLoss._get_graph
+
+    def counted(block, *arguments):
+        if not block._cached_graph:
+            compiled.append(arguments[0].shape)
+        return get_graph(block, *arguments)
+
+    monkeypatch.setattr(MeanLoss, "_get_graph", counted)
+    model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5)
+    Trainer(4, progress=False).fit(model, small_data)
+    assert sorted(compiled) == [(8, 8), (8, 36), (8, 64), (8, 64)]  # 200 = 3 x 64 + 8, 100 = 64 + 36
 
 
 class Terminal(io.StringIO):
