@@ -17,8 +17,21 @@ _ABOUT = "about.json"
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that at every moment the old content or the new is there, complete, even if the machine stops."""
-    path = Path(path)
+    """Write a file so that at every moment the old content or the new is there, complete, even if the machine stops.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be written: no such folder, no permission, no space.
+    """
+    try:
+        _replace(Path(path), content)
+    except OSError as error:
+        raise InputError(str(path), "a file that can be written", Described(error.strerror or str(error)),
+                         "what was written before is intact") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -30,7 +43,7 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    folder = os.open(path.parent, os.O_RDONLY)  # the new name has to reach the disk too
     try:
         os.fsync(folder)
     finally:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -60,6 +61,9 @@ def _flags(parser: argparse.ArgumentParser, command: Optional[str]) -> List[str]
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a question mark
     try:
         with _notes_on_stderr():
             return _run(arguments)

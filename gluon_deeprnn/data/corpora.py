@@ -4,10 +4,11 @@ import dataclasses
 import hashlib
 import logging
 import os
+import queue
 import re
 import sys
+import threading
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import List, Sequence, Union
@@ -91,8 +92,8 @@ def time_machine(timeout: float = 10) -> Source:
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             replace_file(cached, content)
-        except OSError as error:  # a read-only home: the text is used, and downloaded again next time
-            _log.warning("%s could not be written: %s", cached, error.strerror)
+        except (OSError, _checks.InputError) as error:  # no room: the text is used, and downloaded again next time
+            _log.warning("the text was not kept for the next time: %s", error)
         return _decode("time-machine", content, cached)
     return _decode("time-machine", cached.read_bytes(), cached)
 
@@ -106,22 +107,37 @@ def cache_folder() -> Path:
 
 def _download(url: str, timeout: float, size: int) -> bytes:
     """The ``size`` bytes behind ``url``; no more are ever read, and ``timeout`` bounds the whole of it."""
+    ended: queue.Queue[Union[bytes, Exception]] = queue.Queue()
+
+    def fetch() -> None:
+        try:
+            ended.put(_fetch(url, timeout, size))
+        except Exception as error:
+            ended.put(error)
+
+    # A name server that does not answer keeps its caller for as long as it likes: the caller is a thread.
+    threading.Thread(target=fetch, daemon=True).start()
+    try:
+        outcome = ended.get(timeout=timeout)
+    except queue.Empty:
+        outcome = TimeoutError(f"no answer within {timeout:g} seconds")
+    if isinstance(outcome, bytes):
+        return outcome
+    reason = getattr(outcome, "reason", None) or outcome
+    raise CorpusUnavailable(
+        "time-machine", "at hand or to be downloaded", _checks.Described(f"{url}: {reason}"),
+        "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs")
+
+
+def _fetch(url: str, timeout: float, size: int) -> bytes:
     deadline = time.monotonic() + timeout
     content = bytearray()
-    try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:
-            while len(content) <= size:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"no answer within {timeout:g} seconds")
-                block = response.read1(min(65536, size + 1 - len(content)))
-                if not block:
-                    break
-                content += block
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise CorpusUnavailable(
-            "time-machine", "at hand or to be downloaded", _checks.Described(f"{url}: {reason}"),
-            "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs") from None
+    with urllib.request.urlopen(url, timeout=timeout) as response:
+        while len(content) <= size and time.monotonic() < deadline:
+            block = response.read1(min(65536, size + 1 - len(content)))
+            if not block:
+                break
+            content += block
     return bytes(content)
 
 

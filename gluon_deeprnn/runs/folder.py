@@ -31,11 +31,11 @@ class RunFolder:
         """Write ``config.json`` and ``vocab.json``."""
         try:
             (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
-            storage.replace_file(self.path / "vocab.json", vocab.encode())
-            storage.write_json(self.path / "config.json", config)
         except OSError as error:
             raise _checks.InputError("out", "a folder that can be written",
                                      _checks.Described(f"{str(self.path)!r}: {error.strerror}")) from None
+        storage.replace_file(self.path / "vocab.json", vocab.encode())
+        storage.write_json(self.path / "config.json", config)
 
     def config(self) -> Dict[str, Any]:
         """``config.json``: settings, texts, versions."""

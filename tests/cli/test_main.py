@@ -185,6 +185,23 @@ def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
             assert (a[name] == b[name]).all()
 
 
+def test_a_terminal_that_cannot_show_a_letter_is_no_error(tmp_path):
+    (tmp_path / "k.txt").write_text("운수 좋은 날 " * 60, encoding="utf-8")
+    settings = ["--text", tmp_path / "k.txt", "--cleaning", "unicode", *SMALL, "--out", tmp_path / "run"]
+    done = subprocess.run(command("train", *settings), capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "most likely: ?? ??" in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(fox_file, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["train", "--text", str(fox_file), *SMALL, "--out", str(tmp_path / "file" / "run")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("gluon-deeprnn: error: out must be a folder that can be written; got ")
+    assert err.count("\n") == 1
+
+
 def test_ctrl_c_before_anything_was_trained_is_quiet(tmp_path):
     code = ("import sys\nfrom gluon_deeprnn.cli import main, train\n"
             "def stop(*a): raise KeyboardInterrupt\n"

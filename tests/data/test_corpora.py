@@ -66,6 +66,7 @@ def no_text(monkeypatch, tmp_path):
     """A machine without the text, for which `CONTENT` is the right one."""
     monkeypatch.delenv("GLUON_DEEPRNN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(corpora, "TIME_MACHINE_SHA1", hashlib.sha1(CONTENT).hexdigest())
     monkeypatch.setattr(corpora, "_TIME_MACHINE_BYTES", len(CONTENT))
     return tmp_path / "cache" / "gluon_deeprnn" / "timemachine.txt"
@@ -100,6 +101,22 @@ def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, r
             corpora.time_machine(timeout=0.5)
         assert time.monotonic() - started < 3
     assert not no_text.exists()
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for(no_text, monkeypatch):
+    monkeypatch.setattr(corpora.urllib.request, "urlopen", lambda *args, **options: time.sleep(2))
+    started = time.monotonic()
+    with pytest.raises(corpora.CorpusUnavailable, match=r"no answer within 0\.2 seconds"):
+        corpora.time_machine(timeout=0.2)
+    assert time.monotonic() - started < 1
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(no_text, monkeypatch, caplog):
+    no_text.parent.parent.write_text("a file where the folder should be")
+    with server(right) as url:
+        monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
+        assert corpora.time_machine().text == CONTENT.decode()
+    assert "the text was not kept for the next time" in caplog.text
 
 
 def test_without_any_corpus_python_docs_is_used_and_said(no_text, monkeypatch, caplog):
