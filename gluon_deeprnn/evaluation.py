@@ -82,7 +82,7 @@ class MeanLoss(GraphBlock):
 
 def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
              device: Optional[Union[str, Context]] = None) -> Evaluation:
-    """Judge a model by a batch source.
+    """Judge a model by a batch source.  The model is hybridized for it.
 
     Parameters
     ----------
@@ -112,6 +112,8 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     perplexity 5.000, 2.322 bits per character (100 characters)
     """
     characters_per_token = _checks.positive("characters_per_token", characters_per_token)
+    if not hasattr(batches, "batches"):
+        raise _checks.InputError("batches", "a batch source, such as Windows or Stream", batches)
     if isinstance(model, MeanLoss):
         loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
     else:
@@ -119,7 +121,7 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
         loss.hybridize()
     ctx = context_of(loss, device)
     losses, counts, state = [], [], None
-    for x, y in batches.batches() if hasattr(batches, "batches") else batches:
+    for x, y in batches.batches():
         if state is None or not batches.carries_state:
             state = loss.model.begin_state(x.shape[1], ctx)
         mean, state = loss(on_device(x, ctx), on_device(y, ctx), state)

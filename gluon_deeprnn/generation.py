@@ -13,7 +13,7 @@ _PREFIX_STEPS = 32
 
 def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: float = 0.7, top_k: int = 0,
              seed: int = 0, device: Optional[Union[str, Context]] = None) -> Iterator[str]:
-    """Continue a text, token by token, as they come.
+    """Continue a text, token by token, as they come.  The model is hybridized for it, if it was not.
 
     Parameters
     ----------
@@ -68,6 +68,8 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
 
 def _continue(model: Any, vocab: Any, indices: numpy.ndarray, length: int, temperature: float, top_k: int,
               rng: numpy.random.Generator, ctx: Context) -> Iterator[str]:
+    if not model.hybridized:
+        model.hybridize()
     state = model.begin_state(1, ctx)
     for start in range(0, len(indices), _PREFIX_STEPS):
         piece = np.array(indices[start:start + _PREFIX_STEPS, None], dtype="int32", ctx=ctx)  # (T, 1)

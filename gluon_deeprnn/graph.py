@@ -55,6 +55,11 @@ class GraphBlock(HybridBlock):
         """Compile (``active``) or interpret this block and its children; static in memory and shape by default."""
         super().hybridize(active, static_alloc=static_alloc, static_shape=static_shape, **kwargs)
 
+    @property
+    def hybridized(self) -> bool:
+        """Whether it is compiled, and not interpreted."""
+        return self._active
+
     def named_parameters(self) -> Iterator[Tuple[str, Parameter]]:
         """Every parameter under the name by which files know it: the path of attributes that leads to it."""
         return named_parameters(self)

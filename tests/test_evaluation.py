@@ -71,5 +71,10 @@ def test_bits_per_character_count_characters_not_tokens():
     assert str(result) == "perplexity 16.000, 0.800 bits per character (125 characters)"
 
 
+def test_what_is_no_batch_source_is_refused(model):
+    with pytest.raises(ValueError, match=r"^batches must be a batch source, such as Windows or Stream; got \[\]$"):
+        evaluate(model, [])
+
+
 def test_a_perplexity_beyond_all_numbers_is_infinite():
     assert perplexity(1e6, 1) == math.inf

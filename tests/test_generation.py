@@ -21,25 +21,26 @@ def model(vocab):
     return made
 
 
-def greedy_by_hand(model, vocab, prefix, length):
-    """Read the whole text anew for every token."""
-    indices = vocab.encode_prefix(prefix).tolist()
+def by_hand(model, vocab, prefix, length, temperature, seed=0):
+    """Read the whole text anew for every token, with the model not hybridized."""
+    indices, rng = vocab.encode_prefix(prefix).tolist(), numpy.random.default_rng(seed)
     for _ in range(length):
-        scores = model(np.array(indices, dtype="int32").reshape(-1, 1))[0][-1, 0].asnumpy()
+        scores = model(np.array(indices, dtype="int32").reshape(-1, 1))[0][-1, 0].asnumpy().astype("float64")
         scores[vocab.unknown_index] = -numpy.inf
-        indices.append(int(scores.argmax()))
+        indices.append(sample(scores, temperature, 0, rng))
     return "".join(vocab.to_tokens(indices))
 
 
 @pytest.mark.parametrize("prefix", ["it has", "t", "the time machine it has the time machine it has the time"])
 def test_predict_takes_the_most_likely_token_given_everything_before(model, vocab, prefix):
-    assert model.predict(prefix, 20, vocab) == greedy_by_hand(model, vocab, prefix, 20)
+    expected = by_hand(model, vocab, prefix, 20, temperature=0)
+    assert model.predict(prefix, 20, vocab) == expected
 
 
-def test_hybridized_models_write_the_same(model, vocab):
-    plain = "".join(generate(model, vocab, "it has", 40, seed=3))
-    model.hybridize()
-    assert "".join(generate(model, vocab, "it has", 40, seed=3)) == plain
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_what_is_drawn_does_not_depend_on_hybridizing_or_on_carrying_the_state(model, vocab, temperature):
+    expected = by_hand(model, vocab, "it has", 40, temperature, seed=3)
+    assert "it has" + "".join(generate(model, vocab, "it has", 40, temperature=temperature, seed=3)) == expected
 
 
 def test_seed_repeats_a_text_and_another_writes_another(model, vocab):
@@ -57,6 +58,7 @@ def test_a_longer_text_begins_with_the_shorter(model, vocab):
 
 def test_tokens_come_as_they_are_drawn(model, vocab):
     calls = []
+    model.hybridize()
     model.register_forward_hook(lambda *_: calls.append(1))
     pieces = generate(model, vocab, "it", 1000)
     assert len(list(itertools.islice(pieces, 3))) == 3

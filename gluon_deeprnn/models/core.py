@@ -32,6 +32,9 @@ class RecurrentCore(GraphBlock):
         self.num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         self.num_layers = _checks.integer("num_layers", num_layers, at_least=1)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(num_hiddens={self.num_hiddens}, num_layers={self.num_layers})"
+
     def begin_state(self, batch_size: int, ctx: Optional[Union[str, Context]] = "cpu") -> List[np.ndarray]:
         """The state before anything was read: zeros.
 
