@@ -1,6 +1,6 @@
 """Writing text: feed a prefix, then sample one token after the other with the state carried."""
 
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, Optional, Tuple, Union
 
 import numpy
 from gluon_deeprnn import _checks
@@ -63,26 +63,35 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     if len(vocab) != model.vocab_size:
         raise _checks.InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
     ctx = context_of(model, device)
-    return _continue(model, vocab, indices, length, temperature, top_k, rng, ctx)
-
-
-def _continue(model: Any, vocab: Any, indices: numpy.ndarray, length: int, temperature: float, top_k: int,
-              rng: numpy.random.Generator, ctx: Context) -> Iterator[str]:
     if not model.hybridized:
         model.hybridize()
-    state = model.begin_state(1, ctx)
+
+    def read(tokens: numpy.ndarray, state: Any) -> Tuple[numpy.ndarray, Any]:
+        logits, state = model(np.array(tokens[:, None], dtype="int32", ctx=ctx), state)  # (T, 1)
+        return logits[-1, 0].asnumpy(), state
+
+    return write(read, model.begin_state(1, ctx), vocab, indices, length, temperature, top_k, rng)
+
+
+def write(read: Callable[[numpy.ndarray, Any], Tuple[numpy.ndarray, Any]], state: Any, vocab: Any,
+          indices: numpy.ndarray, length: int, temperature: float = 0, top_k: int = 0,
+          rng: Optional[numpy.random.Generator] = None) -> Iterator[str]:
+    """Feed ``indices``, then draw tokens one by one; the loop under `generate`, for any model.
+
+    ``read(tokens, state)`` reads some more tokens, (T,), and returns the scores of what follows the last, (V,), and the
+    state behind it.
+    """
+    rng = rng or numpy.random.default_rng()
     for start in range(0, len(indices), _PREFIX_STEPS):
-        piece = np.array(indices[start:start + _PREFIX_STEPS, None], dtype="int32", ctx=ctx)  # (T, 1)
-        logits, state = model(piece, state)
-    forbidden = vocab.unknown_index
+        scores, state = read(indices[start:start + _PREFIX_STEPS], state)
     for position in range(length):
-        scores = logits[-1, 0].asnumpy().astype("float64")
-        if forbidden is not None and len(scores) > 1:
-            scores[forbidden] = -numpy.inf
+        scores = scores.astype("float64")
+        if len(scores) > 1:
+            scores[vocab.unknown_index] = -numpy.inf
         token = sample(scores, temperature, top_k, rng)
         yield vocab.addition(token)
         if position + 1 < length:
-            logits, state = model(np.full((1, 1), token, dtype="int32", ctx=ctx), state)
+            scores, state = read(numpy.array([token]), state)
 
 
 def sample(scores: numpy.ndarray, temperature: float, top_k: int, rng: numpy.random.Generator) -> int:

@@ -1,7 +1,7 @@
 """What a user sees while a model is trained."""
 
 import sys
-from typing import Any, Dict, Optional, TextIO
+from typing import Optional, TextIO
 
 from tqdm import tqdm
 
@@ -35,15 +35,13 @@ class Progress:
         if self._bar is not None:
             self._bar.update()
 
-    def epoch(self, row: Dict[str, Any]) -> None:
-        """An epoch is over; ``row`` is its line of the history."""
-        figures = (f"perplexity {row['train_ppl']:.2f} training, {row['val_ppl']:.2f} validation; "
-                   f"{row['tokens_per_second']:,.0f} tokens/s")
+    def epoch(self, number: int, figures: str) -> None:
+        """Epoch ``number``, from 1, is over; ``figures`` say what it gave."""
         if self._bar is not None:
-            self._bar.set_description_str(f"epoch {row['epoch']}/{self._total_epochs}")
+            self._bar.set_description_str(f"epoch {number}/{self._total_epochs}")
             self._bar.set_postfix_str(figures)
         else:
-            print(f"epoch {row['epoch']}/{self._total_epochs}: {figures}", file=self._stream, flush=True)
+            print(f"epoch {number}/{self._total_epochs}: {figures}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """No more will come."""
@@ -57,5 +55,5 @@ class Silence(Progress):
     def __init__(self) -> None:
         self._bar = None
 
-    def epoch(self, row: Dict[str, Any]) -> None:
+    def epoch(self, number: int, figures: str) -> None:
         """Nothing is shown."""

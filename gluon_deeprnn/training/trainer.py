@@ -192,7 +192,9 @@ class Trainer:
             with _interrupts() as self._interrupted:
                 while self._at.epoch < self.max_epochs and not self._out_of_patience():
                     self._fit_epoch(shown)
-                    shown.epoch(self.history[-1])
+                    row = self.history[-1]
+                    shown.epoch(row["epoch"], f"perplexity {row['train_ppl']:.2f} training, {row['val_ppl']:.2f} "
+                                f"validation; {row['tokens_per_second']:,.0f} tokens/s")
                     for callback in self.callbacks:
                         callback.on_epoch_end(self)
         finally:
