@@ -6,7 +6,7 @@ dropout, and because its multi-layer gradients are wrong on MXNet's second CPU k
 """
 
 import math
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple, Type
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.graph import unstack
@@ -16,6 +16,8 @@ from mxnet import gluon, init
 
 class _FusedStack(RecurrentCore):
     """What `RNN`, `LSTM` and `GRU` share: levels, dropout between them, initial weights."""
+
+    _layer: Type[gluon.HybridBlock]
 
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0) -> None:
         super().__init__(num_hiddens, num_layers)
@@ -28,12 +30,14 @@ class _FusedStack(RecurrentCore):
                 self.register_child(self.levels[i], f"layer{i}")
 
     def _level(self, num_inputs: int) -> gluon.HybridBlock:
-        raise NotImplementedError
-
-    def _options(self, num_inputs: int) -> dict:
         uniform = init.Uniform(1 / math.sqrt(self.num_hiddens))
         names = ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
-        return {"input_size": num_inputs, **{f"{name}_initializer": uniform for name in names}}
+        initializers = {f"{name}_initializer": uniform for name in names}
+        return self._layer(self.num_hiddens, input_size=num_inputs, **initializers, **self._options())
+
+    def _options(self) -> Dict[str, Any]:
+        """Further options of the layer."""
+        return {}
 
     def named_parameters(self) -> Iterator[Tuple[str, gluon.Parameter]]:
         for i, level in enumerate(self.levels):
@@ -97,13 +101,15 @@ class RNN(_FusedStack):
     ((35, 4, 32), [(2, 4, 32)])
     """
 
+    _layer = gluon.rnn.RNN
+
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
                  activation: str = "tanh") -> None:
         self.activation = _checks.one_of("activation", activation, ("tanh", "relu"))
         super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs)
 
-    def _level(self, num_inputs: int) -> gluon.HybridBlock:
-        return gluon.rnn.RNN(self.num_hiddens, activation=self.activation, **self._options(num_inputs))
+    def _options(self) -> Dict[str, Any]:
+        return {"activation": self.activation}
 
 
 class LSTM(_FusedStack):
@@ -152,9 +158,7 @@ class LSTM(_FusedStack):
     """
 
     num_states = 2
-
-    def _level(self, num_inputs: int) -> gluon.HybridBlock:
-        return gluon.rnn.LSTM(self.num_hiddens, **self._options(num_inputs))
+    _layer = gluon.rnn.LSTM
 
 
 class GRU(_FusedStack):
@@ -203,5 +207,4 @@ class GRU(_FusedStack):
     ((35, 4, 32), [(2, 4, 32)])
     """
 
-    def _level(self, num_inputs: int) -> gluon.HybridBlock:
-        return gluon.rnn.GRU(self.num_hiddens, **self._options(num_inputs))
+    _layer = gluon.rnn.GRU
