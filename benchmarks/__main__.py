@@ -10,15 +10,15 @@ machine whose speed drifts treats them alike.  The first round warms up and is n
 import argparse
 import json
 import os
+from pathlib import Path
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
-import numpy
 from gluon_deeprnn.data import TextData, default_corpus
+import numpy
 
 HERE = Path(__file__).parent
 CONTESTANTS = {"ours": "ours.py", "d2l-mxnet": "d2l_mxnet.py"}

@@ -2,11 +2,11 @@
 
 import sys
 
-import gluon_deeprnn
-import numpy
 from epochs import answer, wait_for_turn
+import gluon_deeprnn
 from gluon_deeprnn.data.windows import Windows
 from gluon_deeprnn.training import Callback
+import numpy
 
 
 class Turns(Callback):

@@ -4,11 +4,11 @@ import dataclasses
 import math
 from typing import Any, List, Optional, Union
 
-import numpy
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.graph import GraphBlock, context_of
 from mxnet import np
+import numpy
 
 
 @dataclasses.dataclass(frozen=True)

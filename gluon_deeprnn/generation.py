@@ -2,11 +2,11 @@
 
 from typing import Any, Callable, Iterator, Optional, Tuple, Union
 
-import numpy
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.graph import context_of
 from mxnet import np
+import numpy
 
 _PREFIX_STEPS = 32
 

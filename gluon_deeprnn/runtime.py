@@ -25,11 +25,11 @@ import ctypes
 import importlib
 import math
 import os
+from pathlib import Path
 import platform
 import sys
-import warnings
-from pathlib import Path
 from typing import Dict, Iterator, Optional
+import warnings
 
 import numpy
 

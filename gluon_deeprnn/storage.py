@@ -4,13 +4,13 @@ import hashlib
 import io
 import json
 import os
-import tempfile
-import zipfile
 from pathlib import Path
+import tempfile
 from typing import Any, Dict, Mapping, Tuple
+import zipfile
 
-import numpy
 from gluon_deeprnn._checks import Described, InputError
+import numpy
 
 _FORMAT = "gluon_deeprnn arrays 1"
 _ABOUT = "about.json"

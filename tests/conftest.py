@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import gluon_deeprnn
+from gluon_deeprnn.data import Source, TextData
 import mxnet
 import numpy
 import pytest
-from gluon_deeprnn.data import Source, TextData
 
 FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. "
 

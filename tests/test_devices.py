@@ -1,8 +1,8 @@
-import mxnet
-import pytest
 from gluon_deeprnn import GRU, RNNLM, Trainer, try_gpu
 from gluon_deeprnn.devices import as_context, num_gpus
 from gluon_deeprnn.models.weights import parameter_arrays
+import mxnet
+import pytest
 
 
 @pytest.mark.parametrize("name", ["cpu", "cpu(0)", mxnet.cpu(), mxnet.cpu(0)])

@@ -1,11 +1,11 @@
 import math
 
-import numpy
-import pytest
 from gluon_deeprnn import GRU, LSTM, RNNLM, RNNLMScratch, StackedRNNScratch, evaluate
 from gluon_deeprnn.data import Stream, Windows
 from gluon_deeprnn.evaluation import Evaluation, perplexity
 from mxnet import np
+import numpy
+import pytest
 
 V = 13
 

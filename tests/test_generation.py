@@ -1,11 +1,11 @@
 import itertools
 
-import mxnet
-import numpy
-import pytest
 from gluon_deeprnn import GRU, RNNLM, Vocab, generate
 from gluon_deeprnn.generation import sample
+import mxnet
 from mxnet import np
+import numpy
+import pytest
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import sys
 
-import pytest
 from gluon_deeprnn.plotting import plot_history
+import pytest
 
 HISTORY = [{"epoch": i + 1, "train_ppl": 20 / (i + 1), "val_ppl": abs(10 - i) + 6.0} for i in range(20)]
 

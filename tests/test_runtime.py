@@ -4,9 +4,9 @@ import subprocess
 import sys
 import time
 
+from gluon_deeprnn import runtime
 import numpy
 import pytest
-from gluon_deeprnn import runtime
 
 
 def python(code, *options, **environment):

@@ -2,13 +2,13 @@ import json
 import os
 import stat
 
-import numpy
-import pytest
 from gluon_deeprnn import storage
 from gluon_deeprnn._checks import InputError
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+import numpy
+import pytest
 
 names = st.text("abc./_0", min_size=1, max_size=12)
 any_array = hnp.arrays(st.sampled_from(["float32", "int64"]), hnp.array_shapes(min_dims=0))

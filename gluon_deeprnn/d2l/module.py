@@ -2,13 +2,13 @@
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-import numpy
 from gluon_deeprnn._checks import Described, InputError
 from gluon_deeprnn.d2l.oop import HyperParameters, ProgressBoard
 from gluon_deeprnn.devices import Context, as_context
 from mxnet import gluon, np, npx
 from mxnet.gluon import Parameter, nn
 from mxnet.gluon.parameter import ParameterDict
+import numpy
 
 
 class Module(nn.Block, HyperParameters):
@@ -221,7 +221,7 @@ class Classifier(Module):
         X = np.random.randn(*X_shape)
         for layer in self.net:
             X = layer(X)
-            print(type(layer).__name__, "output shape:\t", X.shape)  # noqa: T201  (it is asked to print)
+            print(type(layer).__name__, "output shape:\t", X.shape)
 
 
 class SGD(HyperParameters):

@@ -1,6 +1,7 @@
 """The book's object-oriented design: methods added later, arguments kept, curves while a model is trained."""
 
 import inspect
+import io
 import logging
 import math
 import sys
@@ -134,6 +135,7 @@ class ProgressBoard(HyperParameters):
         self._groups: Dict[str, List[List[_Raw]]] = {}
         self._logarithmic: Dict[str, bool] = {}
         self._drawn_at = -math.inf
+        self._shown: Any = None
 
     def draw(self, x: float, y: Any, label: str, every_n: int = 1, *, weight: float = 1.0,
              logarithmic: bool = False) -> None:
@@ -199,6 +201,10 @@ class ProgressBoard(HyperParameters):
             ax.legend(frameon=False)
         return ax.figure
 
+    def begin(self) -> None:
+        """Another training begins: its picture is another one."""
+        self._shown, self._drawn_at = None, -math.inf
+
     def refresh(self, last: bool = False) -> None:
         """Draw again in a notebook, at most once a second but for the ``last`` time; elsewhere wait for the last time.
 
@@ -206,11 +212,14 @@ class ProgressBoard(HyperParameters):
         """
         if not self.display or not self._groups or (not last and time.monotonic() - self._drawn_at < 1):
             return
-        if _in_notebook():
+        if in_notebook():
             from IPython import display
 
-            display.clear_output(wait=True)
-            display.display(self.figure())
+            picture = io.BytesIO()
+            self.figure().savefig(picture, format="png")
+            if self._shown is None:
+                self._shown = display.display(display_id=True)
+            self._shown.update(display.Image(picture.getvalue()))
             self._drawn_at = time.monotonic()
         elif last:
             self._show_or_save()
@@ -225,12 +234,13 @@ class ProgressBoard(HyperParameters):
             return
         try:
             self.figure().savefig("d2l-curves.png")
-            _log.warning("curves: d2l-curves.png")
+            print("curves: d2l-curves.png", file=sys.stderr)
         except OSError as error:
             _log.warning("the curves could not be saved: %s", error)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether pictures are shown below a notebook's cell."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")

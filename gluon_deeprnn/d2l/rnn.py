@@ -1,8 +1,8 @@
 """The book's recurrent layers and language models, on the package's own."""
 
+import logging
 from typing import Any, List, Optional, Tuple, Union
 
-import numpy
 from gluon_deeprnn import models
 from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.d2l.arrays import stack
@@ -12,6 +12,9 @@ from gluon_deeprnn.generation import write
 from gluon_deeprnn.graph import GraphBlock
 from gluon_deeprnn.models.scratch import RNNScratch as _Layer
 from mxnet import gluon, np, npx
+import numpy
+
+_log = logging.getLogger(__name__)
 
 
 class RNNScratch(Module):
@@ -243,6 +246,8 @@ class RNN(Module):
         """``self.rnn`` with a static graph for each shape: the package's own are made so, Gluon's are put into one."""
         compiled = vars(self).get("_static")
         if compiled is None or compiled[0] is not self.rnn:
+            if getattr(self.rnn, "_dropout", 0) and getattr(self.rnn, "_num_layers", 1) > 1:
+                _log.warning("MXNet ignores the dropout of a Gluon layer on the CPU; that of gluon_deeprnn.GRU works")
             block = self.rnn if isinstance(self.rnn, GraphBlock) else _Compiled(self.rnn)
             block.hybridize()
             compiled = self.rnn, block

@@ -4,13 +4,13 @@ import collections
 import json
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
-import gluonnlp
-import numpy
 from gluon_deeprnn.d2l.module import DataModule
 from gluon_deeprnn.data import Source, TextData, clean, tokenize
 from gluon_deeprnn.data import Vocab as _Vocab
 from gluon_deeprnn.data.corpora import time_machine
+import gluonnlp
 from mxnet import np
+import numpy
 
 
 class Vocab(_Vocab):

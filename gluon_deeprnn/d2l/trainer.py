@@ -6,11 +6,11 @@ import math
 from typing import Any, Deque, List, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.d2l.oop import HyperParameters
+from gluon_deeprnn.d2l.oop import HyperParameters, in_notebook
 from gluon_deeprnn.devices import num_gpus as _num_gpus
 from gluon_deeprnn.devices import try_gpu
 from gluon_deeprnn.training.optimizer import clip_global_norm
-from gluon_deeprnn.training.progress import Progress
+from gluon_deeprnn.training.progress import Progress, Silence
 from mxnet import autograd, gluon, np
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Trainer(HyperParameters):
         """Move the model to the device, and its curves to the number of epochs."""
         model.trainer = self
         model.board.xlim = [0, self.max_epochs]
+        model.board.begin()
         model.set_scratch_params_device(self.gpus[0] if self.gpus else "cpu")
         self.model = model
 
@@ -71,7 +72,7 @@ class Trainer(HyperParameters):
         self.optim: Any = None
         self.epoch = self.train_batch_idx = self.val_batch_idx = 0
         self._in_flight: Deque[np.ndarray] = collections.deque()
-        shown = Progress(self.max_epochs, self.num_train_batches)
+        shown = Silence() if in_notebook() else Progress(self.max_epochs, self.num_train_batches)
         try:
             while self.epoch < self.max_epochs:
                 self._shown = shown

@@ -2,9 +2,9 @@
 
 from typing import Iterator
 
-import numpy
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.windows import Batch
+import numpy
 
 
 class Stream:

@@ -4,14 +4,14 @@ import dataclasses
 import hashlib
 import logging
 import os
+from pathlib import Path
 import queue
 import re
 import sys
 import threading
 import time
-import urllib.request
-from pathlib import Path
 from typing import List, Sequence, Union
+import urllib.request
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.storage import replace_file

@@ -3,13 +3,13 @@
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-import numpy
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, tokenize
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
+import numpy
 
 PROTOCOLS = ("d2l", "book")
 _TEST_SHARE, _VAL_SHARE = 0.10, 0.05

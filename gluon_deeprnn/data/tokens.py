@@ -1,8 +1,8 @@
 """From a raw text to tokens: cleaning, splitting, and joining them again."""
 
 import re
-import unicodedata
 from typing import List, Sequence
+import unicodedata
 
 from gluon_deeprnn import _checks
 

@@ -4,10 +4,10 @@ import collections
 import json
 from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
-import gluonnlp
-import numpy
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, clean, tokenize
+import gluonnlp
+import numpy
 
 UNKNOWN = "<unk>"
 

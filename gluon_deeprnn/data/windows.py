@@ -2,8 +2,8 @@
 
 from typing import Iterator, Tuple
 
-import numpy
 from gluon_deeprnn import _checks
+import numpy
 
 Batch = Tuple[numpy.ndarray, numpy.ndarray]
 

@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, Mapping
 
-import numpy
 from gluon_deeprnn._checks import Described, InputError
 from mxnet import np
+import numpy
 
 
 def parameter_arrays(model: Any) -> Dict[str, numpy.ndarray]:

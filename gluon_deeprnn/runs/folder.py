@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-import numpy
 from gluon_deeprnn import _checks, storage
+import numpy
 
 
 class RunFolder:

@@ -3,11 +3,10 @@
 import dataclasses
 import io
 import os
-import statistics
 from pathlib import Path
+import statistics
 from typing import Any, Dict, List, Optional, Tuple, Union
 
-import mxnet
 from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Source, Stream, TextData, Vocab, corpus, default_corpus, read_texts
 from gluon_deeprnn.data.tokens import characters_per_token
@@ -20,6 +19,7 @@ from gluon_deeprnn.plotting import plot_history
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.training import Callback, Trainer
+import mxnet
 
 _FUSED = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 

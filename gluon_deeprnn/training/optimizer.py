@@ -2,10 +2,10 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-import mxnet
-import numpy
 from gluon_deeprnn import _checks
+import mxnet
 from mxnet import gluon, np
+import numpy
 
 OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl", "lamb",
               "signum")

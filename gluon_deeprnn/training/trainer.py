@@ -10,8 +10,6 @@ import threading
 import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-import mxnet
-import numpy
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
@@ -19,7 +17,9 @@ from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.optimizer import OPTIMIZERS, Optimizer
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
+import mxnet
 from mxnet import autograd
+import numpy
 
 _log = logging.getLogger(__name__)
 

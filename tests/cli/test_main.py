@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 
-import numpy
-import pytest
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import corpora
+import numpy
+import pytest
 
 SMALL = ["--num-hiddens", "16", "--max-epochs", "2", "--batch-size", "64", "--num-steps", "8", "--prefix", "the dog"]
 

@@ -1,8 +1,8 @@
-import numpy
-import pytest
 from gluon_deeprnn.data.bptt import Stream
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy
+import pytest
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(2, 120))

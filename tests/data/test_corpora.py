@@ -5,8 +5,8 @@ import logging
 import threading
 import time
 
-import pytest
 from gluon_deeprnn.data import corpora, read_texts
+import pytest
 
 CONTENT = b"The Time Machine, for tests\n" * 100
 

@@ -1,7 +1,7 @@
-import numpy
-import pytest
 from gluon_deeprnn import TextData, TimeMachine, Vocab
 from gluon_deeprnn.data import Source
+import numpy
+import pytest
 
 
 def test_the_time_machine_is_the_books(real_text, monkeypatch):

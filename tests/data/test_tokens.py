@@ -1,9 +1,9 @@
 import unicodedata
 
-import pytest
 from gluon_deeprnn.data.tokens import characters_per_token, clean, tokenize
 from hypothesis import given
 from hypothesis import strategies as st
+import pytest
 
 
 @given(st.text(), st.sampled_from(["d2l", "unicode"]))

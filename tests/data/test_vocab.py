@@ -1,8 +1,8 @@
-import numpy
-import pytest
 from gluon_deeprnn import Vocab
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy
+import pytest
 
 tokens = st.lists(st.text(min_size=1, max_size=3).filter(lambda t: t != "<unk>"), min_size=1)
 

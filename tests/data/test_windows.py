@@ -1,8 +1,8 @@
-import numpy
-import pytest
 from gluon_deeprnn.data.windows import Windows
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy
+import pytest
 
 
 @st.composite

@@ -1,8 +1,8 @@
 """Write parameters.json anew: python tests/golden/write.py (from the top of the repository)."""
 
 import json
-import sys
 from pathlib import Path
+import sys
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[0] / "models"))

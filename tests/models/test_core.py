@@ -1,9 +1,9 @@
 """What holds for every core, whatever is inside."""
 
-import numpy
-import pytest
 from gluon_deeprnn import GRU, LSTM, RNN, StackedRNNScratch
 from mxnet import autograd, np
+import numpy
+import pytest
 
 D, H = 4, 5
 CORES = {

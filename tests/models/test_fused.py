@@ -1,8 +1,8 @@
+from gluon_deeprnn import GRU, LSTM, RNN
 import mxnet
+from mxnet import autograd, np
 import numpy
 import pytest
-from gluon_deeprnn import GRU, LSTM, RNN
-from mxnet import autograd, np
 
 CELLS = [RNN, LSTM, GRU]
 

@@ -1,12 +1,12 @@
 import json
 from pathlib import Path
 
-import mxnet
-import numpy
-import pytest
 from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, Trainer
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+import mxnet
 from mxnet import np
+import numpy
+import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "parameters.json"
 V = 11

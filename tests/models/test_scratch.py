@@ -1,10 +1,10 @@
-import mxnet
-import numpy
-import pytest
 from gluon_deeprnn import RNN, StackedRNNScratch
 from gluon_deeprnn.graph import GraphBlock
 from gluon_deeprnn.models.scratch import ACTIVATIONS
+import mxnet
 from mxnet import autograd, gluon, np
+import numpy
+import pytest
 
 T, N, D, H = 6, 3, 4, 5
 

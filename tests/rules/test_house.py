@@ -3,18 +3,18 @@
 import ast
 import importlib
 import inspect
+from pathlib import Path
 import pkgutil
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import gluon_deeprnn
-import pytest
 from gluon_deeprnn.cli.main import _parser as main_parser
 from gluon_deeprnn.runs import read_recipe
+import pytest
 
 PACKAGE = Path(gluon_deeprnn.__file__).parent
 TOP = PACKAGE.parent

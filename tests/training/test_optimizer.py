@@ -1,9 +1,9 @@
-import numpy
-import pytest
 from gluon_deeprnn.training.optimizer import OPTIMIZERS, Optimizer, clip_global_norm
 from hypothesis import given
 from hypothesis import strategies as st
 from mxnet import autograd, gluon, np
+import numpy
+import pytest
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.floats(0.01, 100), st.floats(0.01, 100))

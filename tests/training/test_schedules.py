@@ -1,5 +1,5 @@
-import pytest
 from gluon_deeprnn.training.schedules import Schedule
+import pytest
 
 
 def rates(name, progresses, val_ppls=(), **options):

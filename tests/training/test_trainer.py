@@ -2,15 +2,15 @@ import io
 import itertools
 import math
 
-import mxnet
-import numpy
-import pytest
 from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, TextData, Trainer, evaluate
 from gluon_deeprnn.data import Source
 from gluon_deeprnn.evaluation import MeanLoss
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.training import Callback, Diverged, trainer
 from gluon_deeprnn.training.progress import Progress
+import mxnet
+import numpy
+import pytest
 
 
 class Keep(Callback):

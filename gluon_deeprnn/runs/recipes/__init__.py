@@ -1,8 +1,8 @@
 """Recipes: settings under a name, with what they were measured to give.  One TOML file each."""
 
 import dataclasses
-import sys
 from importlib import resources
+import sys
 from typing import Any, List, Mapping
 
 from gluon_deeprnn import _checks

@@ -1,0 +1,39 @@
+"""Exercise 1: replace the GRU by an LSTM, and compare accuracy and training speed.
+
+Expected with the defaults on The Time Machine (134 s on 2 cores): the LSTM takes 1.2 times as long and learns slowly at
+the GRU's rate, ending at 7.7 in validation where the GRU ends at 6.4; at twice the rate it reaches 6.6 at best.
+"""
+
+import statistics
+
+from arguments import parse
+from gluon_deeprnn import GRU, LSTM, RNNLM, TextData, Trainer
+from gluon_deeprnn.plotting import plot_history
+from matplotlib.figure import Figure
+import mxnet
+from texts import one_book
+
+options = parse(__doc__, epochs=100)
+
+# Data: the chapter's windows, the same for both.
+data = TextData([one_book()], batch_size=1024, num_steps=32)
+
+# Model and training: one learning rate does not fit both, so the LSTM is trained at two.
+contestants = {"GRU, lr 2": (GRU, 2), "LSTM, lr 2": (LSTM, 2), "LSTM, lr 4": (LSTM, 4)}
+histories, sizes = {}, {}
+for name, (cell, lr) in contestants.items():
+    mxnet.random.seed(0)
+    model = RNNLM(cell(num_hiddens=32, num_layers=2), vocab_size=len(data.vocab), lr=lr)
+    sizes[name] = sum(parameter.data().size for _, parameter in model.named_parameters())
+    histories[name] = Trainer(max_epochs=options.epochs, gradient_clip_val=1).fit(model, data)
+
+# Look: a table, and the curves side by side.
+print("| model | parameters | training | validation | best validation | tokens/s |\n|---|---|---|---|---|---|")
+figure = Figure(figsize=(14, 4), dpi=120, layout="constrained")
+for ax, (name, history) in zip(figure.subplots(1, len(histories), sharey=True), histories.items()):
+    plot_history(history, title=name, ax=ax)
+    print(f"| {name} | {sizes[name]:,} | {history[-1]['train_ppl']:.2f} | {history[-1]['val_ppl']:.2f} | "
+          f"{min(row['val_ppl'] for row in history):.2f} | "
+          f"{statistics.median(row['tokens_per_second'] for row in history):,.0f} |")
+figure.savefig(options.out / "gru-against-lstm.png")
+print(f"curves: {options.out / 'gru-against-lstm.png'}")

@@ -1,0 +1,322 @@
+import inspect
+import math
+from pathlib import Path
+import subprocess
+import sys
+
+from gluon_deeprnn import d2l
+from mxnet import autograd, gluon, np
+import numpy
+import pytest
+
+NAMES = {
+    "add_to_class": ["Class"], "HyperParameters": [], "Module": ["plot_train_per_epoch", "plot_valid_per_epoch"],
+    "DataModule": ["root", "num_workers"], "Classifier": ["plot_train_per_epoch", "plot_valid_per_epoch"],
+    "Trainer": ["max_epochs", "num_gpus", "gradient_clip_val"], "SGD": ["params", "lr"],
+    "ProgressBoard": ["xlabel", "ylabel", "xlim", "ylim", "xscale", "yscale", "ls", "colors", "fig", "axes", "figsize",
+                      "display"],
+    "TimeMachine": ["batch_size", "num_steps", "num_train", "num_val"],
+    "Vocab": ["tokens", "min_freq", "reserved_tokens"],
+    "RNNScratch": ["num_inputs", "num_hiddens", "sigma"], "RNNLMScratch": ["rnn", "vocab_size", "lr"],
+    "RNN": ["num_hiddens"], "RNNLM": ["rnn", "vocab_size", "lr"], "GRU": ["num_hiddens", "num_layers", "dropout"],
+    "StackedRNNScratch": ["num_inputs", "num_hiddens", "num_layers", "sigma"], "try_gpu": ["i"], "num_gpus": [],
+    "check_len": ["a", "n"], "check_shape": ["a", "shape"],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_have_the_books_signatures(name):
+    assert list(inspect.signature(getattr(d2l, name)).parameters) == NAMES[name]
+
+
+def test_short_names_do_what_the_book_does_with_them():
+    x = d2l.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert d2l.matmul(x, x).tolist() == [[7, 10], [15, 22]]
+    assert (float(d2l.reduce_sum(x)), float(d2l.reduce_mean(x)), d2l.size(x)) == (10, 2.5, 4)
+    assert d2l.transpose(x).tolist() == [[1, 3], [2, 4]]
+    assert d2l.argmax(x, axis=1).tolist() == [1, 1]
+    assert d2l.reshape(d2l.arange(4), (2, 2)).shape == d2l.zeros((2, 2)).shape
+    assert d2l.stack([x, x], 1).shape == (2, 2, 2)
+    assert d2l.concat([x, x], 0).shape == (4, 2)
+    assert isinstance(d2l.numpy(x), numpy.ndarray)
+    assert d2l.astype(x, "int32").dtype == "int32"
+    assert d2l.to(x, d2l.cpu()) is x
+    assert d2l.randn(2, 3).shape == d2l.rand(2, 3).shape == (2, 3)
+
+
+class Letters(d2l.DataModule):
+    """A reader's own data: a line of letters that repeats."""
+
+    def __init__(self, batch_size=16, num_steps=8):
+        super().__init__()
+        self.save_hyperparameters()
+        self.vocab = d2l.Vocab("abcdefgh")
+        corpus = np.array(self.vocab[list("abcdefgh" * 20)], dtype="int32")
+        self.tensors = [np.stack([corpus[i + s:i + s + num_steps] for i in range(120)]) for s in (0, 1)]
+
+    def get_dataloader(self, train):
+        return self.get_tensorloader(self.tensors, train, slice(0, 80) if train else slice(80, 120))
+
+
+class ListStack(d2l.Module):
+    """A reader's stack, its layers in a list."""
+
+    def __init__(self, num_inputs, num_hiddens, num_layers, sigma=0.5):
+        super().__init__()
+        self.save_hyperparameters()
+        self.rnns = [d2l.RNNScratch(num_inputs if i == 0 else num_hiddens, num_hiddens, sigma)
+                     for i in range(num_layers)]
+
+
+@d2l.add_to_class(ListStack)
+def forward(self, inputs, Hs=None):
+    outputs = inputs
+    Hs = list(Hs) if Hs else [None] * self.num_layers
+    for i in range(self.num_layers):
+        outputs, Hs[i] = self.rnns[i](outputs, Hs[i])
+        outputs = d2l.stack(outputs, 0)
+    return outputs, Hs
+
+
+class Gated(d2l.Module):
+    """A reader's gated cell of bare arrays, with two states as an LSTM has."""
+
+    def __init__(self, num_inputs, num_hiddens, sigma=0.5):
+        super().__init__()
+        self.save_hyperparameters()
+        self.W = {name: (d2l.randn(num_inputs, num_hiddens) * sigma, [d2l.randn(num_hiddens, num_hiddens) * sigma],
+                         d2l.zeros(num_hiddens)) for name in "fi"}
+        self.W = {name: list(parts) for name, parts in self.W.items()}
+
+    def forward(self, inputs, H_C=None):
+        H, C = H_C or [d2l.zeros((inputs.shape[1], self.num_hiddens))] * 2
+        outputs = []
+        for X in inputs:
+            gates = {name: d2l.sigmoid(d2l.matmul(X, W_x) + d2l.matmul(H, W_h[0]) + b)
+                     for name, (W_x, W_h, b) in self.W.items()}
+            C = gates["f"] * C + gates["i"]
+            H = d2l.tanh(C)
+            outputs.append(H)
+        return outputs, (H, C)
+
+
+class ConciseLSTM(d2l.RNN):
+    """A reader's concise LSTM, on Gluon's own layer."""
+
+    def __init__(self, num_hiddens):
+        d2l.Module.__init__(self)
+        self.save_hyperparameters()
+        self.rnn = gluon.rnn.LSTM(num_hiddens)
+
+
+V = 9
+MODELS = {
+    "list-stack": (lambda: d2l.RNNLMScratch(ListStack(V, 12, 2), V, lr=1.0), 8),
+    "stack": (lambda: d2l.RNNLMScratch(d2l.StackedRNNScratch(V, 12, 2, sigma=0.5), V, lr=1.0), 8),
+    "one-layer": (lambda: d2l.RNNLMScratch(d2l.RNNScratch(V, 12, sigma=0.5), V, lr=1.0), 5),
+    "bare-arrays": (lambda: d2l.RNNLMScratch(Gated(V, 12), V, lr=1.0), 8),
+    "concise-rnn": (lambda: d2l.RNNLM(d2l.RNN(12), V, lr=1.0), 6),
+    "concise-gru": (lambda: d2l.RNNLM(d2l.GRU(12, 2), V, lr=1.0), 10),
+    "concise-lstm": (lambda: d2l.RNNLM(ConciseLSTM(12), V, lr=1.0), 6),
+}
+
+
+@pytest.fixture(params=MODELS)
+def made(request):
+    make, count = MODELS[request.param]
+    return make(), count
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def arrays(model):
+    return [array.asnumpy() for array in model.get_scratch_params()]
+
+
+def test_one_step_changes_every_parameter_array(made):
+    model, count = made
+    data = Letters(batch_size=80)
+    model(next(iter(data.train_dataloader()))[0])  # sizes are known from here on
+    before = arrays(model)
+    d2l.Trainer(max_epochs=1, gradient_clip_val=1).fit(model, data)
+    after = arrays(model)
+    assert len(before) == len(after) == count
+    for old, new in zip(before, after):
+        assert (old != new).any()
+
+
+def test_every_model_learns_and_writes(made):
+    model, _ = made
+    data = Letters()
+    model.lr = 4.0
+    d2l.Trainer(max_epochs=80, gradient_clip_val=1).fit(model, data)
+    points = model.board.data
+    assert points["val_ppl"][-1].y < min(1.4, points["val_ppl"][0].y)
+    assert model.predict("abc", 10, data.vocab, d2l.try_gpu()) == "abcdefghabcde"
+
+
+def test_the_curve_is_saved_where_there_is_no_notebook(tmp_path):
+    d2l.Trainer(max_epochs=1).fit(MODELS["concise-gru"][0](), Letters())
+    assert (tmp_path / "d2l-curves.png").stat().st_size > 3000
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7])
+def test_the_state_is_carried_at_any_batch_size(batch_size):
+    for rnn in (d2l.RNNScratch(4, 5, sigma=0.5), d2l.StackedRNNScratch(4, 5, 2, sigma=0.5), ListStack(4, 5, 2),
+                Gated(4, 5), d2l.GRU(5, 2)):
+        rnn.initialize()
+        x = d2l.randn(9, batch_size, 4)
+        whole, _ = rnn(x)
+        first, state = rnn(x[:4])
+        second, _ = rnn(x[4:], state)
+        pieces = [array.asnumpy() for part in (first, second) for array in part]
+        numpy.testing.assert_allclose(numpy.stack(pieces), d2l.stack(whole).asnumpy(), atol=1e-6)
+
+
+def test_the_list_of_states_is_not_written_into():
+    Hs = [d2l.zeros((2, 5)), d2l.zeros((2, 5))]
+    d2l.StackedRNNScratch(4, 5, 2, sigma=0.5)(d2l.ones((3, 2, 4)), Hs)
+    assert not any(H.asnumpy().any() for H in Hs)
+
+
+def test_outputs_can_be_used_as_the_books_list():
+    outputs, state = d2l.RNNScratch(16, 32)([d2l.ones((2, 16))] * 100)
+    d2l.check_len(outputs, 100)
+    d2l.check_shape(outputs[0], (2, 32))
+    d2l.check_shape(state, (2, 32))
+
+
+def test_perplexity_is_the_exponential_of_the_mean_loss():
+    losses = [1.0, 2.0, 6.0]
+    board = d2l.ProgressBoard(display=False)
+    for x, (loss, weight) in enumerate(zip(losses, (1024, 1024, 784))):
+        board.draw(x, d2l.exp(d2l.tensor(loss)), "ppl", every_n=3, weight=weight, logarithmic=True)
+    mean = (1024 * 1.0 + 1024 * 2.0 + 784 * 6.0) / (1024 + 1024 + 784)
+    assert board.data["ppl"][0].y == pytest.approx(math.exp(mean), rel=1e-5)
+
+
+def test_the_validation_curve_is_what_evaluation_says():
+    model, data = MODELS["concise-gru"][0](), Letters(batch_size=32)  # 40 windows: 32 and 8
+    d2l.Trainer(max_epochs=2, gradient_clip_val=1).fit(model, data)
+    x, y = (tensor[80:120] for tensor in data.tensors)
+    assert model.board.data["val_ppl"][-1].y == pytest.approx(math.exp(float(model.loss(model(x), y))), rel=1e-5)
+
+
+def test_a_point_is_drawn_even_with_one_batch_an_epoch():
+    model = MODELS["concise-gru"][0]()
+    d2l.Trainer(max_epochs=3).fit(model, Letters(batch_size=80))
+    assert len(model.board.data["train_ppl"]) == 3
+
+
+def test_a_step_equals_the_packages_own_step():
+    from gluon_deeprnn import GRU, RNNLM, Trainer
+
+    theirs = d2l.RNNLM(d2l.GRU(12, 2), V, lr=1.0)
+    data = Letters(batch_size=80)
+    theirs(data.tensors[0])
+    ours = RNNLM(GRU(12, 2), V, lr=1.0)
+    for (_, p), array in zip(ours.named_parameters(), arrays(theirs)):
+        p.set_data(np.array(array))
+
+    class Same:
+        vocab = data.vocab
+        x, y = (tensor[:80].asnumpy().T for tensor in data.tensors)
+
+        def train_dataloader(self):
+            from gluon_deeprnn.data import Windows
+
+            tokens = numpy.array(data.vocab[list("abcdefgh" * 20)], dtype="int32")
+            return Windows(tokens, 0, 80, batch_size=80, num_steps=8)
+
+        val_dataloader = train_dataloader
+
+    Trainer(1, gradient_clip_val=0.1, progress=False).fit(ours, Same())
+    d2l.Trainer(1, gradient_clip_val=0.1).fit(theirs, data)
+    for (_, p), array in zip(ours.named_parameters(), arrays(theirs)):
+        numpy.testing.assert_allclose(p.data().asnumpy(), array, atol=1e-6)
+
+
+def test_dropout_of_the_books_gru_works_on_the_cpu():
+    rnn = d2l.GRU(64, 2, dropout=0.5)
+    rnn.initialize()
+    x = d2l.randn(10, 4, 8)
+    rnn(x)
+    with autograd.record():
+        first, second = rnn(x)[0].asnumpy(), rnn(x)[0].asnumpy()
+    assert abs(first - second).max() > 0.01
+    assert (rnn(x)[0].asnumpy() == rnn(x)[0].asnumpy()).all()
+
+
+def test_gluons_dropout_that_is_ignored_is_said(caplog):
+    class Readers(d2l.RNN):
+        def __init__(self):
+            d2l.Module.__init__(self)
+            self.rnn = gluon.rnn.GRU(4, 2, dropout=0.5)
+
+    rnn = Readers()
+    rnn.initialize()
+    rnn(d2l.ones((3, 2, 4)))
+    assert "MXNet ignores the dropout of a Gluon layer on the CPU" in caplog.text
+
+
+def test_num_gpus_without_a_gpu_is_said_once(caplog, monkeypatch):
+    if d2l.num_gpus():
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setattr(d2l.Trainer, "_said", False)
+    for _ in range(3):
+        assert d2l.Trainer(max_epochs=1, num_gpus=1).gpus == []
+    assert caplog.text.count("training on the CPU") == 1
+
+
+def test_vocab_is_the_books():
+    vocab = d2l.Vocab([["the", "time"], ["the", "machine"]], min_freq=1, reserved_tokens=["<pad>"])
+    assert vocab.idx_to_token == sorted(["<unk>", "<pad>", "the", "time", "machine"])
+    assert vocab["the"] == vocab.token_to_idx["the"]
+    assert vocab[["nothing"]] == [vocab.unk]
+    assert vocab.to_tokens([vocab["time"]]) == ["time"]
+    assert vocab.token_freqs[0] == ("the", 2)
+
+
+def test_the_text_is_the_books(real_text, monkeypatch):
+    monkeypatch.setenv("GLUON_DEEPRNN_DATA", str(real_text("timemachine.txt").parent))
+    data = d2l.TimeMachine(batch_size=2, num_steps=10)
+    X, Y = next(iter(data.train_dataloader()))
+    d2l.check_shape(X, (2, 10))
+    assert (X[:, 1:].asnumpy() == Y[:, :-1].asnumpy()).all()
+    assert (len(data.vocab), data.X.shape, data.Y.shape) == (28, (173418, 10), (173418, 10))
+    assert "".join(data.vocab.to_tokens(data.X[0].tolist())) == "the time m"
+    corpus, vocab = data.build("The time!", data.vocab)
+    assert vocab is data.vocab
+    assert vocab.to_tokens(corpus) == list("the time ")
+
+
+def python(code, path=None):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=path)
+
+
+def test_the_books_import_line_can_be_made_to_work(tmp_path):
+    done = python("from gluon_deeprnn import d2l; d2l.register(); d2l.register()\n"
+                  "from d2l import mxnet as again\nimport d2l.mxnet\n"
+                  "print(again is d2l.mxnet, again.GRU.__module__)", tmp_path)
+    assert done.stdout == "True gluon_deeprnn.d2l.rnn\n", done.stderr
+
+
+def test_the_alias_is_refused_where_the_real_d2l_is_installed(tmp_path):
+    (tmp_path / "d2l").mkdir()
+    (tmp_path / "d2l" / "__init__.py").write_text("")
+    done = python("from gluon_deeprnn import d2l\nd2l.register()", tmp_path)
+    assert done.stderr.splitlines()[-1].startswith(
+        "ImportError: d2l must be left to gluon_deeprnn; got the book's own package, which is installed")
+
+
+def test_importing_the_namespace_loads_no_matplotlib():
+    assert python("from gluon_deeprnn import d2l; import sys; print('matplotlib' in sys.modules)").stdout == "False\n"
+
+
+def test_the_namespace_is_thin():
+    package = Path(d2l.__file__).parent
+    lines = sum(len(file.read_text().splitlines()) for file in package.glob("*.py"))
+    assert 300 < lines < 0.3 * sum(len(file.read_text().splitlines()) for file in package.parent.rglob("*.py"))
