@@ -109,15 +109,46 @@ class ConciseLSTM(d2l.RNN):
         self.rnn = gluon.rnn.LSTM(num_hiddens)
 
 
+class ReadersRNN(d2l.Module):
+    """A reader's concise RNN that calls Gluon's layer itself."""
+
+    def __init__(self, num_hiddens):
+        super().__init__()
+        self.save_hyperparameters()
+        self.rnn = gluon.rnn.RNN(num_hiddens)
+
+    def forward(self, inputs, H=None):
+        if H is None:
+            H, = self.rnn.begin_state(inputs.shape[1], ctx=inputs.ctx)
+        outputs, (H,) = self.rnn(inputs, (H,))
+        return outputs, H
+
+
+class ReadersLSTM(d2l.RNN):
+    """The same with an LSTM, whose two states stay together."""
+
+    def __init__(self, num_hiddens):
+        d2l.Module.__init__(self)
+        self.save_hyperparameters()
+        self.rnn = gluon.rnn.LSTM(num_hiddens)
+
+    def forward(self, inputs, H_C=None):
+        if H_C is None:
+            H_C = self.rnn.begin_state(inputs.shape[1], ctx=inputs.ctx)
+        return self.rnn(inputs, H_C)
+
+
 V = 9
 MODELS = {
-    "list-stack": (lambda: d2l.RNNLMScratch(ListStack(V, 12, 2), V, lr=1.0), 8),
-    "stack": (lambda: d2l.RNNLMScratch(d2l.StackedRNNScratch(V, 12, 2, sigma=0.5), V, lr=1.0), 8),
-    "one-layer": (lambda: d2l.RNNLMScratch(d2l.RNNScratch(V, 12, sigma=0.5), V, lr=1.0), 5),
-    "bare-arrays": (lambda: d2l.RNNLMScratch(Gated(V, 12), V, lr=1.0), 8),
-    "concise-rnn": (lambda: d2l.RNNLM(d2l.RNN(12), V, lr=1.0), 6),
-    "concise-gru": (lambda: d2l.RNNLM(d2l.GRU(12, 2), V, lr=1.0), 10),
-    "concise-lstm": (lambda: d2l.RNNLM(ConciseLSTM(12), V, lr=1.0), 6),
+    "list-stack": (lambda: d2l.RNNLMScratch(ListStack(V, 12, 2), V, lr=4.0), 8),
+    "stack": (lambda: d2l.RNNLMScratch(d2l.StackedRNNScratch(V, 12, 2, sigma=0.5), V, lr=4.0), 8),
+    "one-layer": (lambda: d2l.RNNLMScratch(d2l.RNNScratch(V, 12, sigma=0.5), V, lr=4.0), 5),
+    "bare-arrays": (lambda: d2l.RNNLMScratch(Gated(V, 12), V, lr=4.0), 8),
+    "concise-rnn": (lambda: d2l.RNNLM(d2l.RNN(12), V, lr=4.0), 6),
+    "concise-gru": (lambda: d2l.RNNLM(d2l.GRU(12, 2), V, lr=4.0), 10),
+    "readers-rnn": (lambda: d2l.RNNLM(ReadersRNN(12), V, lr=1.0), 6),
+    "readers-lstm": (lambda: d2l.RNNLM(ReadersLSTM(12), V, lr=4.0), 6),
+    "concise-lstm": (lambda: d2l.RNNLM(ConciseLSTM(12), V, lr=4.0), 6),
 }
 
 
@@ -151,7 +182,6 @@ def test_one_step_changes_every_parameter_array(made):
 def test_every_model_learns_and_writes(made):
     model, _ = made
     data = Letters()
-    model.lr = 4.0
     d2l.Trainer(max_epochs=80, gradient_clip_val=1).fit(model, data)
     points = model.board.data
     assert points["val_ppl"][-1].y < min(1.4, points["val_ppl"][0].y)
