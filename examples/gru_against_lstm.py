@@ -31,7 +31,7 @@ for name, (cell, lr) in contestants.items():
 print("| model | parameters | training | validation | best validation | tokens/s |\n|---|---|---|---|---|---|")
 figure = Figure(figsize=(14, 4), dpi=120, layout="constrained")
 for ax, (name, history) in zip(figure.subplots(1, len(histories), sharey=True), histories.items()):
-    plot_history(history, title=name, ax=ax)
+    plot_history(history, title=name, ax=ax).label_outer()
     print(f"| {name} | {sizes[name]:,} | {history[-1]['train_ppl']:.2f} | {history[-1]['val_ppl']:.2f} | "
           f"{min(row['val_ppl'] for row in history):.2f} | "
           f"{statistics.median(row['tokens_per_second'] for row in history):,.0f} |")

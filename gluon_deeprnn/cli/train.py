@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         if not folder.has_checkpoint():
             raise
         command = f"gluon-deeprnn train --resume --out {shlex.quote(str(folder))}"
-        raise KeyboardInterrupt(f"\nstopped; nothing is lost. To go on:  {command}") from None
+        raise KeyboardInterrupt(f"stopped. To go on:  {command}") from None
     _report(folder, result)
 
 

@@ -323,6 +323,7 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
     def first(number: int, frame: Any) -> None:
         pressed.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        _log.warning("stopping after a few more steps (Ctrl-C again stops at once)")
 
     signal.signal(signal.SIGINT, first)
     try:
