@@ -39,6 +39,7 @@ for count, characters, passes, perplexity, bits in rows:
     print(f"| {count} | {books[count - 1].name} | {characters:,} | {passes} | {perplexity:.2f} | {bits:.3f} |")
 ax = Figure(figsize=(6, 4), dpi=120, layout="constrained").add_subplot()
 ax.plot([row[0] for row in rows], [row[3] for row in rows], marker="o")
-ax.set(xlabel="books in training", ylabel="test perplexity", xticks=[row[0] for row in rows], title=f"the last tenth of {books[0].name}")
+ax.set(xlabel="books in training", ylabel="test perplexity", xticks=[row[0] for row in rows],
+       title=f"the last tenth of {books[0].name}")
 ax.figure.savefig(options.out / "more-books.png")
 print(f"curve: {options.out / 'more-books.png'}")
