@@ -1,7 +1,7 @@
 """Where arrays live: contexts by name, and the GPU when there is one."""
 
 import re
-from typing import Union
+from typing import List, Union
 
 from gluon_deeprnn._checks import InputError, did_you_mean, integer
 from mxnet import context as mx_context
@@ -41,6 +41,16 @@ def try_gpu(i: int = 0) -> Context:
     """
     integer("i", i, at_least=0)
     return mx_context.gpu(i) if num_gpus() > i else mx_context.cpu()
+
+
+def try_all_gpus() -> List[Context]:
+    """All GPUs that MXNet can use, or a list of the CPU alone.
+
+    Source
+    ------
+    Dive into Deep Learning, section "GPUs".
+    """
+    return [mx_context.gpu(i) for i in range(num_gpus())] or [mx_context.cpu()]
 
 
 def as_context(name: Union[str, Context] = "auto") -> Context:

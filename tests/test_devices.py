@@ -1,5 +1,5 @@
 from gluon_deeprnn import GRU, RNNLM, Trainer, try_gpu
-from gluon_deeprnn.devices import as_context, num_gpus
+from gluon_deeprnn.devices import as_context, num_gpus, try_all_gpus
 from gluon_deeprnn.models.weights import parameter_arrays
 import mxnet
 import pytest
@@ -13,6 +13,7 @@ def test_names_and_contexts_are_understood(name):
 def test_auto_and_try_gpu_take_a_gpu_only_where_there_is_one():
     assert as_context("auto") == try_gpu() == (mxnet.gpu() if num_gpus() else mxnet.cpu())
     assert try_gpu(999) == mxnet.cpu()
+    assert try_all_gpus() == ([mxnet.gpu(i) for i in range(num_gpus())] or [mxnet.cpu()])
 
 
 @pytest.mark.parametrize(("name", "message"), [

@@ -25,6 +25,7 @@ from gluon_deeprnn.d2l.text import TimeMachine as TimeMachine
 from gluon_deeprnn.d2l.text import Vocab as Vocab
 from gluon_deeprnn.d2l.trainer import Trainer as Trainer
 from gluon_deeprnn.devices import num_gpus as num_gpus
+from gluon_deeprnn.devices import try_all_gpus as try_all_gpus
 from gluon_deeprnn.devices import try_gpu as try_gpu
 from mxnet import cpu as cpu
 from mxnet import gpu as gpu

@@ -172,7 +172,7 @@ def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
     err = going.communicate(timeout=60)[1]
     assert going.returncode == 130
     assert "Traceback" not in err
-    assert err.splitlines()[-2] == "gluon-deeprnn: stopping after a few more steps (Ctrl-C again stops at once)"
+    assert "gluon-deeprnn: stopping after a few more steps (Ctrl-C again stops at once)" in err.splitlines()
     assert err.splitlines()[-1] == f"stopped. To go on:  gluon-deeprnn train --resume --out '{out}'"
     reached = len((out / "history.jsonl").read_text().splitlines()) + 2
     assert main(["train", "--resume", "--out", str(out), "--max-epochs", str(reached)]) == 0

@@ -19,7 +19,8 @@ NAMES = {
     "Vocab": ["tokens", "min_freq", "reserved_tokens"],
     "RNNScratch": ["num_inputs", "num_hiddens", "sigma"], "RNNLMScratch": ["rnn", "vocab_size", "lr"],
     "RNN": ["num_hiddens"], "RNNLM": ["rnn", "vocab_size", "lr"], "GRU": ["num_hiddens", "num_layers", "dropout"],
-    "StackedRNNScratch": ["num_inputs", "num_hiddens", "num_layers", "sigma"], "try_gpu": ["i"], "num_gpus": [],
+    "StackedRNNScratch": ["num_inputs", "num_hiddens", "num_layers", "sigma"], "try_gpu": ["i"],
+    "num_gpus": [], "try_all_gpus": [],
     "check_len": ["a", "n"], "check_shape": ["a", "shape"],
 }
 
