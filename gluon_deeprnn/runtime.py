@@ -4,8 +4,9 @@ Importing this module, which ``import gluon_deeprnn`` does first of all, imports
 
 * imports on NumPy 1.24 to 1.26 too, by putting back the one removed alias that it reads, ``numpy.bool``;
 * uses the CPU cores that this process may use (MXNet's own choice is half of the processors of the machine);
-* does not spin for long on a busy core.  libgomp's threads wait for each other by spinning: beside one busy process a
-  GRU step that takes 32 ms took up to 3.2 s.  1,000 turns cost an idle machine some 3% and bound that at three times;
+* does not spin for long on a busy core.  libgomp's threads wait for each other by spinning: beside another training a
+  GRU step that takes 32 ms took 165 to 230 ms, and once 3.2 s.  With 1,000 turns it takes 85 ms there, and some 3% more
+  than by default on an idle machine;
 * keeps the memory that every operator frees for the next one (glibc only).  Otherwise each array above 128 KiB is
   mapped and unmapped anew, and the page faults cost as much as the arithmetic;
 * works in numpy mode, and prints no warnings of its own, ``python -W error`` included.
