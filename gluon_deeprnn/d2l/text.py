@@ -5,8 +5,8 @@ import json
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn.d2l.module import DataModule
-from gluon_deeprnn.data import Source, TextData, clean, tokenize
 from gluon_deeprnn.data import Vocab as _Vocab
+from gluon_deeprnn.data import Windows, clean, tokenize
 from gluon_deeprnn.data.corpora import time_machine
 import gluonnlp
 from mxnet import np
@@ -75,7 +75,7 @@ class _Batches:
 
 
 class TimeMachine(DataModule):
-    """*The Time Machine*, as the book uses it, on the package's `TextData`.
+    """*The Time Machine*, as the book uses it, cut into the package's `Windows`.
 
     Parameters
     ----------
@@ -104,9 +104,7 @@ class TimeMachine(DataModule):
         super().__init__()
         self.save_hyperparameters()
         self.corpus, self.vocab = self.build(self._download())
-        source = Source("time-machine", "".join(self.vocab.to_tokens(self.corpus)), "")
-        self._data = TextData([source], batch_size, num_steps, num_train=num_train, num_val=num_val, vocab=self.vocab)
-        self.num_train, self.num_val = self._data.num_train, self._data.num_val
+        self._tokens = numpy.array(self.corpus, dtype="int32")
 
     def _download(self) -> str:
         return time_machine().text
@@ -125,7 +123,9 @@ class TimeMachine(DataModule):
 
     def get_dataloader(self, train: bool) -> _Batches:
         """The batches to train on, shuffled anew in every epoch, or those to validate on."""
-        return _Batches(self._data.train_dataloader() if train else self._data.val_dataloader())
+        first, num = (0, self.num_train) if train else (self.num_train, self.num_val)
+        return _Batches(Windows(self._tokens, first, num, batch_size=self.batch_size, num_steps=self.num_steps,
+                                shuffle=train))
 
     @property
     def X(self) -> np.ndarray:
@@ -138,5 +138,5 @@ class TimeMachine(DataModule):
         return self._windows()[:, 1:]
 
     def _windows(self) -> np.ndarray:
-        corpus = numpy.array(self.corpus, dtype="int32")
-        return np.array(numpy.lib.stride_tricks.sliding_window_view(corpus, self.num_steps + 1), dtype="int32")
+        view = numpy.lib.stride_tricks.sliding_window_view(self._tokens, self.num_steps + 1)
+        return np.array(view, dtype="int32")

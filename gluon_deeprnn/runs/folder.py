@@ -108,7 +108,3 @@ class RunFolder:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """``result.json``."""
         storage.write_json(self.path / "result.json", result)
-
-    def result(self) -> Dict[str, Any]:
-        """What `write_result` wrote."""
-        return self._json("result.json")

@@ -59,8 +59,8 @@ def _build_trainer(config: RunConfig, **options: Any) -> Trainer:
 class _Keeper(Callback):
     """Writes the run's files while it goes on."""
 
-    def __init__(self, folder: RunFolder, title: str) -> None:
-        self.folder, self.title = folder, title
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history[-1]
@@ -206,10 +206,10 @@ def _about(config: RunConfig, sources: List[Source], recipe: Optional[str]) -> D
 def _train(config: RunConfig, folder: RunFolder, data: TextData, recipe: Optional[str], *, resume: bool,
            progress: bool) -> Dict[str, Any]:
     model = build_model(config, len(data.vocab))
-    title = describe(config, recipe, [source.name for source in data.sources])
-    trainer = _build_trainer(config, progress=progress, callbacks=[_Keeper(folder, title)])
+    trainer = _build_trainer(config, progress=progress, callbacks=[_Keeper(folder)])
     checkpoint = folder.checkpoint() if resume and folder.has_checkpoint() else None
     history = trainer.fit(model, data, resume=checkpoint)
+    title = describe(config, recipe, [source.name for source in data.sources])
     return _conclude(folder, config, data, model, history, title)
 
 

@@ -324,6 +324,20 @@ def test_the_text_is_the_books(real_text, monkeypatch):
     assert vocab.to_tokens(corpus) == list("the time ")
 
 
+def test_a_reader_can_take_words_for_tokens(real_text, monkeypatch):
+    monkeypatch.setenv("GLUON_DEEPRNN_DATA", str(real_text("timemachine.txt").parent))
+
+    class Words(d2l.TimeMachine):
+        def _tokenize(self, text):
+            return text.split()
+
+    data = Words(batch_size=2, num_steps=4)
+    X, Y = next(iter(data.val_dataloader()))
+    words = data._preprocess(data._download()).split()
+    assert data.vocab.to_tokens(X[0].tolist()) == words[10000:10004]
+    assert data.vocab.to_tokens(Y[1].tolist()) == words[10002:10006]
+
+
 def python(code, path=None):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=path)
 

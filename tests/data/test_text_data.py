@@ -50,6 +50,12 @@ def test_words(fox):
                                                              len(fox.text.split()))
 
 
+def test_files_give_the_same_as_their_sources(fox, fox_file):
+    first, second = TextData([fox], 8, 5), TextData.from_files([fox_file], 8, 5)
+    assert second.sources[0].name == "fox.txt"
+    assert (first._parts["all"] == second._parts["all"]).all()
+
+
 def test_a_given_vocabulary_is_used(fox):
     vocab = Vocab("qrst", cleaning="d2l")
     assert TextData([fox], batch_size=8, num_steps=5, vocab=vocab).vocab is vocab
