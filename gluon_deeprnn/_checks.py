@@ -63,6 +63,11 @@ def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_lea
     return float(value)
 
 
+def finite(name: str, value: Any) -> float:
+    """``value`` as a float, if it is a finite number."""
+    return number(name, value, "a finite number")
+
+
 def positive(name: str, value: Any) -> float:
     """``value`` as a float, if it is a number above 0."""
     return number(name, value, "a number above 0", above=0)

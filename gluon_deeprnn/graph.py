@@ -7,7 +7,9 @@ changes the speed and nothing else.
 """
 
 from collections import OrderedDict
+import contextlib
 from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
+import warnings
 
 from gluon_deeprnn._checks import Described, InputError
 from gluon_deeprnn.devices import Context, as_context
@@ -61,7 +63,7 @@ class GraphBlock(HybridBlock):
         return self._active
 
     def named_parameters(self) -> Iterator[Tuple[str, Parameter]]:
-        """Every parameter under the name by which files know it: the path of attributes that leads to it."""
+        """Every parameter, once, under the path of attributes that leads to it."""
         return named_parameters(self)
 
     def _clear_cached_op(self) -> None:
@@ -69,17 +71,28 @@ class GraphBlock(HybridBlock):
         super()._clear_cached_op()
 
     def _call_cached_op(self, *args: Any) -> Any:
+        if autograd.is_recording() and not autograd.is_training():
+            # A compiled graph of four or more fused layers that ran in prediction mode fails on its way back.
+            return self._interpreted(*args)
         flat, structure = _flatten(args, "input")
         key = (autograd.is_recording(), autograd.is_training(), str(structure),
                tuple((a.shape, a.dtype) for a in flat))
         compiled = self._graphs.pop(key, ((), None, [], None, None))
         for name, value in zip(self._COMPILED, compiled):
             setattr(self, name, value)
-        outputs = super()._call_cached_op(*args)
+        with contextlib.nullcontext() if compiled[1] else _learned_states_unused():
+            outputs = super()._call_cached_op(*args)
         self._graphs[key] = tuple(getattr(self, name) for name in self._COMPILED)
         if len(self._graphs) > _GRAPHS_KEPT:
             self._graphs.popitem(last=False)
         return outputs
+
+    def _interpreted(self, *args: Any) -> Any:
+        self._active = False
+        try:
+            return self.forward(*args)
+        finally:
+            self._active = True
 
     def _get_graph(self, *args: Any) -> Any:
         # As in Gluon, but the inputs carry their shapes, so that `scan` can ask for the number of steps.
@@ -94,14 +107,28 @@ class GraphBlock(HybridBlock):
         return self._cached_graph
 
 
+@contextlib.contextmanager
+def _learned_states_unused() -> Iterator[None]:
+    """Gluon warns of parameters without a use in the graph; a learned first state has its use outside."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Parameter (\S*firststate\S*(, )?)+ is not used")
+        yield
+
+
 def named_parameters(block: HybridBlock, prefix: str = "") -> Iterator[Tuple[str, Parameter]]:
     """The parameters of ``block`` and of its children, each named by the path of attributes that leads to it."""
+    seen = set()
+    for path, parameter in _paths(block, prefix):
+        if id(parameter) not in seen:  # tied parameters go by their first name
+            seen.add(id(parameter))
+            yield path, parameter
+
+
+def _paths(block: HybridBlock, prefix: str) -> Iterator[Tuple[str, Parameter]]:
     for name, parameter in block._reg_params.items():
         yield prefix + name, parameter
     for name, child in block._children.items():
-        inner = child.named_parameters() if isinstance(child, GraphBlock) else named_parameters(child)
-        for path, parameter in inner:
-            yield f"{prefix}{name}.{path}", parameter
+        yield from _paths(child, f"{prefix}{name}.")
 
 
 def context_of(block: HybridBlock, device: Optional[Union[str, Context]] = None) -> Context:
@@ -127,13 +154,18 @@ def is_array(x: Any) -> bool:
     return isinstance(x, NDArray)
 
 
-def unstack(F: Any, x: Any, num: int, *, keep_axis: bool = False) -> List[Any]:
-    """The ``num`` parts of ``x`` along its first axis, as ``stack`` takes them (``keep_axis``: ``concatenate``).
+def unstack(F: Any, x: Any, num: int) -> List[Any]:
+    """The ``num`` parts of ``x`` along its first axis, as ``stack`` takes them."""
+    return split(F, x, num, axis=0, squeeze_axis=True)
+
+
+def split(F: Any, x: Any, num: int, *, axis: int, squeeze_axis: bool = False) -> List[Any]:
+    """The ``num`` equal parts of ``x`` along an axis, as ``concatenate`` takes them.
 
     ``np.split`` is one operator too, but its kernel takes 6 ms where this one takes 0.4 (32 parts of 1024 x 32), and
     an index for each part costs a full-sized array for each in the backward pass.
     """
-    parts = F.SliceChannel(x.as_nd_ndarray(), num_outputs=num, axis=0, squeeze_axis=not keep_axis)
+    parts = F.SliceChannel(x.as_nd_ndarray(), num_outputs=num, axis=axis, squeeze_axis=squeeze_axis)
     return [part.as_np_ndarray() for part in (parts if num > 1 else [parts])]
 
 
@@ -155,10 +187,17 @@ def length(x: Any) -> int:
     return shape[0]
 
 
-def scan(F: Any, step: Callable[[Any, Any], Any], inputs: Any, state: Any) -> Tuple[Any, Any]:
-    """Run ``state = step(inputs[t], state)`` for t = 0, 1, ... and return all of the states, stacked, and the last."""
-    outputs = []
-    for x in unstack(F, inputs, length(inputs)):
-        state = step(x, state)
-        outputs.append(state)
+def scan(F: Any, step: Callable[[Any, List[Any]], List[Any]], inputs: Any, state: List[Any],
+         mask: Optional[Any] = None) -> Tuple[Any, List[Any]]:
+    """Run ``state = step(inputs[t], state)`` for t = 0, 1, ...; return the first arrays of all states and the last
+    state.
+
+    Where the ``mask``, (T, N, 1), is 0 a sequence has ended: its state stays what it was, and its output is 0.
+    """
+    num_steps, outputs = length(inputs), []
+    masks = [None] * num_steps if mask is None else unstack(F, mask, num_steps)
+    for x, m in zip(unstack(F, inputs, num_steps), masks):
+        new = step(x, state)
+        state = new if m is None else [F.np.where(m, a, b) for a, b in zip(new, state)]
+        outputs.append(state[0] if m is None else F.np.where(m, state[0], F.np.zeros_like(state[0])))
     return F.np.stack(outputs), state

@@ -10,9 +10,9 @@ from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import Described, InputError, did_you_mean
-from gluon_deeprnn.cli import evaluate, generate, info, recipes, train
+from gluon_deeprnn.cli import evaluate, generate, info, plot, recipes, train
 
-_COMMANDS = (train, generate, evaluate, recipes, info)
+_COMMANDS = (train, generate, evaluate, plot, recipes, info)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -21,8 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true",
                         help="go on with the run in --out (with --max-epochs: for longer)")
     for name, meaning, default in settings():
+        flag = "--" + name.replace("_", "-")
+        if isinstance(default, bool):
+            parser.add_argument(flag, dest=name, help=meaning, default=None, action=argparse.BooleanOptionalAction)
+            continue
         many = isinstance(default, tuple)
-        parser.add_argument("--" + name.replace("_", "-"), metavar="FILE" if many else type(default).__name__.upper()
+        parser.add_argument(flag, metavar="FILE" if many else type(default).__name__.upper()
                             if isinstance(default, (int, float)) else "NAME", dest=name, help=meaning,
                             default=None, action="append" if many else "store")
 
@@ -31,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, or go on training, and say what came of it."""
     given: Dict[str, Any] = {name: getattr(arguments, name) for name, _, _ in settings()
                              if getattr(arguments, name) is not None}
-    given = {name: value if isinstance(value, list) else typed(name, value) for name, value in given.items()}
+    given = {name: typed(name, value) if isinstance(value, str) else value for name, value in given.items()}
     if arguments.resume:
         if arguments.out is None:
             raise InputError("out", "given with --resume", None)

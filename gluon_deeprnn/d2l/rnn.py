@@ -10,7 +10,7 @@ from gluon_deeprnn.d2l.module import Classifier, Module
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.generation import write
 from gluon_deeprnn.graph import GraphBlock
-from gluon_deeprnn.models.scratch import RNNScratch as _Layer
+from gluon_deeprnn.models.cells import RNNScratch as _Layer
 from mxnet import gluon, np, npx
 import numpy
 
@@ -75,7 +75,7 @@ class RNNScratch(Module):
             state, = state
         if state is None:
             state = np.zeros((inputs.shape[1], self.num_hiddens), ctx=inputs.ctx)
-        outputs, state = self.layer(inputs, state)
+        outputs, (state,) = self.layer(inputs, [state])
         return outputs, state
 
 

@@ -1,5 +1,6 @@
 """The one interface of all recurrent networks here, from scratch and fused: a core."""
 
+import numbers
 from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
@@ -12,8 +13,8 @@ class RecurrentCore(GraphBlock):
     """A stack of recurrent layers: ``outputs, state = core(inputs, state)``.
 
     The state is a list of arrays of shape (num_layers, batch_size, num_hiddens): the hidden states, and for an LSTM
-    the memory cells behind them.  A state that is left out is zeros.  What a call returns is what the next call takes,
-    so a long sequence can be fed in pieces.
+    the memory cells behind them.  A state that is left out is the one before anything was read.  What a call returns
+    is what the next call takes, so a long sequence can be fed in pieces.
 
     Parameters
     ----------
@@ -26,6 +27,9 @@ class RecurrentCore(GraphBlock):
 
     num_inputs = 0
     """Size D of an input; 0 while it is not known yet (it is then read off the first inputs)."""
+
+    takes_lengths = False
+    """Whether a call can be told how long the sequences of a padded batch are."""
 
     def __init__(self, num_hiddens: int, num_layers: int) -> None:
         super().__init__()
@@ -53,18 +57,45 @@ class RecurrentCore(GraphBlock):
         shape = (self.num_layers, _checks.integer("batch_size", batch_size, at_least=1), self.num_hiddens)
         return [np.zeros(shape, ctx=as_context(ctx)) for _ in range(self.num_states)]
 
-    def __call__(self, inputs: Any, state: Optional[List[Any]] = None) -> Any:
-        """Read ``inputs``, (T, N, D), from ``state`` on; return outputs, (T, N, H), and the next state."""
+    def __call__(self, inputs: Any, state: Optional[List[Any]] = None, lengths: Optional[Any] = None) -> Any:
+        """Read a batch of sequences.
+
+        Parameters
+        ----------
+        inputs : mxnet.np.ndarray
+            (T, N, D)
+        state : list of mxnet.np.ndarray, optional
+            What an earlier call returned.
+        lengths : sequence of int, optional
+            How many of the T steps belong to each of the N sequences; the others are padding: a sequence's outputs
+            there are 0, and its state is the one after its last step.  For stacks from scratch; the fused layers
+            cannot tell an LSTM's memory at other steps than the last.
+
+        Returns
+        -------
+        outputs : mxnet.np.ndarray
+            (T, N, H)
+        state : list of mxnet.np.ndarray
+            The next state.
+        """
         if is_array(inputs):
-            _, batch_size, _ = _checks.shape("inputs", inputs, (None, None, self.num_inputs or None))
+            num_steps, batch_size, num_inputs = _checks.shape("inputs", inputs, (None, None, self.num_inputs or None))
             if 0 in inputs.shape:
                 raise _checks.InputError("inputs", "an array with at least one step, one sequence and one feature",
                                          _checks.Described(f"shape {inputs.shape}"))
+            if not self.num_inputs:
+                self.know_inputs(num_inputs)
             state = self.checked_state(state, batch_size, inputs.ctx)
+            if lengths is not None:
+                lengths = self._checked_lengths(lengths, num_steps, batch_size, inputs.ctx)
         elif state is None:
             raise _checks.InputError("state", "given inside a hybridized block", None,
                                      "pass begin_state(batch_size) in")
-        return super().__call__(inputs, list(state))
+        return super().__call__(inputs, list(state), *([] if lengths is None else [lengths]))
+
+    def know_inputs(self, num_inputs: int) -> None:
+        """Take over the size of an input, from the first inputs or from the model around."""
+        self.num_inputs = num_inputs
 
     def checked_state(self, state: Optional[List[Any]], batch_size: int, ctx: Context) -> List[Any]:
         """``state``, if it fits ``batch_size``; the first state if it is None."""
@@ -75,3 +106,17 @@ class RecurrentCore(GraphBlock):
         for array in state:
             _checks.shape("state", array, (self.num_layers, batch_size, self.num_hiddens))
         return list(state)
+
+    def _checked_lengths(self, lengths: Any, num_steps: int, batch_size: int, ctx: Context) -> np.ndarray:
+        if not self.takes_lengths:
+            raise _checks.InputError("lengths", f"left out for {type(self).__name__}", lengths,
+                                     "gluon_deeprnn.models.as_scratch makes a stack of it that takes them")
+        values = lengths.asnumpy() if is_array(lengths) else lengths
+        rule = f"{batch_size} integers from 0 to {num_steps}, one for each sequence"
+        if not hasattr(values, "__len__") or len(values) != batch_size:
+            raise _checks.InputError("lengths", rule, lengths)
+        for value in values:
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not whole or not 0 <= value <= num_steps:
+                raise _checks.InputError("lengths", rule, lengths)
+        return np.array(values, dtype="int32", ctx=ctx)

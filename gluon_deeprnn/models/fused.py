@@ -1,62 +1,133 @@
-"""The concise models: Gluon's fused layers, one for each level, with dropout between them.
+"""The concise models: MXNet's fused operator, once for each layer, with dropout between them.
 
-Gluon's own multi-layer ``rnn.GRU(num_hiddens, num_layers, dropout)`` is not used because on the CPU it ignores its
-dropout, and because its multi-layer gradients are wrong on MXNet's second CPU kernel (float64, or
-``MXNET_USE_MKLDNN_RNN=0``).  A layer of its own for each level is right everywhere, and as fast.
+The operator's own layers and dropout are not used because on the CPU it ignores dropout, and because its multi-layer
+gradients are wrong on MXNet's second CPU kernel (float64, or ``MXNET_USE_MKLDNN_RNN=0``).  An operator for each layer
+is right everywhere, and as fast.
 """
 
-import math
-from typing import Any, Dict, Iterator, List, Tuple, Type
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.graph import unstack
-from gluon_deeprnn.models.core import RecurrentCore
-from mxnet import gluon, init
+from gluon_deeprnn.graph import GraphBlock
+from gluon_deeprnn.models.initializers import Drawn, Initial
+from gluon_deeprnn.models.scratch import per_layer
+from gluon_deeprnn.models.stack import RecurrentStack
+from mxnet import gluon, np
+
+GATES = {"rnn": ("h",), "lstm": ("i", "f", "c", "o"), "gru": ("r", "z", "h")}
+"""The gates of each cell in the order of the fused weights."""
 
 
-class _FusedStack(RecurrentCore):
-    """What `RNN`, `LSTM` and `GRU` share: levels, dropout between them, initial weights."""
+class FlatParameter(gluon.Parameter):
+    """The weights of a fused layer, as its operator takes them: one vector, of parts that have names.
 
-    _layer: Type[gluon.HybridBlock]
+    One vector spares the operator a copy of all weights at each call (95 ms for ten million of them).
 
-    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0) -> None:
-        super().__init__(num_hiddens, num_layers)
-        self.dropout = _checks.fraction("dropout", dropout)
-        self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
-        self.levels: List[gluon.HybridBlock] = []
-        with self.name_scope():
-            for i in range(num_layers):
-                self.levels.append(self._level(num_inputs if i == 0 else num_hiddens))
-                self.register_child(self.levels[i], f"layer{i}")
+    Parameters
+    ----------
+    name : str
+        As for a Gluon parameter.
+    num_gates, num_hiddens : int
+        Number of gates G and size H.
+    **options
+        As for a Gluon parameter.
+    """
 
-    def _level(self, num_inputs: int) -> gluon.HybridBlock:
-        uniform = init.Uniform(1 / math.sqrt(self.num_hiddens))
-        names = ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
-        initializers = {f"{name}_initializer": uniform for name in names}
-        return self._layer(self.num_hiddens, input_size=num_inputs, **initializers, **self._options())
+    def __init__(self, name: str, num_gates: int, num_hiddens: int, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._gates_and_hiddens = num_gates, num_hiddens
 
-    def _options(self) -> Dict[str, Any]:
-        """Further options of the layer."""
-        return {}
-
-    def named_parameters(self) -> Iterator[Tuple[str, gluon.Parameter]]:
-        for i, level in enumerate(self.levels):
-            for name, parameter in level._reg_params.items():  # Gluon's name for it begins with "l0_", its only layer
-                yield f"layer{i}.{name[3:]}", parameter
-
-    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any]) -> Any:
-        """Compute what the class describes."""
-        per_level = zip(*(unstack(F, s, self.num_layers, keep_axis=True) for s in state))  # (1, N, H) each
-        outputs, last = inputs, []
-        for i, (level, level_state) in enumerate(zip(self.levels, per_level)):
-            if i > 0 and self.dropout > 0:
-                outputs = F.npx.dropout(outputs, p=self.dropout)
-            outputs, level_state = level(outputs, list(level_state))  # (T, N, H), [(1, N, H), ...]
-            last.append(level_state)
-        return outputs, [F.np.concatenate(arrays, axis=0) for arrays in zip(*last)]
+    def parts(self, size: Optional[int] = None) -> Dict[str, Tuple[int, ...]]:
+        """Names and shapes of the parts, in their order."""
+        num_gates, num_hiddens = self._gates_and_hiddens
+        rows = num_gates * num_hiddens
+        num_inputs = (self.shape[0] if size is None else size) // rows - num_hiddens - 2
+        return {"i2h_weight": (rows, num_inputs), "h2h_weight": (rows, num_hiddens), "i2h_bias": (rows,),
+                "h2h_bias": (rows,)}
 
 
-class RNN(_FusedStack):
+class FusedLayer(GraphBlock):
+    """One layer of MXNet's fused operator; its parts and their order are those of torch and cuDNN.
+
+    Parameters
+    ----------
+    mode : {"rnn_tanh", "rnn_relu", "lstm", "gru"}
+        What it computes.
+    num_inputs, num_hiddens : int
+        Sizes D (0 reads it off the first inputs) and H.
+    initial : Initial
+        How the weights begin.
+    forget_bias : float, optional
+        Initial bias of an LSTM's forget gate.
+    weight_dropout : float in [0, 1), default 0
+        Share of ``h2h_weight`` that training sets to zero, drawn anew for each call.
+    """
+
+    def __init__(self, mode: str, num_inputs: int, num_hiddens: int, initial: Initial, *,
+                 forget_bias: Optional[float] = None, weight_dropout: float = 0) -> None:
+        super().__init__()
+        self.mode, self.num_hiddens = mode, num_hiddens
+        self.weight_dropout = _checks.fraction("weight_dropout", weight_dropout)
+        self.num_states = 2 if mode == "lstm" else 1
+        self._initial, self._forget_bias = initial, forget_bias
+        self._num_gates = len(GATES[mode.split("_")[0]])
+        self._rows = self._num_gates * num_hiddens
+        size = self._rows * (num_inputs + num_hiddens + 2) if num_inputs else -1
+        name = self.params.prefix + "weights"
+        self.weights = FlatParameter(name, self._num_gates, num_hiddens, shape=(size,), allow_deferred_init=True,
+                                     init=Drawn(self._draw))
+        self.params.update({name: self.weights})
+
+    def know_inputs(self, num_inputs: int) -> None:
+        """Take over the size of an input; weights that wait for it are drawn now."""
+        self.weights.shape = (self._rows * (num_inputs + self.num_hiddens + 2),)
+        if self.weights._deferred_init:
+            self.weights._finish_deferred_init()
+
+    def _draw(self, shape: Tuple[int, ...]) -> np.ndarray:
+        inputs, recurrent, biases, _ = self.weights.parts(shape[0]).values()
+        parts = self._initial.inputs(inputs, self._num_gates), self._initial.recurrent(recurrent, self._num_gates)
+        i2h_bias, h2h_bias = self._initial.biases(biases), self._initial.biases(biases)
+        if self._forget_bias is not None:
+            forget = slice(self.num_hiddens, 2 * self.num_hiddens)  # gates in the order i, f, c, o
+            i2h_bias[forget], h2h_bias[forget] = self._forget_bias, 0
+        return np.concatenate([part.reshape(-1) for part in (*parts, i2h_bias, h2h_bias)])
+
+    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], weights: Any) -> Any:
+        """Outputs, (T, N, H), and the state after the last step, arrays (N, H)."""
+        if self.weight_dropout > 0:
+            weights = self._without_some(F, weights)
+        states = [F.np.expand_dims(array, 0) for array in state]
+        outputs, *states = F.npx.rnn(inputs, weights, *states, mode=self.mode, state_size=self.num_hiddens,
+                                     num_layers=1, state_outputs=True)
+        return outputs, [F.np.squeeze(array, axis=0) for array in states]
+
+    def _without_some(self, F: Any, weights: Any) -> Any:
+        biases, h2h = 2 * self._rows, self._rows * self.num_hiddens  # from the end, as D may not be known yet
+        dropped = F.npx.dropout(weights[-biases - h2h:-biases], p=self.weight_dropout)
+        return F.np.concatenate([weights[:-biases - h2h], dropped, weights[-biases:]], axis=0)
+
+
+class FusedStack(RecurrentStack):
+    """What `RNN`, `LSTM` and `GRU` share."""
+
+    def __init__(self, modes: Sequence[str], num_hiddens: int, dropout: float, *, num_inputs: int,
+                 weight_dropout: float, initializer: str, recurrent_initializer: Optional[str],
+                 forget_bias: Optional[float] = None, **kit: Any) -> None:
+        num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
+        initial = Initial(num_hiddens, initializer, recurrent_initializer)
+        layers = [FusedLayer(mode, num_inputs if i == 0 else num_hiddens, num_hiddens, initial,
+                             forget_bias=forget_bias, weight_dropout=weight_dropout) for i, mode in enumerate(modes)]
+        super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, **kit)
+        self.weight_dropout = layers[0].weight_dropout
+
+    def know_inputs(self, num_inputs: int) -> None:
+        """Take over the size of an input; weights that wait for it are drawn now."""
+        super().know_inputs(num_inputs)
+        self.layers[0].know_inputs(num_inputs)
+
+
+class RNN(FusedStack):
     r"""A deep RNN on fused layers: tanh unless told otherwise.
 
     :math:`h_t = \phi(W_{xh} x_t + b_{xh} + W_{hh} h_{t-1} + b_{hh})`.
@@ -72,8 +143,18 @@ class RNN(_FusedStack):
         uses them all.
     num_inputs : int, default 0
         Features D of an input; 0 reads it off the first inputs.
-    activation : {"tanh", "relu"}, default "tanh"
-        The function phi.  (Gluon's own default is relu, the chapter's network is tanh.)
+    activation : {"tanh", "relu"} or a sequence of them, default "tanh"
+        The function phi, one for all layers or one for each.  (Gluon's own default is relu; the chapter's is tanh.)
+    weight_dropout : float in [0, 1), default 0
+        The same for the weights that read the state, drawn once for each batch
+        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
+    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
+        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+    recurrent_initializer : str, optional
+        Another way for those that read the state, such as "orthogonal".
+    **kit
+        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
+        off; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
@@ -101,18 +182,19 @@ class RNN(_FusedStack):
     ((35, 4, 32), [(2, 4, 32)])
     """
 
-    _layer = gluon.rnn.RNN
+    cell = "rnn"
 
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
-                 activation: str = "tanh") -> None:
-        self.activation = _checks.one_of("activation", activation, ("tanh", "relu"))
-        super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs)
+                 activation: Union[str, Sequence[str]] = "tanh", weight_dropout: float = 0,
+                 initializer: str = "uniform", recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
+        num_hiddens, num_layers = _sizes(num_hiddens, num_layers)
+        self.activations = per_layer("activation", activation, num_layers, ("tanh", "relu"))
+        super().__init__([f"rnn_{name}" for name in self.activations], num_hiddens, dropout, num_inputs=num_inputs,
+                         weight_dropout=weight_dropout, initializer=initializer,
+                         recurrent_initializer=recurrent_initializer, **kit)
 
-    def _options(self) -> Dict[str, Any]:
-        return {"activation": self.activation}
 
-
-class LSTM(_FusedStack):
+class LSTM(FusedStack):
     r"""A deep LSTM on fused layers.
 
     :math:`i, f, o = \sigma(W x_t + b + U h_{t-1} + c)`, :math:`g = \tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)`,
@@ -130,6 +212,19 @@ class LSTM(_FusedStack):
         uses them all.
     num_inputs : int, default 0
         Features D of an input; 0 reads it off the first inputs.
+    forget_bias : float, optional
+        Initial bias of the forget gate; 1 makes it remember from the start
+        (Gers, Schmidhuber and Cummins, "Learning to Forget", 2000).
+    weight_dropout : float in [0, 1), default 0
+        The same for the weights that read the state, drawn once for each batch
+        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
+    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
+        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+    recurrent_initializer : str, optional
+        Another way for those that read the state, such as "orthogonal".
+    **kit
+        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
+        off; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
@@ -157,11 +252,20 @@ class LSTM(_FusedStack):
     ((35, 4, 32), [(2, 4, 32), (2, 4, 32)])
     """
 
-    num_states = 2
-    _layer = gluon.rnn.LSTM
+    cell = "lstm"
+
+    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
+                 forget_bias: Optional[float] = None, weight_dropout: float = 0, initializer: str = "uniform",
+                 recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
+        num_hiddens, num_layers = _sizes(num_hiddens, num_layers)
+        if forget_bias is not None:
+            forget_bias = _checks.finite("forget_bias", forget_bias)
+        super().__init__(["lstm"] * num_layers, num_hiddens, dropout, num_inputs=num_inputs,
+                         weight_dropout=weight_dropout, initializer=initializer,
+                         recurrent_initializer=recurrent_initializer, forget_bias=forget_bias, **kit)
 
 
-class GRU(_FusedStack):
+class GRU(FusedStack):
     r"""A deep GRU on fused layers.
 
     :math:`r, z = \sigma(W x_t + b + U h_{t-1} + c)`,
@@ -180,6 +284,16 @@ class GRU(_FusedStack):
         uses them all.
     num_inputs : int, default 0
         Features D of an input; 0 reads it off the first inputs.
+    weight_dropout : float in [0, 1), default 0
+        The same for the weights that read the state, drawn once for each batch
+        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
+    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
+        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+    recurrent_initializer : str, optional
+        Another way for those that read the state, such as "orthogonal".
+    **kit
+        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
+        off; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
@@ -207,4 +321,17 @@ class GRU(_FusedStack):
     ((35, 4, 32), [(2, 4, 32)])
     """
 
-    _layer = gluon.rnn.GRU
+    cell = "gru"
+
+    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
+                 weight_dropout: float = 0, initializer: str = "uniform",
+                 recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
+        num_hiddens, num_layers = _sizes(num_hiddens, num_layers)
+        super().__init__(["gru"] * num_layers, num_hiddens, dropout, num_inputs=num_inputs,
+                         weight_dropout=weight_dropout, initializer=initializer,
+                         recurrent_initializer=recurrent_initializer, **kit)
+
+
+def _sizes(num_hiddens: int, num_layers: int) -> Tuple[int, int]:
+    return (_checks.integer("num_hiddens", num_hiddens, at_least=1),
+            _checks.integer("num_layers", num_layers, at_least=1))

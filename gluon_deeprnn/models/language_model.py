@@ -13,6 +13,9 @@ from mxnet import gluon, init, np
 class _LanguageModel(GraphBlock):
     """What both language models share: one-hot inputs, carried state, prediction.  See `RNNLM`."""
 
+    embedding_size = 0
+    embedding_dropout = 0.0
+
     def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
         if not isinstance(rnn, RecurrentCore):
             raise _checks.InputError("rnn", "a recurrent core, such as GRU(num_hiddens=32, num_layers=2)", rnn)
@@ -20,6 +23,14 @@ class _LanguageModel(GraphBlock):
         self.vocab_size = _checks.integer("vocab_size", vocab_size, at_least=1)
         self.lr = _checks.positive("lr", lr)
         self.rnn = rnn
+
+    def _encode(self, F: Any, tokens: Any) -> Any:
+        """What the core reads, (T, N, D): the embeddings of the tokens, or one-hot vectors."""
+        inputs = self.embedding(tokens) if self.embedding_size else F.npx.one_hot(tokens, self.vocab_size)
+        if self.embedding_dropout > 0:
+            kept = F.npx.dropout(F.np.ones((self.vocab_size, 1)), p=self.embedding_dropout)
+            inputs = inputs * F.npx.embedding(tokens, kept, input_dim=self.vocab_size, output_dim=1)  # (T, N, 1)
+        return inputs
 
     def _be_born(self) -> None:
         """Give every parameter that has none its initial value; sizes not known yet are read off one empty step."""
@@ -127,7 +138,7 @@ class RNNLMScratch(_LanguageModel):
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any], W_hq: Any, b_q: Any) -> Any:
         """Compute what the class describes."""
-        outputs, state = self.rnn(F.npx.one_hot(tokens, self.vocab_size), state)  # (T, N, H)
+        outputs, state = self.rnn(self._encode(F, tokens), state)  # (T, N, H)
         logits = F.npx.fully_connected(outputs, W_hq.T, b_q, num_hidden=self.vocab_size, flatten=False)
         return logits, state  # (T, N, V)
 
@@ -147,6 +158,12 @@ class RNNLM(_LanguageModel):
         Learning rate that `Trainer` uses unless it is given one.
     embedding : int, default 0
         Size of a learned embedding of the tokens; 0 feeds them as one-hot vectors, as the chapter does.
+    embedding_dropout : float in [0, 1), default 0
+        Share of the vocabulary whose embeddings (or one-hot vectors) training sets to zero, drawn once for each batch
+        (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016).
+    tied : bool, default False
+        Use the embedding as the output layer's weights too; its size must be ``num_hiddens``
+        (Press and Wolf, "Using the Output Embedding to Improve Language Models", 2017).
 
     Shapes
     ------
@@ -168,20 +185,26 @@ class RNNLM(_LanguageModel):
     ((35, 4, 28), (2, 4, 32))
     """
 
-    def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01, *, embedding: int = 0) -> None:
+    def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01, *, embedding: int = 0,
+                 embedding_dropout: float = 0, tied: bool = False) -> None:
         super().__init__(rnn, vocab_size, lr)
         self.embedding_size = _checks.integer("embedding", embedding, at_least=0)
+        self.embedding_dropout = _checks.fraction("embedding_dropout", embedding_dropout)
+        self.tied = _checks.flag("tied", tied)
         if rnn.num_inputs not in (0, embedding or vocab_size):
             raise _checks.InputError("vocab_size" if not embedding else "embedding",
                                      f"the num_inputs of rnn, {rnn.num_inputs}", embedding or vocab_size)
+        if tied and embedding != rnn.num_hiddens:
+            raise _checks.InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, if it is tied",
+                                     embedding)
         with self.name_scope():
             if embedding:
                 self.embedding = gluon.nn.Embedding(vocab_size, embedding)
-            self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_hiddens)
+            self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_hiddens,
+                                        params=self.embedding.params if tied else None)
         self._be_born()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any]) -> Any:
         """Compute what the class describes."""
-        inputs = self.embedding(tokens) if self.embedding_size else F.npx.one_hot(tokens, self.vocab_size)  # (T, N, D)
-        outputs, state = self.rnn(inputs, state)  # (T, N, H)
+        outputs, state = self.rnn(self._encode(F, tokens), state)  # (T, N, H)
         return self.dense(outputs), state  # (T, N, V)

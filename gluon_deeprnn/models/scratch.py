@@ -1,80 +1,23 @@
-"""The chapter's stacked RNN, written out: read this file beside the equations.
+"""The chapter's stacked RNN from scratch, and the gated ones that it asks for."""
 
-Shapes: T steps, N sequences in a batch, D inputs, H hidden units, L layers.
-"""
-
-from typing import Any, List, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.graph import GraphBlock, scan, unstack
-from gluon_deeprnn.models.core import RecurrentCore
-from mxnet import init
+from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS, GRUScratch, LSTMScratch, RNNScratch
+from gluon_deeprnn.models.initializers import Initial
+from gluon_deeprnn.models.stack import RecurrentStack
+from mxnet import gluon
 
-ACTIVATIONS = ("tanh", "relu", "sigmoid", "softsign", "softrelu")
-
-
-class RNNScratch(GraphBlock):
-    r"""One recurrent layer: :math:`H_t = \phi(X_t W_{xh} + H_{t-1} W_{hh} + b_h)`.
-
-    Parameters
-    ----------
-    num_inputs, num_hiddens : int
-        Sizes D and H, each at least 1.
-    sigma : float, default 0.01
-        Standard deviation of the initial weights.
-    activation : str, default "tanh"
-        The function phi: tanh, relu, sigmoid, softsign or softrelu.
-
-    Shapes
-    ------
-    inputs : (T, N, D)
-    H : (N, H), the state before the first step
-    outputs : (T, N, H) and the last state (N, H)
-
-    Source
-    ------
-    Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch".
-
-    Examples
-    --------
-    >>> from gluon_deeprnn.models.scratch import RNNScratch
-    >>> from mxnet import np
-    >>> layer = RNNScratch(num_inputs=28, num_hiddens=32)
-    >>> layer.initialize()
-    >>> outputs, H = layer(np.zeros((35, 4, 28)), np.zeros((4, 32)))
-    >>> outputs.shape, H.shape
-    ((35, 4, 32), (4, 32))
-    """
-
-    def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, activation: str = "tanh") -> None:
-        super().__init__()
-        self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
-        self.num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
-        self.sigma = _checks.not_negative("sigma", sigma)
-        self.activation = _checks.one_of("activation", activation, ACTIVATIONS)
-        normal = init.Normal(sigma)
-        with self.name_scope():
-            self.W_xh = self.params.get("W_xh", shape=(num_inputs, num_hiddens), init=normal)
-            self.W_hh = self.params.get("W_hh", shape=(num_hiddens, num_hiddens), init=normal)
-            self.b_h = self.params.get("b_h", shape=(num_hiddens,), init="zeros")
-
-    def hybrid_forward(self, F: Any, inputs: Any, H: Any, W_xh: Any, W_hh: Any, b_h: Any) -> Any:
-        """Compute what the class describes."""
-        # X_t W_xh + b_h needs no earlier state: one large product for all steps is faster than T small ones.
-        XW = F.npx.fully_connected(inputs, W_xh.T, b_h, num_hidden=self.num_hiddens, flatten=False)  # (T, N, H)
-
-        def step(XW_t: Any, H: Any) -> Any:
-            return F.npx.activation(XW_t + F.np.dot(H, W_hh), act_type=self.activation)  # (N, H)
-
-        return scan(F, step, XW, H)  # (T, N, H), (N, H)
+CELLS = ("rnn", "lstm", "gru")
 
 
-class StackedRNNScratch(RecurrentCore):
+class StackedRNNScratch(RecurrentStack):
     r"""The chapter's deep RNN from scratch: the states of layer l are the inputs of layer l + 1.
 
     .. math:: H_t^{(l)} = \phi_l(H_t^{(l-1)} W_{xh}^{(l)} + H_{t-1}^{(l)} W_{hh}^{(l)} + b_h^{(l)}), \quad
               H_t^{(0)} = X_t
 
+    and likewise with the computation of an LSTM or a GRU in its place; `gluon_deeprnn.models.cells` has the equations.
     It is a HybridBlock for any number of steps and any batch size, and all of its layers are trained (in the book's
     MXNet code none of them is, only the output layer).
 
@@ -83,14 +26,32 @@ class StackedRNNScratch(RecurrentCore):
     num_inputs, num_hiddens, num_layers : int
         Sizes D, H and L, each at least 1.
     sigma : float, default 0.01
-        Standard deviation of the initial weights.
+        Standard deviation of the initial weights, where ``initializer`` is "normal".
+    cell : {"rnn", "lstm", "gru"}, default "rnn"
+        What a layer computes.
     activation : str or sequence of str, default "tanh"
-        One phi for all layers, or one for each: tanh, relu, sigmoid, softsign, softrelu.
+        For "rnn": one phi for all layers, or one for each: tanh, relu, sigmoid, softsign, softrelu.
+    reset : {"after", "before"}, default "after"
+        For "gru": the form of the fused layers, or that of the book.
+    forget_bias : float, default 0
+        For "lstm": initial bias of the forget gate; 1 makes it remember from the start.
+    dropout : float in [0, 1), default 0
+        Share of the outputs between two layers that training sets to zero; prediction uses them all.
+    weight_dropout : float in [0, 1), default 0
+        The same for the weights that read the state, drawn once for each batch
+        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
+    initializer : {"normal", "uniform", "xavier", "orthogonal"}, default "normal"
+        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+    recurrent_initializer : str, optional
+        Another way for those that read the state, such as "orthogonal".
+    **kit
+        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
+        off; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
     inputs : (T, N, D)
-    state : a list of one array, (L, N, H); zeros when it is left out
+    state : a list of one array, (L, N, H), or of two for an LSTM; zeros when it is left out
     outputs : (T, N, H) and the next state
 
     Raises
@@ -111,25 +72,43 @@ class StackedRNNScratch(RecurrentCore):
     >>> outputs, state = net(np.zeros((35, 4, 28)))
     >>> outputs.shape, state[0].shape
     ((35, 4, 32), (2, 4, 32))
+
+    Sequences of different lengths, padded to the longest:
+
+    >>> outputs, state = net(np.zeros((35, 4, 28)), lengths=[35, 7, 12, 20])
     """
 
-    def __init__(self, num_inputs: int, num_hiddens: int, num_layers: int, sigma: float = 0.01, *,
-                 activation: Union[str, Sequence[str]] = "tanh") -> None:
-        super().__init__(num_hiddens, num_layers)
-        self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
-        activations = [activation] * num_layers if isinstance(activation, str) else list(activation)
-        if len(activations) != num_layers:
-            raise _checks.InputError("activation", f"one name, or one for each of the {num_layers} layers", activation)
-        self.rnns: List[RNNScratch] = []
-        with self.name_scope():
-            for i in range(num_layers):
-                self.rnns.append(RNNScratch(num_inputs if i == 0 else num_hiddens, num_hiddens, sigma, activations[i]))
-                self.register_child(self.rnns[i], f"layer{i}")
+    takes_lengths = True
 
-    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any]) -> Any:
-        """Compute what the class describes."""
-        outputs, last = inputs, []
-        for rnn, H in zip(self.rnns, unstack(F, state[0], self.num_layers)):
-            outputs, H = rnn(outputs, H)  # (T, N, H), (N, H)
-            last.append(H)
-        return outputs, [F.np.stack(last)]  # (T, N, H), [(L, N, H)]
+    def __init__(self, num_inputs: int, num_hiddens: int, num_layers: int, sigma: float = 0.01, *, cell: str = "rnn",
+                 activation: Union[str, Sequence[str]] = "tanh", reset: str = "after", forget_bias: float = 0,
+                 dropout: float = 0, weight_dropout: float = 0, initializer: str = "normal",
+                 recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
+        num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
+        num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
+        num_layers = _checks.integer("num_layers", num_layers, at_least=1)
+        self.cell = _checks.one_of("cell", cell, CELLS)
+        self.sigma = _checks.not_negative("sigma", sigma)
+        self.activations = per_layer("activation", activation, num_layers, ACTIVATIONS)
+        self.reset = _checks.one_of("reset", reset, RESETS)
+        common: Dict[str, Any] = {"initial": Initial(num_hiddens, initializer, recurrent_initializer, sigma),
+                                  "weight_dropout": weight_dropout}
+
+        def layer(i: int) -> gluon.HybridBlock:
+            sizes = num_inputs if i == 0 else num_hiddens, num_hiddens
+            if cell == "rnn":
+                return RNNScratch(*sizes, activation=self.activations[i], **common)
+            if cell == "lstm":
+                return LSTMScratch(*sizes, forget_bias=forget_bias, **common)
+            return GRUScratch(*sizes, reset=reset, **common)
+
+        super().__init__([layer(i) for i in range(num_layers)], num_inputs, num_hiddens, dropout=dropout, **kit)
+        self.weight_dropout = self.layers[0].weight_dropout
+
+
+def per_layer(name: str, value: Union[str, Sequence[str]], num_layers: int, choices: Sequence[str]) -> List[str]:
+    """One name for each layer, from one for all or a sequence."""
+    values = [value] * num_layers if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or len(values) != num_layers:
+        raise _checks.InputError(name, f"one name, or one for each of the {num_layers} layers", value)
+    return [_checks.one_of(name, each, choices) for each in values]

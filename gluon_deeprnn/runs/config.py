@@ -7,10 +7,12 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.corpora import CORPORA
 from gluon_deeprnn.data.text_data import PROTOCOLS
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS
+from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS
+from gluon_deeprnn.models.initializers import INITIALIZERS
+from gluon_deeprnn.models.scratch import CELLS
 from gluon_deeprnn.training.optimizer import OPTIMIZERS
 from gluon_deeprnn.training.schedules import SCHEDULES
 
-MODELS = ("rnn", "lstm", "gru")
 IMPLEMENTATIONS = ("fused", "scratch")
 _WITH_MOMENTUM = ("sgd", "nag", "signum")
 
@@ -35,6 +37,16 @@ def _choice(choices: Tuple[str, ...]) -> Check:
 
 def _corpus(name: str, value: Any) -> Optional[str]:
     return None if value is None else _checks.one_of(name, value, CORPORA)
+
+
+def _optional_choice(choices: Tuple[str, ...]) -> Check:
+    return lambda name, value: _checks.one_of(name, value, ("default", *choices))
+
+
+def _activations(name: str, value: Any) -> str:
+    for each in _checks.text(name, value).split(","):
+        _checks.one_of(name, each, ACTIVATIONS)
+    return value
 
 
 def _files(name: str, value: Any) -> Tuple[str, ...]:
@@ -68,12 +80,29 @@ class RunConfig:
     min_freq: int = _setting(0, "tokens that occur less often are unknown", _from_zero)
     num_train: int = _setting(10000, "training windows (d2l)", _count)
     num_val: int = _setting(5000, "validation windows (d2l)", _count)
-    model: str = _setting("gru", "rnn, lstm or gru", _choice(MODELS))
-    implementation: str = _setting("fused", "fused, or scratch (rnn only)", _choice(IMPLEMENTATIONS))
+    model: str = _setting("gru", "rnn, lstm or gru", _choice(CELLS))
+    implementation: str = _setting("fused", "fused, or scratch: layers written out", _choice(IMPLEMENTATIONS))
     num_hiddens: int = _setting(32, "hidden units of a layer", _count)
     num_layers: int = _setting(2, "layers", _count)
     dropout: float = _setting(0.0, "share of outputs dropped between layers while training", _checks.fraction)
+    input_dropout: float = _setting(0.0, "share of the first layer's inputs dropped", _checks.fraction)
+    embedding_dropout: float = _setting(0.0, "share of the vocabulary whose inputs are dropped", _checks.fraction)
+    weight_dropout: float = _setting(0.0, "share of the recurrent weights dropped", _checks.fraction)
+    variational: bool = _setting(False, "dropout and input dropout draw one mask for a whole sequence", _checks.flag)
     embedding: int = _setting(0, "size of the token embedding; 0 for one-hot inputs", _from_zero)
+    tied: bool = _setting(False, "the embedding is the output layer's weights too", _checks.flag)
+    layer_norm: bool = _setting(False, "normalise what each layer but the first reads", _checks.flag)
+    residual: bool = _setting(False, "add what a layer reads to what it gives, from the second on", _checks.flag)
+    learned_state: bool = _setting(False, "learn the state before the first token", _checks.flag)
+    initializer: str = _setting("default", "uniform (fused), normal (scratch), xavier or orthogonal",
+                                _optional_choice(INITIALIZERS))
+    recurrent_initializer: str = _setting("default", "the same for the weights between steps, if another",
+                                          _optional_choice(INITIALIZERS))
+    sigma: float = _setting(0.01, "standard deviation of the initial weights (scratch)", _checks.not_negative)
+    forget_bias: float = _setting(0.0, "initial bias of an LSTM's forget gate", _checks.finite)
+    activation: str = _setting("tanh", "of an rnn: tanh or relu, from scratch sigmoid, softsign or softrelu too; one "
+                               "for all layers, or one for each, with commas", _activations)
+    reset: str = _setting("after", "a GRU's reset: after the product, or before it (scratch)", _choice(RESETS))
     max_epochs: int = _setting(100, "passes over the training batches", _count)
     batch_size: int = _setting(1024, "sequences in a batch", _count)
     num_steps: int = _setting(32, "tokens in a sequence", _count)
@@ -96,12 +125,16 @@ class RunConfig:
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise _checks.InputError("corpus", "left out when a text is given", self.corpus)
-        if self.implementation == "scratch":
-            if self.model != "rnn":
-                raise _checks.InputError("implementation", f"fused for model {self.model}", self.implementation)
-            if self.dropout or self.embedding:
-                raise _checks.InputError("dropout" if self.dropout else "embedding", "0 for implementation scratch",
-                                         self.dropout or self.embedding)
+        others = {"forget_bias": "lstm", "activation": "rnn", "reset": "gru"}
+        for name, model in others.items():
+            if self.model != model and getattr(self, name) != getattr(RunConfig, name):
+                raise _checks.InputError(name, f"left out for model {self.model}", getattr(self, name))
+        if self.implementation == "fused" and self.reset != "after":
+            raise _checks.InputError("reset", "after, for implementation fused", self.reset)
+        if self.implementation == "fused" and self.sigma != RunConfig.sigma:
+            raise _checks.InputError("sigma", "left out for implementation fused", self.sigma)
+        if self.tied and self.embedding != self.num_hiddens:
+            raise _checks.InputError("embedding", f"num_hiddens, {self.num_hiddens}, if it is tied", self.embedding)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise _checks.InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
 

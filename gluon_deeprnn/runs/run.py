@@ -41,11 +41,25 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:
     """The model that a run asks for, with the initial parameters that its seed gives."""
     mxnet.random.seed(config.seed)
-    if config.implementation == "scratch":
-        scratch = StackedRNNScratch(vocab_size, config.num_hiddens, config.num_layers)
-        return RNNLMScratch(scratch, vocab_size, config.lr)
-    core: RecurrentCore = _FUSED[config.model](config.num_hiddens, config.num_layers, config.dropout)
-    return RNNLM(core, vocab_size, config.lr, embedding=config.embedding)
+    options: Dict[str, Any] = {name: getattr(config, name) for name in (
+        "dropout", "input_dropout", "weight_dropout", "variational", "layer_norm", "residual", "learned_state")}
+    for name in ("initializer", "recurrent_initializer"):
+        if getattr(config, name) != "default":
+            options[name] = getattr(config, name)
+    if config.model == "rnn":
+        names = config.activation.split(",")
+        options["activation"] = names if len(names) > 1 else names[0]
+    if config.model == "lstm" and config.forget_bias:
+        options["forget_bias"] = config.forget_bias
+    if config.implementation == "fused":
+        core: RecurrentCore = _FUSED[config.model](config.num_hiddens, config.num_layers, **options)
+    else:
+        core = StackedRNNScratch(config.embedding or vocab_size, config.num_hiddens, config.num_layers, config.sigma,
+                                 cell=config.model, reset=config.reset, **options)
+        if not (config.embedding or config.embedding_dropout):
+            return RNNLMScratch(core, vocab_size, config.lr)
+    return RNNLM(core, vocab_size, config.lr, embedding=config.embedding, embedding_dropout=config.embedding_dropout,
+                 tied=config.tied)
 
 
 def _build_trainer(config: RunConfig, **options: Any) -> Trainer:
@@ -95,6 +109,11 @@ class Run:
     vocab: Vocab
     history: List[Dict[str, Any]]
     texts: List[Dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """The run in one line."""
+        return describe(self.config, None, [text["name"] for text in self.texts])
 
     def data(self) -> TextData:
         """The batches that it was trained on, if its texts are still what they were."""
@@ -215,7 +234,7 @@ def _train(config: RunConfig, folder: RunFolder, data: TextData, recipe: Optiona
 
 def describe(config: RunConfig, recipe: Optional[str], texts: List[str]) -> str:
     """A run in one line."""
-    kind = {"rnn": "tanh RNN", "lstm": "LSTM", "gru": "GRU"}[config.model]
+    kind = {"rnn": f"{config.activation} RNN", "lstm": "LSTM", "gru": "GRU"}[config.model]
     scratch = " from scratch" if config.implementation == "scratch" else ""
     name = f"{recipe}: " if recipe else ""
     return f"{name}{kind}{scratch}, {config.num_layers} x {config.num_hiddens} hidden units, on {', '.join(texts)}"

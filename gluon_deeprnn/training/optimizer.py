@@ -40,13 +40,21 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     >>> float(clip_global_norm([gradient], 1)), [round(float(x), 3) for x in gradient]
     (5.0, [0.6, 0.8])
     """
-    squares = mxnet.nd.multi_sum_sq(*[g.as_nd_ndarray() for g in gradients], num_arrays=len(gradients))
-    norm = np.sqrt(squares.as_np_ndarray().sum())
+    squares = squared_norms(gradients)
+    _clip(gradients, squares, max_norm)
+    return np.sqrt(squares.sum())
+
+
+def squared_norms(gradients: Sequence[np.ndarray]) -> np.ndarray:
+    """The squared norm of each gradient, (number of gradients,), in one operator."""
+    return mxnet.nd.multi_sum_sq(*[g.as_nd_ndarray() for g in gradients], num_arrays=len(gradients)).as_np_ndarray()
+
+
+def _clip(gradients: Sequence[np.ndarray], squares: np.ndarray, max_norm: float) -> None:
     if max_norm > 0:
-        scale = max_norm / np.maximum(norm, max_norm)  # exactly 1 where the norm is small enough
+        scale = max_norm / np.maximum(np.sqrt(squares.sum()), max_norm)  # exactly 1 where the norm is small enough
         for gradient in gradients:
             gradient *= scale
-    return norm
 
 
 class Optimizer:
@@ -77,11 +85,22 @@ class Optimizer:
                                      _checks.Described(str(error).split("() ")[-1])) from None
 
     def update(self, lr: float) -> np.ndarray:
-        """Clip the gradients that backward left and move the parameters; return the norm before clipping, shape ()."""
-        norm = clip_global_norm([parameter.list_grad()[0] for parameter in self._parameters], self.clip)
+        """Clip the gradients that backward left and move the parameters.
+
+        Returns
+        -------
+        mxnet.np.ndarray
+            The squared norm of each parameter's gradient before clipping, in the order of the parameters.
+        """
+        gradients = [parameter.list_grad()[0] for parameter in self._parameters]
+        for parameter, gradient in zip(self._parameters, gradients):
+            if not parameter.list_data()[0]._fresh_grad:  # a learned first state, in batches that carry another on
+                gradient[:] = 0
+        squares = squared_norms(gradients)
+        _clip(gradients, squares, self.clip)
         self._trainer.set_learning_rate(lr)
-        self._trainer.update(batch_size=1)  # the loss is a mean already
-        return norm
+        self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is a mean already
+        return squares
 
     def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """Everything that the next update depends on besides parameters and gradients: arrays, and plain numbers."""

@@ -14,6 +14,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.training.diagnosis import GradientNorms, remedies, warning
 from gluon_deeprnn.training.optimizer import OPTIMIZERS, Optimizer
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
@@ -30,9 +31,9 @@ _STEPS_PER_SEED = 8
 class Diverged(_checks.InputError):
     """The loss is no number any more; what was best before can be had from the callbacks."""
 
-    def __init__(self, lr: float, epoch: int) -> None:
+    def __init__(self, lr: float, epoch: int, remedies: str) -> None:
         super().__init__("lr", "small enough for the loss to stay a number", lr,
-                         f"it was lost in epoch {epoch}; clipping the gradients helps too")
+                         f"it was lost in epoch {epoch}; {remedies}")
 
 
 @dataclasses.dataclass
@@ -43,8 +44,8 @@ class _Position:
     batch: int = 0
     nll: float = 0.0
     num_tokens: int = 0
-    norms: float = 0.0
     seconds: float = 0.0
+    gradients: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Callback:
@@ -101,7 +102,8 @@ class Trainer:
     ----------
     history : list of dict
         One row an epoch: epoch, train_ppl (as measured while training), val_ppl, tokens_per_second, lr, gradient_norm
-        (mean over the steps, before clipping), seconds.
+        (mean over the steps, before clipping), clipped (share of the steps that were), layer_gradient_norms (by layer,
+        one number a step, at most 100), seconds.
     improved : bool
         Whether the last epoch has the best validation perplexity so far.
 
@@ -195,6 +197,7 @@ class Trainer:
                     row = self.history[-1]
                     shown.epoch(row["epoch"], f"perplexity {row['train_ppl']:.2f} training, {row['val_ppl']:.2f} "
                                 f"validation; {row['tokens_per_second']:,.0f} tokens/s")
+                    self._warn()
                     for callback in self.callbacks:
                         callback.on_epoch_end(self)
         finally:
@@ -212,7 +215,9 @@ class Trainer:
         self._schedule = self._new_schedule(model.lr if self.lr is None else self.lr)
         self._optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
                                     self.gradient_clip_val)
-        self._at = _Position()
+        self._norms = GradientNorms([name for name, _ in model.named_parameters()], self.gradient_clip_val)
+        self._at = _Position(gradients=self._norms.begin())
+        self._warned = False
         self._state: Optional[List[Any]] = None
         self._in_flight: Deque[Tuple[Any, Any, int]] = collections.deque()
         self._best_parameters: Dict[str, numpy.ndarray] = {}
@@ -236,35 +241,42 @@ class Trainer:
         train_ppl = perplexity(at.nll, at.num_tokens)
         val_ppl = evaluate(self._loss, self._val, device=self.ctx).perplexity
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
-            raise Diverged(self._schedule.lr, at.epoch + 1)
+            raise Diverged(lr, at.epoch + 1, remedies(self.model, lr, self.gradient_clip_val))
         self.history.append({
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
-            "tokens_per_second": at.num_tokens / trained, "lr": lr, "gradient_norm": at.norms / at.batch,
+            "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
             "seconds": at.seconds + time.perf_counter() - started})
         self.improved = val_ppl < min(val_ppls, default=math.inf)
         if self.improved and self.patience:
             self._best_parameters = parameter_arrays(self.model)
-        self._at, self._state = _Position(epoch=at.epoch + 1), None
+        self._at, self._state = _Position(epoch=at.epoch + 1, gradients=self._norms.begin()), None
 
     def _step(self, x: numpy.ndarray, y: numpy.ndarray, lr: float) -> None:
         """One step: loss, gradients, clipping, update.  Nothing here waits for the device."""
-        if self._state is None or not self._train.carries_state:
-            self._state = self.model.begin_state(x.shape[1], self.ctx)
         with autograd.record():
+            if self._state is None or not self._train.carries_state:
+                self._state = self.model.begin_state(x.shape[1], self.ctx)  # recorded, as it may be learned
             loss, state = self._loss(on_device(x, self.ctx), on_device(y, self.ctx), self._state)
         loss.backward()
-        norm = self._optimizer.update(lr)
+        squares = self._optimizer.update(lr)
         self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
-        self._in_flight.append((loss, norm, x.size))
+        self._in_flight.append((loss, squares, x.size))
         self._finish_steps(_STEPS_IN_FLIGHT)
 
     def _finish_steps(self, in_flight: int) -> None:
         """Wait until no more than so many steps are under way, and book what the others gave."""
         while len(self._in_flight) > in_flight:
-            loss, norm, count = self._in_flight.popleft()
+            loss, squares, count = self._in_flight.popleft()
             self._at.nll += float(loss.item()) * count
-            self._at.norms += float(norm.item())
+            self._norms.add(self._at.gradients, squares.asnumpy())
             self._at.num_tokens += count
+
+    def _warn(self) -> None:
+        """Say once what goes wrong, and what could be tried."""
+        message = None if self._warned else warning(self.history, self.model, self.gradient_clip_val)
+        if message:
+            self._warned = True
+            _log.warning("%s", message)
 
     def _stop(self, started: float) -> None:
         self._finish_steps(0)

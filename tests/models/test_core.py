@@ -6,8 +6,13 @@ import numpy
 import pytest
 
 D, H = 4, 5
+KIT = {"residual": True, "layer_norm": True, "learned_state": True}
 CORES = {
     "scratch": lambda layers: StackedRNNScratch(D, H, layers, sigma=0.5),
+    "scratch-lstm": lambda layers: StackedRNNScratch(D, H, layers, sigma=0.5, cell="lstm"),
+    "scratch-gru": lambda layers: StackedRNNScratch(D, H, layers, sigma=0.5, cell="gru"),
+    "scratch-gru-kit": lambda layers: StackedRNNScratch(D, H, layers, sigma=0.5, cell="gru", reset="before", **KIT),
+    "lstm-kit": lambda layers: LSTM(H, layers, **KIT),
     "rnn": lambda layers: RNN(H, layers),
     "lstm": lambda layers: LSTM(H, layers),
     "gru": lambda layers: GRU(H, layers),
@@ -92,7 +97,7 @@ def test_sequences_of_a_batch_do_not_touch_each_other(core):
 
 def test_the_first_state_is_zeros_of_the_right_form(core):
     state = core.begin_state(batch_size=7)
-    assert [array.shape for array in state] == [(2, 7, H)] * (2 if isinstance(core, LSTM) else 1)
+    assert [array.shape for array in state] == [(2, 7, H)] * (2 if core.cell == "lstm" else 1)
     assert not any(array.asnumpy().any() for array in state)
 
 

@@ -1,8 +1,8 @@
-from gluon_deeprnn import RNN, StackedRNNScratch
+from gluon_deeprnn import StackedRNNScratch
 from gluon_deeprnn.graph import GraphBlock
-from gluon_deeprnn.models.scratch import ACTIVATIONS
+from gluon_deeprnn.models.cells import ACTIVATIONS
 import mxnet
-from mxnet import autograd, gluon, np
+from mxnet import gluon, np
 import numpy
 import pytest
 
@@ -19,94 +19,7 @@ def scratch_and_weights(num_layers, **options):
     for _, parameter in net.named_parameters():
         if parameter.name.endswith("b_h"):
             parameter.set_data(np.array(draw(H)))
-    return net, [[getattr(rnn, name).data().asnumpy() for name in ("W_xh", "W_hh", "b_h")] for rnn in net.rnns]
-
-
-def numpy_forward(weights, x, h0):
-    """The chapter's equation, step by step, in double precision."""
-    outputs, last = x.astype("float64"), []
-    for (W_xh, W_hh, b_h), h in zip(weights, h0.astype("float64")):
-        steps = []
-        for x_t in outputs:
-            h = numpy.tanh(x_t @ W_xh + h @ W_hh + b_h)
-            steps.append(h)
-        outputs = numpy.stack(steps)
-        last.append(h)
-    return outputs, numpy.stack(last)
-
-
-def numpy_backward(weights, x, h0, d_outputs, d_last):
-    """Backpropagation through time by hand: gradients of every weight, of x and of the first states."""
-    inputs, states = [x.astype("float64")], []
-    for (W_xh, W_hh, b_h), h in zip(weights, h0.astype("float64")):
-        hs = [h]
-        for x_t in inputs[-1]:
-            hs.append(numpy.tanh(x_t @ W_xh + hs[-1] @ W_hh + b_h))
-        states.append(hs)
-        inputs.append(numpy.stack(hs[1:]))
-    gradients, d_h0, d_out = [], [], d_outputs
-    for layer in reversed(range(len(weights))):
-        W_xh, W_hh, b_h = (w.astype("float64") for w in weights[layer])
-        grads = [numpy.zeros_like(w) for w in (W_xh, W_hh, b_h)]
-        d_in, d_h = numpy.zeros_like(inputs[layer]), d_last[layer]
-        for t in reversed(range(len(x))):
-            d_z = (d_h + d_out[t]) * (1 - states[layer][t + 1] ** 2)
-            grads[0] += inputs[layer][t].T @ d_z
-            grads[1] += states[layer][t].T @ d_z
-            grads[2] += d_z.sum(axis=0)
-            d_in[t], d_h = d_z @ W_xh.T, d_z @ W_hh.T
-        gradients.insert(0, grads)
-        d_h0.insert(0, d_h)
-        d_out = d_in
-    return gradients, d_out, numpy.stack(d_h0)
-
-
-def run(core, x, h0, d_outputs, d_last):
-    """Outputs, last state, gradients of x and h0; those of the parameters stay with them."""
-    x, h0 = np.array(x), np.array(h0)
-    x.attach_grad()
-    h0.attach_grad()
-    with autograd.record():
-        outputs, (last,) = core(x, [h0])
-        total = (outputs * np.array(d_outputs)).sum() + (last * np.array(d_last)).sum()
-    total.backward()
-    return [a.asnumpy() for a in (outputs, last, x.grad, h0.grad)]
-
-
-@pytest.mark.parametrize("hybridized", [False, True])
-@pytest.mark.parametrize("num_layers", [1, 2, 3])
-def test_it_equals_a_numpy_loop_in_outputs_states_and_all_gradients(num_layers, hybridized):
-    net, weights = scratch_and_weights(num_layers)
-    net.hybridize(hybridized)
-    x, h0, d_outputs, d_last = draw(T, N, D), draw(num_layers, N, H), draw(T, N, H), draw(num_layers, N, H)
-    outputs, last, d_x, d_h0 = run(net, x, h0, d_outputs, d_last)
-    expected_outputs, expected_last = numpy_forward(weights, x, h0)
-    gradients, expected_d_x, expected_d_h0 = numpy_backward(weights, x, h0, d_outputs, d_last)
-    numpy.testing.assert_allclose(outputs, expected_outputs, atol=1e-6)
-    numpy.testing.assert_allclose(last, expected_last, atol=1e-6)
-    numpy.testing.assert_allclose(d_x, expected_d_x, atol=2e-6)
-    numpy.testing.assert_allclose(d_h0, expected_d_h0, atol=2e-6)
-    for rnn, expected in zip(net.rnns, gradients):
-        for name, gradient in zip(("W_xh", "W_hh", "b_h"), expected):
-            numpy.testing.assert_allclose(getattr(rnn, name).grad().asnumpy(), gradient, atol=1e-5)
-
-
-@pytest.mark.parametrize("num_layers", [1, 2, 3])
-def test_it_equals_the_fused_tanh_layer_on_the_same_weights(num_layers):
-    net, weights = scratch_and_weights(num_layers)
-    fused = RNN(H, num_layers, num_inputs=D)
-    fused.initialize()
-    for level, (W_xh, W_hh, b_h) in zip(fused.levels, weights):
-        for parameter, value in ((level.l0_i2h_weight, W_xh.T), (level.l0_h2h_weight, W_hh.T),
-                                 (level.l0_i2h_bias, b_h), (level.l0_h2h_bias, 0 * b_h)):
-            parameter.set_data(np.array(value))
-    arguments = draw(T, N, D), draw(num_layers, N, H), draw(T, N, H), draw(num_layers, N, H)
-    for ours, theirs in zip(run(net, *arguments), run(fused, *arguments)):
-        numpy.testing.assert_allclose(ours, theirs, atol=2e-6)
-    for rnn, level in zip(net.rnns, fused.levels):
-        for ours, theirs in ((rnn.W_xh, level.l0_i2h_weight), (rnn.W_hh, level.l0_h2h_weight),
-                             (rnn.b_h, level.l0_i2h_bias)):
-            numpy.testing.assert_allclose(ours.grad().asnumpy(), theirs.grad().asnumpy().T, atol=1e-5)
+    return net, [[getattr(rnn, name).data().asnumpy() for name in ("W_xh", "W_hh", "b_h")] for rnn in net.layers]
 
 
 class Around(GraphBlock):
@@ -167,7 +80,7 @@ def test_each_layer_has_the_activation_that_it_was_given(activation):
 def test_initial_weights_are_normal_with_sigma_and_biases_zero():
     net = StackedRNNScratch(200, 300, 2, sigma=0.01)
     net.initialize()
-    for rnn in net.rnns:
+    for rnn in net.layers:
         assert rnn.W_hh.data().asnumpy().std() == pytest.approx(0.01, rel=0.02)
         assert not rnn.b_h.data().asnumpy().any()
 
@@ -189,6 +102,18 @@ def test_seed_repeats_the_initial_weights():
     ((4, 5, True), {}, "num_layers must be a positive integer; got True"),
     ((4, 5, 2, -1), {}, "sigma must be a number, at least 0; got -1"),
     ((4, 5, 2), {"activation": "tan"}, r"activation must be one of tanh, .*; got 'tan' \(did you mean 'tanh'\?\)"),
+    ((4, 5, 2), {"cell": "gur"}, r"cell must be one of rnn, lstm, gru; got 'gur' \(did you mean 'gru'\?\)"),
+    ((4, 5, 2), {"cell": "gru", "reset": "during"}, "reset must be one of after, before; got 'during'"),
+    ((4, 5, 2), {"cell": "lstm", "forget_bias": "1"}, "forget_bias must be a finite number; got '1'"),
+    ((4, 5, 2), {"dropout": 1.0}, r"dropout must be a number in \[0, 1\); got 1.0"),
+    ((4, 5, 2), {"weight_dropout": -0.1}, r"weight_dropout must be a number in \[0, 1\); got -0.1"),
+    ((4, 5, 2), {"input_dropout": 2}, r"input_dropout must be a number in \[0, 1\); got 2"),
+    ((4, 5, 2), {"variational": 1}, "variational must be True or False; got 1"),
+    ((4, 5, 2), {"residual": "yes"}, "residual must be True or False; got 'yes'"),
+    ((4, 5, 2), {"layer_norm": None}, "layer_norm must be True or False; got None"),
+    ((4, 5, 2), {"learned_state": 0}, "learned_state must be True or False; got 0"),
+    ((4, 5, 2), {"initializer": "ortho"}, r"initializer must be one of uniform, .*; got 'ortho'"),
+    ((4, 5, 2), {"recurrent_initializer": "orthogonl"}, r"recurrent_initializer must be .*you mean 'orthogonal'"),
     ((4, 5, 2), {"activation": ["tanh"]}, r"activation must be one name, or one for each of the 2 .*; got \['tanh'\]"),
 ])
 def test_bad_arguments_are_refused(arguments, options, message):

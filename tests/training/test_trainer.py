@@ -53,7 +53,8 @@ def test_history_says_what_evaluate_says(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5)
     history = Trainer(2, progress=False).fit(model, small_data)
     assert evaluate(model, small_data.val_dataloader()).perplexity == pytest.approx(history[-1]["val_ppl"], rel=1e-6)
-    assert set(history[0]) == {"epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient_norm", "seconds"}
+    assert set(history[0]) == {"epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient_norm", "clipped",
+                               "layer_gradient_norms", "seconds"}
 
 
 @pytest.mark.parametrize("protocol", ["d2l", "book"])

@@ -1,4 +1,7 @@
-"""Recipes: settings under a name, with what they were measured to give.  One TOML file each."""
+"""Recipes: settings under a name, with what they were measured to give.  One TOML file each.
+
+``chapter-gru`` explains every setting; the others say on which recipe they are based, and what they do otherwise.
+"""
 
 import dataclasses
 from importlib import resources
@@ -56,4 +59,5 @@ def read_recipe(name: str) -> Recipe:
     """
     _checks.one_of("recipe", name, recipe_names())
     content = tomllib.loads((resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
-    return Recipe(name, content["about"], RunConfig().replace(**content["settings"]), content["measured"])
+    begin = read_recipe(content["base"]).config if "base" in content else RunConfig()
+    return Recipe(name, content["about"], begin.replace(**content["settings"]), content["measured"])

@@ -1,10 +1,9 @@
-"""Pictures: perplexity against epoch."""
+"""Perplexity against the epoch."""
 
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
-
-_WITH_HANGUL = {"Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "UnDotum"}
+from gluon_deeprnn.plotting.style import fonts, log_labels, new_axes, without_frame
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: Optional[Any] = None) -> Any:
@@ -34,10 +33,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
     """
     if not history:
         raise _checks.InputError("history", "at least one epoch long", history)
-    if ax is None:
-        from matplotlib.figure import Figure  # not pyplot: no window, no state shared with the caller
-
-        ax = Figure(figsize=(7, 4.2), dpi=150, layout="constrained").add_subplot()
+    ax = new_axes() if ax is None else ax
     epochs = [row["epoch"] for row in history]
     best = min(history, key=lambda row: row["val_ppl"])
     for key, name, style in (("train_ppl", "training", "-"), ("val_ppl", "validation", "--")):
@@ -48,32 +44,14 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
                 textcoords="offset points", ha="right" if best["epoch"] > epochs[-1] / 2 else "left",
                 fontsize=9, arrowprops={"arrowstyle": "-", "linewidth": 0.8})
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(_plain)
-    low, high = ax.get_ylim()
-    ax.yaxis.set_minor_formatter(_plain if high < 10 * low else _sparse)
+    log_labels(ax)
     ax.set_xlabel("epoch")
     ax.set_ylabel("perplexity")
     ax.set_xlim(left=min(epochs[0], 1) if len(epochs) > 1 else None)
     ax.grid(True, which="both", axis="y", linewidth=0.4, alpha=0.6)
-    ax.spines[["top", "right"]].set_visible(False)
+    without_frame(ax)
     ax.legend(frameon=False)
     if title:
-        ax.set_title(title, fontsize=10, loc="left", fontfamily=_fonts())
+        ax.set_title(title, fontsize=10, loc="left", fontfamily=fonts())
     return ax
 
-
-def _fonts() -> List[str]:
-    """Matplotlib's own font, and behind it one with Korean letters if this machine has one."""
-    from matplotlib import font_manager
-
-    return ["DejaVu Sans", *sorted(_WITH_HANGUL & set(font_manager.get_font_names()))]
-
-
-def _plain(value: float, position: float = 0) -> str:
-    return f"{value:g}"
-
-
-def _sparse(value: float, position: float = 0) -> str:
-    """Label the marks at 2, 3 and 5 of each decade; more would touch each other."""
-    digit = int(f"{value:e}"[0])
-    return f"{value:g}" if digit in (2, 3, 5) else ""

@@ -1,0 +1,257 @@
+"""The recurrent layers, written out: read this file beside the equations.
+
+Shapes: T steps, N sequences in a batch, D inputs, H hidden units.  Every layer is called
+``outputs, state = layer(inputs, state)`` with inputs (T, N, D) and a state that is a list of arrays (N, H).
+
+The product with the inputs needs no earlier state, so each layer computes it for all steps at once: one large product
+is faster than T small ones.
+"""
+
+from typing import Any, List, Optional, Tuple
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.graph import GraphBlock, scan, split
+from gluon_deeprnn.models.initializers import Drawn, Initial
+from mxnet import np
+
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "softsign", "softrelu")
+RESETS = ("after", "before")
+
+
+class _LayerScratch(GraphBlock):
+    """What the layers share: for each gate g the weights W_xg, (D, H), and W_hg, (H, H), and the biases b_g, (H,)."""
+
+    num_states = 1
+    gates: Tuple[str, ...]
+
+    def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, initial: Optional[Initial] = None,
+                 weight_dropout: float = 0) -> None:
+        super().__init__()
+        self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
+        self.num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
+        self.weight_dropout = _checks.fraction("weight_dropout", weight_dropout)
+        self._initial = initial or Initial(num_hiddens, "normal", sigma=sigma)
+        with self.name_scope():
+            for gate in self.gates:
+                self._new_parameter(f"W_x{gate}", (num_inputs, num_hiddens), self._initial.inputs)
+                self._new_parameter(f"W_h{gate}", (num_hiddens, num_hiddens), self._initial.recurrent)
+                self._new_parameter(f"b_{gate}", (num_hiddens,), self._initial.biases)
+
+    def _new_parameter(self, name: str, shape: Tuple[int, ...], draw: Any) -> None:
+        setattr(self, name, self.params.get(name, shape=shape, init=Drawn(draw)))
+
+    def _from_inputs(self, F: Any, inputs: Any, weights: Any) -> Any:
+        """What the inputs give to each gate, side by side: X W_xg + b_g, (T, N, G * H)."""
+        W = F.np.concatenate([weights[f"W_x{gate}"].T for gate in self.gates], axis=0)  # (G * H, D)
+        b = F.np.concatenate([weights[f"b_{gate}"] for gate in self.gates], axis=0)  # (G * H,)
+        return F.npx.fully_connected(inputs, W, b, num_hidden=len(self.gates) * self.num_hiddens, flatten=False)
+
+    def _from_state(self, F: Any, weights: Any) -> Any:
+        """The weights that read the state, side by side: (H, G * H); in training some are dropped for this call."""
+        if self.weight_dropout == 0:
+            return F.np.concatenate([weights[f"W_h{gate}"] for gate in self.gates], axis=1)
+        # Laid out as the fused layers keep them, so that the same seed drops the same weights.
+        W = F.np.concatenate([weights[f"W_h{gate}"].T for gate in self.gates], axis=0)  # (G * H, H)
+        return F.npx.dropout(W, p=self.weight_dropout).T
+
+
+class RNNScratch(_LayerScratch):
+    r"""A plain recurrent layer.
+
+    .. math:: H_t = \phi(X_t W_{xh} + H_{t-1} W_{hh} + b_h)
+
+    Parameters
+    ----------
+    num_inputs, num_hiddens : int
+        Sizes D and H, each at least 1.
+    sigma : float, default 0.01
+        Standard deviation of the initial weights.
+    activation : str, default "tanh"
+        The function phi: tanh, relu, sigmoid, softsign or softrelu.
+    initial : Initial, optional
+        Other initial weights.
+    weight_dropout : float in [0, 1), default 0
+        Share of W_hh that training sets to zero, drawn anew for each call.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.models.cells import RNNScratch
+    >>> from mxnet import np
+    >>> layer = RNNScratch(num_inputs=28, num_hiddens=32)
+    >>> layer.initialize()
+    >>> outputs, (H,) = layer(np.zeros((35, 4, 28)), [np.zeros((4, 32))])
+    >>> outputs.shape, H.shape
+    ((35, 4, 32), (4, 32))
+    """
+
+    gates = ("h",)
+
+    def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, activation: str = "tanh", *,
+                 initial: Optional[Initial] = None, weight_dropout: float = 0) -> None:
+        super().__init__(num_inputs, num_hiddens, sigma, initial=initial, weight_dropout=weight_dropout)
+        self.activation = _checks.one_of("activation", activation, ACTIVATIONS)
+
+    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
+        """Compute what the class describes."""
+        W_hh = self._from_state(F, weights)  # (H, H)
+
+        def step(X: Any, state: List[Any]) -> List[Any]:
+            H, = state  # (N, H)
+            return [F.npx.activation(X + F.np.dot(H, W_hh), act_type=self.activation)]
+
+        return scan(F, step, self._from_inputs(F, inputs, weights), state, mask)
+
+
+class LSTMScratch(_LayerScratch):
+    r"""A layer of long short-term memory.
+
+    .. math::
+
+        I_t, F_t, O_t &= \sigma(X_t W_{xg} + H_{t-1} W_{hg} + b_g), \quad g = i, f, o \\
+        \tilde C_t &= \tanh(X_t W_{xc} + H_{t-1} W_{hc} + b_c) \\
+        C_t &= F_t \odot C_{t-1} + I_t \odot \tilde C_t \\
+        H_t &= O_t \odot \tanh(C_t)
+
+    Parameters
+    ----------
+    num_inputs, num_hiddens : int
+        Sizes D and H, each at least 1.
+    sigma : float, default 0.01
+        Standard deviation of the initial weights.
+    forget_bias : float, default 0
+        Initial value of b_f; 1 makes the cell remember from the start.
+    initial : Initial, optional
+        Other initial weights.
+    weight_dropout : float in [0, 1), default 0
+        Share of the W_hg that training sets to zero, drawn anew for each call.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Long Short-Term Memory (LSTM)"; the bias: Gers, Schmidhuber and Cummins, 2000.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.models.cells import LSTMScratch
+    >>> from mxnet import np
+    >>> layer = LSTMScratch(num_inputs=28, num_hiddens=32)
+    >>> layer.initialize()
+    >>> outputs, (H, C) = layer(np.zeros((35, 4, 28)), [np.zeros((4, 32)), np.zeros((4, 32))])
+    >>> outputs.shape, C.shape
+    ((35, 4, 32), (4, 32))
+    """
+
+    num_states = 2
+    gates = ("i", "f", "c", "o")
+
+    def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, forget_bias: float = 0,
+                 initial: Optional[Initial] = None, weight_dropout: float = 0) -> None:
+        super().__init__(num_inputs, num_hiddens, sigma, initial=initial, weight_dropout=weight_dropout)
+        forget_bias = _checks.finite("forget_bias", forget_bias)
+        if forget_bias:
+            self.b_f.init = Drawn(lambda shape: np.full(shape, forget_bias))
+
+    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
+        """Compute what the class describes."""
+        W_h = self._from_state(F, weights)  # (H, 4H): W_hi, W_hf, W_hc, W_ho
+
+        def step(X: Any, state: List[Any]) -> List[Any]:
+            H, C = state  # (N, H) each
+            i, f, c, o = split(F, X + F.np.dot(H, W_h), 4, axis=1)  # (N, H) each
+            C = sigmoid(F, f) * C + sigmoid(F, i) * tanh(F, c)
+            return [sigmoid(F, o) * tanh(F, C), C]
+
+        return scan(F, step, self._from_inputs(F, inputs, weights), state, mask)
+
+
+class GRUScratch(_LayerScratch):
+    r"""A layer of gated recurrent units, in either of the two forms that are in use.
+
+    .. math::
+
+        R_t, Z_t &= \sigma(X_t W_{xg} + H_{t-1} W_{hg} + b_g), \quad g = r, z \\
+        \tilde H_t &= \tanh(X_t W_{xh} + b_h + R_t \odot (H_{t-1} W_{hh} + b_{hh})) \quad \text{(reset after)} \\
+        \tilde H_t &= \tanh(X_t W_{xh} + b_h + (R_t \odot H_{t-1}) W_{hh}) \quad \text{(reset before)} \\
+        H_t &= Z_t \odot H_{t-1} + (1 - Z_t) \odot \tilde H_t
+
+    Parameters
+    ----------
+    num_inputs, num_hiddens : int
+        Sizes D and H, each at least 1.
+    sigma : float, default 0.01
+        Standard deviation of the initial weights.
+    reset : {"after", "before"}, default "after"
+        Whether the reset gate acts after the product with W_hh, as in cuDNN, torch and the fused layers, or before it,
+        as the book writes it.
+    initial : Initial, optional
+        Other initial weights.
+    weight_dropout : float in [0, 1), default 0
+        Share of the W_hg that training sets to zero, drawn anew for each call.
+
+    Source
+    ------
+    Dive into Deep Learning, section "Gated Recurrent Units (GRU)"; Cho et al., 2014, reset before; its second form:
+    Chung et al., 2014.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.models.cells import GRUScratch
+    >>> from mxnet import np
+    >>> layer = GRUScratch(num_inputs=28, num_hiddens=32, reset="before")
+    >>> layer.initialize()
+    >>> outputs, (H,) = layer(np.zeros((35, 4, 28)), [np.zeros((4, 32))])
+    >>> outputs.shape, H.shape
+    ((35, 4, 32), (4, 32))
+    """
+
+    gates = ("r", "z", "h")
+
+    def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, reset: str = "after",
+                 initial: Optional[Initial] = None, weight_dropout: float = 0) -> None:
+        super().__init__(num_inputs, num_hiddens, sigma, initial=initial, weight_dropout=weight_dropout)
+        self.reset = _checks.one_of("reset", reset, RESETS)
+        if reset == "after":
+            with self.name_scope():
+                self._new_parameter("b_hh", (num_hiddens,), self._initial.biases)
+
+    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
+        """Compute what the class describes."""
+        step = self._reset_after if self.reset == "after" else self._reset_before
+        return scan(F, step(F, self._from_state(F, weights), weights), self._from_inputs(F, inputs, weights), state,
+                    mask)
+
+    def _reset_after(self, F: Any, W_h: Any, weights: Any) -> Any:
+        def step(X: Any, state: List[Any]) -> List[Any]:
+            H, = state  # (N, H)
+            X_r, X_z, X_h = split(F, X, 3, axis=1)  # (N, H) each
+            H_r, H_z, H_h = split(F, F.np.dot(H, W_h), 3, axis=1)  # (N, H) each
+            R, Z = sigmoid(F, X_r + H_r), sigmoid(F, X_z + H_z)
+            H_tilde = tanh(F, X_h + R * (H_h + weights["b_hh"]))
+            return [Z * H + (1 - Z) * H_tilde]
+
+        return step
+
+    def _reset_before(self, F: Any, W_h: Any, weights: Any) -> Any:
+        W_hr, W_hz, W_hh = split(F, W_h, 3, axis=1)  # (H, H) each
+
+        def step(X: Any, state: List[Any]) -> List[Any]:
+            H, = state  # (N, H)
+            X_r, X_z, X_h = split(F, X, 3, axis=1)  # (N, H) each
+            R, Z = sigmoid(F, X_r + F.np.dot(H, W_hr)), sigmoid(F, X_z + F.np.dot(H, W_hz))
+            H_tilde = tanh(F, X_h + F.np.dot(R * H, W_hh))
+            return [Z * H + (1 - Z) * H_tilde]
+
+        return step
+
+
+def sigmoid(F: Any, x: Any) -> Any:
+    """1 / (1 + exp(-x)), by the operator that is quickest."""
+    return F.npx.activation(x, act_type="sigmoid")
+
+
+def tanh(F: Any, x: Any) -> Any:
+    """The hyperbolic tangent, by the operator that is quickest."""
+    return F.npx.activation(x, act_type="tanh")

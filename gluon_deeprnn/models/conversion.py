@@ -1,0 +1,189 @@
+"""The same network on the other implementation: from scratch to fused layers and back, with its weights.
+
+A fused layer keeps the gates' matrices one under the other, transposed, in the order that its operator reads, and has
+two biases where a layer from scratch has one.
+
+=====  ==============  =================================================================
+cell   order           from scratch
+=====  ==============  =================================================================
+rnn    h               W_xh, W_hh, b_h
+lstm   i, f, c, o      W_xi, W_hi, b_i, W_xf, ... (torch and cuDNN write g for c)
+gru    r, z, h         W_xr, W_hr, b_r, ..., and b_hh, which the reset gate acts upon
+=====  ==============  =================================================================
+
+=====================  =====================================================================
+fused                  from scratch
+=====================  =====================================================================
+i2h_weight, (G H, D)   the W_xg transposed, each (D, H)
+h2h_weight, (G H, H)   the W_hg transposed, each (H, H)
+i2h_bias, (G H,)       the b_g
+h2h_bias, (G H,)       0, but for b_hh; from fused to scratch, b_g is the sum of both biases
+=====================  =====================================================================
+"""
+
+from typing import Any, Dict, Mapping
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.models.fused import GATES, GRU, LSTM, RNN, FusedStack
+from gluon_deeprnn.models.language_model import RNNLM, RNNLMScratch
+from gluon_deeprnn.models.scratch import StackedRNNScratch
+from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+import numpy
+
+_CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+Arrays = Dict[str, numpy.ndarray]
+
+
+def as_scratch(model: Any) -> Any:
+    """The same network on layers from scratch, on the CPU.
+
+    Parameters
+    ----------
+    model : RNN, LSTM, GRU or a language model on one of them
+        It has to have its parameters; they are copied.
+
+    Returns
+    -------
+    StackedRNNScratch, RNNLMScratch or RNNLM
+        A language model with an embedding, or its dropout, stays an `RNNLM`, on a stack from scratch.
+
+    Raises
+    ------
+    ValueError
+        For another model, or one whose parameters have no values yet.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import GRU
+    >>> from gluon_deeprnn.models import as_fused, as_scratch
+    >>> from mxnet import np
+    >>> fused = GRU(num_hiddens=32, num_layers=2, num_inputs=28)
+    >>> fused.initialize()
+    >>> scratch = as_scratch(fused)
+    >>> scratch.cell, scratch.num_layers
+    ('gru', 2)
+    >>> x = np.random.normal(size=(5, 3, 28))
+    >>> bool(abs(scratch(x)[0] - fused(x)[0]).max() < 1e-6)
+    True
+    >>> as_fused(scratch)
+    GRU(num_hiddens=32, num_layers=2)
+    """
+    if isinstance(model, (RNNLM, RNNLMScratch)):
+        return _language_model(model, as_scratch(model.rnn))
+    if not isinstance(model, FusedStack):
+        raise _checks.InputError("model", "an RNN, LSTM or GRU, or a language model on one", model)
+    arrays = _values(model)
+    cell, num_inputs = model.cell, arrays["layer0.i2h_weight"].shape[1]
+    own: Dict[str, Any] = {"activation": model.activations} if cell == "rnn" else {}
+    made = StackedRNNScratch(num_inputs, model.num_hiddens, model.num_layers, cell=cell,
+                             weight_dropout=model.weight_dropout, **own, **model.kit())
+    return _filled(made, _by_layer(arrays, lambda layer: _layer_as_scratch(layer, cell)))
+
+
+def as_fused(model: Any) -> Any:
+    """The same network on fused layers, on the CPU.
+
+    Parameters
+    ----------
+    model : StackedRNNScratch or a language model on one
+        It has to have its parameters; they are copied.
+
+    Returns
+    -------
+    RNN, LSTM, GRU or RNNLM
+
+    Raises
+    ------
+    ValueError
+        For another model, one whose parameters have no values yet, and for what no fused layer computes: a GRU that
+        resets before the product, and activations other than tanh and relu.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn import StackedRNNScratch
+    >>> from gluon_deeprnn.models import as_fused
+    >>> net = StackedRNNScratch(num_inputs=28, num_hiddens=32, num_layers=2, cell='lstm')
+    >>> net.initialize()
+    >>> as_fused(net)
+    LSTM(num_hiddens=32, num_layers=2)
+    """
+    if isinstance(model, (RNNLM, RNNLMScratch)):
+        return _language_model(model, as_fused(model.rnn))
+    if not isinstance(model, StackedRNNScratch):
+        raise _checks.InputError("model", "a StackedRNNScratch, or a language model on one", model)
+    cell = model.cell
+    if cell == "gru" and model.reset != "after":
+        raise _checks.InputError("reset", "after, for a fused GRU", model.reset)
+    own: Dict[str, Any] = {"activation": model.activations} if cell == "rnn" else {}
+    made = _CELLS[cell](model.num_hiddens, model.num_layers, num_inputs=model.num_inputs,
+                        weight_dropout=model.weight_dropout, **own, **model.kit())
+    return _filled(made, _by_layer(_values(model), lambda layer: _layer_as_fused(layer, cell)))
+
+
+def _values(model: Any) -> Arrays:
+    if any(parameter._data is None for _, parameter in model.named_parameters()):
+        raise _checks.InputError("model", "initialized, with all sizes known", model,
+                                 "call model.initialize(), and the model once if it was made without num_inputs")
+    return parameter_arrays(model)
+
+
+def _filled(model: Any, arrays: Arrays) -> Any:
+    model.initialize()
+    set_parameters(model, arrays)
+    return model
+
+
+def _by_layer(arrays: Mapping[str, numpy.ndarray], convert: Any) -> Arrays:
+    """All arrays, those of each ``layerN`` converted together."""
+    layers: Dict[str, Arrays] = {}
+    rest: Arrays = {}
+    for path, array in arrays.items():
+        first, name = path.split(".", 1)
+        if first.startswith("layer"):
+            layers.setdefault(first, {})[name] = array
+        else:
+            rest[path] = array
+    converted = {f"{first}.{name}": array for first, layer in layers.items() for name, array in convert(layer).items()}
+    return {**converted, **rest}
+
+
+def _layer_as_scratch(layer: Arrays, cell: str) -> Arrays:
+    gates = GATES[cell]
+    parts = {name: numpy.split(array, len(gates)) for name, array in layer.items()}
+    made = {}
+    for i, gate in enumerate(gates):
+        made[f"W_x{gate}"] = parts["i2h_weight"][i].T
+        made[f"W_h{gate}"] = parts["h2h_weight"][i].T
+        made[f"b_{gate}"] = parts["i2h_bias"][i] + parts["h2h_bias"][i]
+    if cell == "gru":
+        made["b_h"], made["b_hh"] = parts["i2h_bias"][2], parts["h2h_bias"][2]
+    return made
+
+
+def _layer_as_fused(layer: Arrays, cell: str) -> Arrays:
+    gates = GATES[cell]
+    inner = {gate: numpy.zeros_like(layer[f"b_{gate}"]) for gate in gates}
+    if cell == "gru":
+        inner["h"] = layer["b_hh"]
+    return {"i2h_weight": numpy.concatenate([layer[f"W_x{gate}"].T for gate in gates]),
+            "h2h_weight": numpy.concatenate([layer[f"W_h{gate}"].T for gate in gates]),
+            "i2h_bias": numpy.concatenate([layer[f"b_{gate}"] for gate in gates]),
+            "h2h_bias": numpy.concatenate([inner[gate] for gate in gates])}
+
+
+def _language_model(model: Any, core: Any) -> Any:
+    """A language model on another core, with the same input and output layers."""
+    arrays = {name: array for name, array in parameter_arrays(model).items() if not name.startswith("rnn.")}
+    arrays.update({f"rnn.{name}": array for name, array in parameter_arrays(core).items()})
+    if isinstance(core, FusedStack) or model.embedding_size or model.embedding_dropout:
+        if isinstance(model, RNNLMScratch):
+            arrays["dense.weight"], arrays["dense.bias"] = arrays.pop("W_hq").T, arrays.pop("b_q")
+            made = RNNLM(core, model.vocab_size, model.lr)
+        else:
+            made = RNNLM(core, model.vocab_size, model.lr, embedding=model.embedding_size,
+                         embedding_dropout=model.embedding_dropout, tied=model.tied)
+    else:
+        arrays["W_hq"], arrays["b_q"] = arrays.pop("dense.weight").T, arrays.pop("dense.bias")
+        made = RNNLMScratch(core, model.vocab_size, model.lr)
+    set_parameters(made, arrays)
+    return made

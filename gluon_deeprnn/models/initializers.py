@@ -1,0 +1,90 @@
+"""Initial weights by name, the same for layers from scratch and fused ones."""
+
+import math
+from typing import Any, Callable, Optional, Tuple
+
+from gluon_deeprnn import _checks
+from mxnet import init, np
+
+INITIALIZERS = ("uniform", "normal", "xavier", "orthogonal")
+
+
+class Initial:
+    r"""How the weights of a recurrent layer begin.
+
+    ========== =======================================================================================================
+    name       each gate's matrix
+    ========== =======================================================================================================
+    uniform    evenly in :math:`\pm 1 / \sqrt{H}`, biases too; torch's way, and the default of the fused layers
+    normal     normally, with standard deviation ``sigma``; the book's way, and the default of the layers from scratch
+    xavier     evenly in :math:`\pm \sqrt{6 / (n_{in} + n_{out})}` (Glorot and Bengio, 2010)
+    orthogonal a random orthogonal matrix (Saxe, McClelland and Ganguli, 2014)
+    ========== =======================================================================================================
+
+    Biases begin at zero, but for "uniform".
+
+    Parameters
+    ----------
+    num_hiddens : int
+        H.
+    weights : str
+        A name from the table, for the weights that read the inputs.
+    recurrent : str, optional
+        Another one for the weights that read the layer's own state.
+    sigma : float, default 0.01
+        For "normal".
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.models.initializers import Initial
+    >>> from mxnet import np
+    >>> W = Initial(16, weights="orthogonal").recurrent((16, 16))
+    >>> bool(abs(np.dot(W, W.T) - np.eye(16)).max() < 1e-5)
+    True
+    """
+
+    def __init__(self, num_hiddens: int, weights: str = "uniform", recurrent: Optional[str] = None,
+                 sigma: float = 0.01) -> None:
+        self._num_hiddens = num_hiddens
+        self._weights = _checks.one_of("initializer", weights, INITIALIZERS)
+        self._recurrent = _checks.one_of("recurrent_initializer", weights if recurrent is None else recurrent,
+                                         INITIALIZERS)
+        self._sigma = _checks.not_negative("sigma", sigma)
+
+    def inputs(self, shape: Tuple[int, ...], num_gates: int = 1) -> np.ndarray:
+        """Weights that read the inputs, of ``shape``; ``num_gates`` matrices one under the other."""
+        return self._draw(self._weights, shape, num_gates)
+
+    def recurrent(self, shape: Tuple[int, ...], num_gates: int = 1) -> np.ndarray:
+        """Weights that read the state."""
+        return self._draw(self._recurrent, shape, num_gates)
+
+    def biases(self, shape: Tuple[int, ...]) -> np.ndarray:
+        """Biases, of ``shape``."""
+        return self._uniform(shape) if self._weights == "uniform" else np.zeros(shape)
+
+    def _uniform(self, shape: Tuple[int, ...]) -> np.ndarray:
+        bound = 1 / math.sqrt(self._num_hiddens)
+        return np.random.uniform(-bound, bound, shape)
+
+    def _draw(self, name: str, shape: Tuple[int, ...], num_gates: int) -> np.ndarray:
+        if name == "uniform":
+            return self._uniform(shape)
+        if name == "normal":
+            return np.random.normal(0, self._sigma, shape)
+        drawn = np.zeros((num_gates, shape[0] // num_gates, shape[1]))
+        way = init.Xavier() if name == "xavier" else init.Orthogonal(scale=1, rand_type="normal")
+        for gate in drawn:
+            way._init_weight(name, gate)
+        return drawn.reshape(shape)
+
+
+class Drawn(init.Initializer):
+    """The initial value of a Gluon parameter: what ``draw(shape)`` returns."""
+
+    def __init__(self, draw: Callable[[Tuple[int, ...]], np.ndarray]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def _init_weight(self, _: Any, array: np.ndarray) -> None:
+        array[:] = self._draw(array.shape)

@@ -1,0 +1,6 @@
+"""Pictures: learning curves, gradients through depth and time, the network itself."""
+
+from gluon_deeprnn.plotting.architecture import plot_architecture as plot_architecture
+from gluon_deeprnn.plotting.curves import plot_history as plot_history
+from gluon_deeprnn.plotting.gradients import plot_gradient_flow as plot_gradient_flow
+from gluon_deeprnn.plotting.gradients import plot_gradient_norms as plot_gradient_norms

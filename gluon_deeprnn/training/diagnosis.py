@@ -1,0 +1,183 @@
+"""What tells whether a deep network learns: the gradients of its layers, over the training and back through time."""
+
+import math
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.evaluation import on_device
+from gluon_deeprnn.graph import context_of
+from gluon_deeprnn.models import RecurrentStack
+from mxnet import autograd, np, npx
+import numpy
+
+POINTS_AN_EPOCH = 100
+"""How many gradient norms a row of the history has at most; longer epochs are averaged over equal stretches."""
+
+_RISE, _VANISHED = 1.5, 1e-3
+
+
+def layer_of(path: str) -> str:
+    """Where in a language model a parameter belongs, by its path.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.training.diagnosis import layer_of
+    >>> [layer_of(path) for path in ('rnn.layer0.weights', 'rnn.norm1.gamma', 'dense.bias', 'embedding.weight')]
+    ['layer 1', 'layer 2', 'output', 'embedding']
+    """
+    numbered = re.search(r"\b(?:layer|norm)(\d+)\b", path)
+    if numbered:
+        return f"layer {int(numbered[1]) + 1}"
+    return "embedding" if path.startswith("embedding") else "first state" if "first_state" in path else "output"
+
+
+class GradientNorms:
+    """The gradient norms of an epoch, by layer: what `Trainer` writes into its history.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The parameters, in the order in which their squared norms come.
+    clip : float
+        The largest global norm that is let through; 0 for any.
+    """
+
+    def __init__(self, paths: Sequence[str], clip: float) -> None:
+        self._clip = clip
+        self._layers: Dict[str, List[int]] = {}
+        for i, path in enumerate(paths):
+            self._layers.setdefault(layer_of(path), []).append(i)
+
+    def begin(self) -> Dict[str, Any]:
+        """The account of an epoch before its first step: plain numbers, so that a checkpoint can hold it."""
+        return {"sum": 0.0, "clipped": 0, "steps": 0, "layers": {layer: [] for layer in self._layers}}
+
+    def add(self, account: Dict[str, Any], squares: numpy.ndarray) -> None:
+        """Book the squared norms, (number of parameters,), of one step."""
+        squares = squares.astype("float64")
+        norm = math.sqrt(squares.sum())
+        account["sum"] += norm
+        account["steps"] += 1
+        account["clipped"] += self._clip > 0 and norm > self._clip
+        for layer, members in self._layers.items():
+            account["layers"][layer].append(float(f"{math.sqrt(squares[members].sum()):.4g}"))
+
+    @staticmethod
+    def row(account: Mapping[str, Any]) -> Dict[str, Any]:
+        """What the history says of the epoch."""
+        steps = account["steps"]
+        parts = min(steps, POINTS_AN_EPOCH)
+        layers = {layer: [float(f"{part.mean():.4g}") for part in numpy.array_split(norms, parts)]
+                  for layer, norms in account["layers"].items()}
+        return {"gradient_norm": account["sum"] / steps, "clipped": account["clipped"] / steps,
+                "layer_gradient_norms": layers}
+
+
+def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Optional[str]:
+    """What a user should know of a training that goes wrong, and could do; None while it goes well.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        The rows so far, as `Trainer` writes them.
+    model : RNNLM or RNNLMScratch
+        What is trained.
+    clip : float
+        The largest global norm that is let through.
+    """
+    row = history[-1]
+    best = min(history, key=lambda r: r["train_ppl"])
+    if row["train_ppl"] > _RISE * best["train_ppl"]:
+        return (f"the training perplexity rose from {best['train_ppl']:.2f} in epoch {best['epoch']} to "
+                f"{row['train_ppl']:.2f} in epoch {row['epoch']}, {row['clipped']:.0%} of the steps clipped; "
+                f"{remedies(model, row['lr'], clip)}")
+    norms = [numpy.mean(row["layer_gradient_norms"][layer])
+             for layer in sorted(row["layer_gradient_norms"], key=len) if layer.startswith("layer ")]
+    if len(norms) > 1 and norms[0] < _VANISHED * norms[-1]:
+        return (f"layer 1 hardly learns: its gradient norm is {norms[0]:.2g}, that of layer {len(norms)} "
+                f"{norms[-1]:.2g}; try {' or '.join(_for_depth(model) or ['fewer layers'])}")
+    return None
+
+
+def remedies(model: Any, lr: float, clip: float) -> str:
+    """What to try when a training diverges, the likeliest cure first."""
+    found = [f"a lower learning rate (lr={lr / 2:g})"]
+    if clip == 0:
+        found.append("clipping (clip=1)")
+    return "try " + ", or ".join(found + _for_depth(model))
+
+
+def _for_depth(model: Any) -> List[str]:
+    stack = getattr(model, "rnn", None)
+    if not isinstance(stack, RecurrentStack) or stack.num_layers < 3:
+        return []
+    return [f"{name}=True" for name in ("residual", "layer_norm") if not getattr(stack, name)]
+
+
+class _Nudged:
+    """A layer whose states can be moved a little at every step, to see what that does to the loss."""
+
+    def __init__(self, layer: Any, shape: Any, ctx: Any) -> None:
+        self._layer, self._shape, self._ctx = layer, shape, ctx
+        self.nudges: List[np.ndarray] = []
+
+    def __call__(self, inputs: Any, state: List[Any]) -> Any:
+        outputs, (hidden, *memory) = self._layer(inputs, state)
+        nudge = np.zeros(self._shape, ctx=self._ctx)
+        nudge.attach_grad()
+        self.nudges.append(nudge)
+        return outputs + nudge, [hidden + nudge, *memory]
+
+
+def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
+    """How far a prediction's gradient reaches: down the layers, and back in time.
+
+    Parameters
+    ----------
+    model : RNNLM or RNNLMScratch
+        A language model on a `RecurrentStack`; nothing is dropped while it is looked at.
+    x, y : numpy.ndarray
+        Token indices and those that follow them, (T, N), as a batch source gives them.
+
+    Returns
+    -------
+    numpy.ndarray
+        (L, T): the norm of the derivative of the loss at the last step, -log p(y[T-1]), by the hidden state of layer l
+        after step t, averaged over the sequences.
+
+    Source
+    ------
+    Bengio, Simard and Frasconi, "Learning Long-Term Dependencies with Gradient Descent is Difficult", 1994.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from gluon_deeprnn import GRU, RNNLM
+    >>> from gluon_deeprnn.training.diagnosis import gradient_flow
+    >>> model = RNNLM(GRU(num_hiddens=8, num_layers=3), vocab_size=5)
+    >>> tokens = numpy.arange(44).reshape(11, 4) % 5
+    >>> gradient_flow(model, tokens[:-1], tokens[1:]).shape
+    (3, 10)
+    """
+    stack = getattr(model, "rnn", None)
+    if not isinstance(stack, RecurrentStack):
+        raise _checks.InputError("model", "a language model on a RecurrentStack, such as RNNLM(GRU(32, 2), 28)", model)
+    num_steps, batch_size = _checks.shape("x", x, (None, None))
+    _checks.shape("y", y, (num_steps, batch_size))
+    ctx, layers, hybridized = context_of(model), stack.layers, model.hybridized
+    nudged = [_Nudged(layer, (batch_size, stack.num_hiddens), ctx) for layer in layers]
+    model.hybridize(False)
+    stack.layers = nudged
+    try:
+        with autograd.record(train_mode=False):
+            state = model.begin_state(batch_size, ctx)
+            for step in on_device(x, ctx):
+                logits, state = model(step.reshape(1, -1), state)
+            total = -npx.pick(npx.log_softmax(logits[0], axis=-1), on_device(y[-1], ctx), axis=-1).sum()
+        total.backward()
+    finally:
+        stack.layers = layers
+        model.hybridize(hybridized)
+    norms = [[np.sqrt((nudge.grad ** 2).sum(axis=-1)).mean().item() for nudge in layer.nudges] for layer in nudged]
+    return numpy.array(norms)
