@@ -7,7 +7,9 @@ work is done.  The message is always ``<name> must be <rule>; got <value>``, wit
 import difflib
 import math
 import numbers
-from typing import Any, Iterable, Optional, Sequence, Tuple
+from typing import Any, Iterable, Mapping, Optional, Sequence, Tuple
+
+import numpy
 
 
 class InputError(ValueError):
@@ -90,6 +92,23 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def mapping(name: str, value: Any) -> Any:
+    """``value``, if it is a mapping with strings for keys."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InputError(name, "a mapping with strings for keys", value)
+    return value
+
+
+def sequence(name: str, value: Any, of: Any, rule: str) -> list:
+    """``value`` as a list, if it is a sequence of ``of``, not a string."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or isinstance(value, Mapping):
+        raise InputError(name, rule, value)
+    members = list(value)
+    if not all(isinstance(member, of) for member in members):
+        raise InputError(name, rule, value)
+    return members
+
+
 def text(name: str, value: Any) -> str:
     """``value``, if it is a string that is not empty."""
     if not isinstance(value, str) or not value:
@@ -109,6 +128,24 @@ def did_you_mean(value: Any, choices: Iterable[str]) -> Optional[str]:
     """The remedy for a misspelt name, or None when nothing is near."""
     near = difflib.get_close_matches(str(value).lower(), list(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else None
+
+
+def float32(name: str, array: Any) -> None:
+    """Refuse an array of another type: MXNet's CPU operators know float32, and float64 in part wrongly."""
+    if str(getattr(array, "dtype", "")) not in ("float32", "<class 'numpy.float32'>"):
+        raise InputError(name, "float32", Described(str(getattr(array, "dtype", type(array).__name__))))
+
+
+def indices(name: str, array: numpy.ndarray, below: int) -> numpy.ndarray:
+    """``array``, if it holds integers from 0 to ``below`` - 1.
+
+    MXNet clips an index that is out of range, or counts it as none, and says nothing.
+    """
+    if not isinstance(array, numpy.ndarray) or array.dtype.kind not in "iu":
+        raise InputError(name, "an array of integers", Described(str(getattr(array, "dtype", type(array).__name__))))
+    if array.size and not (array.min() >= 0 and array.max() < below):
+        raise InputError(name, f"indices from 0 to {below - 1}", Described(f"{array.min()} to {array.max()}"))
+    return array
 
 
 def shape(name: str, array: Any, expected: Sequence[Optional[int]]) -> Tuple[int, ...]:

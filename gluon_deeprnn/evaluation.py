@@ -6,7 +6,7 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.graph import GraphBlock, context_of
+from gluon_deeprnn.graph import GraphBlock, check_language_model, context_of
 from mxnet import np
 import numpy
 
@@ -114,6 +114,8 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     characters_per_token = _checks.positive("characters_per_token", characters_per_token)
     if not hasattr(batches, "batches"):
         raise _checks.InputError("batches", "a batch source, such as Windows or Stream", batches)
+    if not isinstance(model, MeanLoss):
+        check_language_model(model)
     if isinstance(model, MeanLoss):
         loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
     else:
@@ -124,15 +126,15 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     for x, y in batches.batches():
         if state is None or not batches.carries_state:
             state = loss.model.begin_state(x.shape[1], ctx)
-        mean, state = loss(on_device(x, ctx), on_device(y, ctx), state)
+        mean, state = loss(on_device(x, ctx, loss.model.vocab_size), on_device(y, ctx, loss.model.vocab_size), state)
         losses.append(mean)
         counts.append(x.size)
     return Evaluation(total_nll(losses, counts), sum(counts), characters_per_token)
 
 
-def on_device(array: numpy.ndarray, ctx: Context) -> np.ndarray:
-    """Token indices as an MXNet array."""
-    return np.array(array, dtype="int32", ctx=ctx)
+def on_device(array: numpy.ndarray, ctx: Context, vocab_size: int) -> np.ndarray:
+    """Token indices as an MXNet array, if they are those of a vocabulary of that size."""
+    return np.array(_checks.indices("tokens", array, vocab_size), dtype="int32", ctx=ctx)
 
 
 def total_nll(means: List[np.ndarray], counts: List[int]) -> float:

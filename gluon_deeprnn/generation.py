@@ -3,8 +3,9 @@
 from typing import Any, Callable, Iterator, Optional, Tuple, Union
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.graph import context_of
+from gluon_deeprnn.graph import check_language_model, context_of
 from mxnet import np
 import numpy
 
@@ -12,7 +13,8 @@ _PREFIX_STEPS = 32
 
 
 def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: float = 0.7, top_k: int = 0,
-             seed: int = 0, device: Optional[Union[str, Context]] = None) -> Iterator[str]:
+             seed: int = 0, skip_unknown: bool = False,
+             device: Optional[Union[str, Context]] = None) -> Iterator[str]:
     """Continue a text, token by token, as they come.  The model is hybridized for it, if it was not.
 
     Parameters
@@ -32,6 +34,8 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
         Only the k most likely tokens can be drawn; 0 for all of them.
     seed : int, default 0
         Repeats the draw.  The same seed writes the same text.
+    skip_unknown : bool, default False
+        Leave out what the vocabulary does not know of the prefix, instead of refusing it.
     device : str or mxnet.context.Context, optional
         Where to compute; where the parameters are when it is left out.
 
@@ -59,7 +63,10 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     temperature = _checks.not_negative("temperature", temperature)
     top_k = _checks.integer("top_k", top_k, at_least=0)
     rng = numpy.random.default_rng(_checks.integer("seed", seed, at_least=0))
-    indices = vocab.encode_prefix(prefix)
+    check_language_model(model)
+    if not isinstance(vocab, Vocab):
+        raise _checks.InputError("vocab", "a Vocab, the one that the model was trained with", vocab)
+    indices = vocab.encode_prefix(prefix, skip_unknown=skip_unknown)
     if len(vocab) != model.vocab_size:
         raise _checks.InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
     ctx = context_of(model, device)

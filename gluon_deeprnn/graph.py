@@ -154,6 +154,31 @@ def is_array(x: Any) -> bool:
     return isinstance(x, NDArray)
 
 
+def given_array(name: str, x: Any) -> bool:
+    """The same for what a caller passed in, who could have passed anything.
+
+    Raises
+    ------
+    ValueError
+        When it is neither.
+    """
+    if not isinstance(x, (NDArray, symbol.Symbol)):
+        raise InputError(name, "an mxnet.np.ndarray", x, "mxnet.np.array(x) makes one")
+    return is_array(x)
+
+
+def check_language_model(model: Any) -> None:
+    """Refuse what is no language model: tokens in, scores and a state out.
+
+    Raises
+    ------
+    ValueError
+        "model must be a language model, such as RNNLM(GRU(32, 2), 28); got ...".
+    """
+    if not isinstance(model, GraphBlock) or not hasattr(model, "vocab_size") or not hasattr(model, "begin_state"):
+        raise InputError("model", "a language model, such as RNNLM(GRU(32, 2), 28)", model)
+
+
 def unstack(F: Any, x: Any, num: int) -> List[Any]:
     """The ``num`` parts of ``x`` along its first axis, as ``stack`` takes them."""
     return split(F, x, num, axis=0, squeeze_axis=True)

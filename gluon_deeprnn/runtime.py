@@ -136,6 +136,17 @@ def threads() -> Optional[int]:
     return None if _imported_before else usable_cores()
 
 
+def memory_bytes() -> int:
+    """The memory that this process may use: the machine's, or less where a control group says so."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            found = min(found, int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 def versions() -> Dict[str, str]:
     """The versions that a result depends on: Python, this package and the packages under it, the machine."""
     from importlib import metadata

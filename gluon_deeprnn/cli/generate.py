@@ -16,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", metavar="T", default="0.7",
                         help="below 1 likelier, 1 as the model believes, 0 the most likely (default 0.7)")
     parser.add_argument("--top-k", metavar="K", default="0", help="draw among the K most likely (default 0: all)")
+    parser.add_argument("--skip-unknown", action="store_true",
+                        help="leave out what the model does not know of the prefix, instead of refusing it")
     parser.add_argument("--seed", metavar="S", default="0", help="repeats the draw (default 0)")
 
 
@@ -24,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     trained = load_run(arguments.folder)
     written = generate(trained.model, trained.vocab, arguments.prefix, as_int(arguments.length),
                        temperature=as_float(arguments.temperature), top_k=as_int(arguments.top_k),
-                       seed=as_int(arguments.seed))
+                       seed=as_int(arguments.seed), skip_unknown=arguments.skip_unknown)
     sys.stdout.write(arguments.prefix)
     for piece in written:
         sys.stdout.write(piece)

@@ -7,8 +7,8 @@ from typing import Any, Dict
 from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.runs.config import settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
+from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
-from gluon_deeprnn.runs.run import begin_run, next_free, resume_run
 
 _DEFAULT_RECIPE = "chapter-gru"
 

@@ -51,6 +51,7 @@ class Stream:
     def __init__(self, tokens: numpy.ndarray, *, batch_size: int, num_steps: int) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
+        tokens = _checks.indices("tokens", tokens, 2**31)
         if len(tokens) < batch_size + 1:
             raise _checks.InputError("tokens", f"at least {batch_size + 1} tokens long for {batch_size} columns",
                                      _checks.Described(f"{len(tokens)} tokens"), "use a smaller batch_size")

@@ -10,15 +10,18 @@ import re
 import sys
 import threading
 import time
-from typing import List, Sequence, Union
+from typing import Any, List, Sequence, Union
+import urllib.error
+import urllib.parse
 import urllib.request
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.storage import replace_file
+from gluon_deeprnn.storage import read_file, replace_file
 
 TIME_MACHINE_URL = "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
 TIME_MACHINE_SHA1 = "090b5e7e70c295757f55df93cb0a180b9691891a"
 _TIME_MACHINE_BYTES = 178_979
+_MOST_TEXT = 2**31
 _log = logging.getLogger(__name__)
 
 CORPORA = ("time-machine", "python-docs")
@@ -129,10 +132,20 @@ def _download(url: str, timeout: float, size: int) -> bytes:
         "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs")
 
 
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection to another place, not to another kind of place, such as a file of this machine."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """Refuse another scheme; leave the rest to the standard library."""
+        if urllib.parse.urlsplit(newurl).scheme != urllib.parse.urlsplit(req.full_url).scheme:
+            raise urllib.error.URLError(f"a redirection to {newurl}, of another scheme")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _fetch(url: str, timeout: float, size: int) -> bytes:
     deadline = time.monotonic() + timeout
     content = bytearray()
-    with urllib.request.urlopen(url, timeout=timeout) as response:
+    with urllib.request.build_opener(_SameScheme).open(url, timeout=timeout) as response:
         while len(content) <= size and time.monotonic() < deadline:
             block = response.read1(min(65536, size + 1 - len(content)))
             if not block:
@@ -173,12 +186,13 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
         For a file that is missing, empty or not UTF-8.
     """
     sources: List[Source] = []
-    for path in map(Path, paths):
+    for path in map(Path, _checks.sequence("paths", paths, (str, os.PathLike), "a list of files")):
         try:
-            content = path.read_bytes()
-        except OSError as error:
+            content = read_file(path, _MOST_TEXT)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise _checks.InputError("text", "a file that can be read",
-                                     _checks.Described(f"{str(path)!r}: {error.strerror}")) from None
+                                     _checks.Described(f"{str(path)!r}: {reason}")) from None
         taken = [source.name for source in sources]
         name = next(n for n in [path.name, *(f"{path.name} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
         sources.append(_decode(name, content, path))

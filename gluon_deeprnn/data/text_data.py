@@ -86,9 +86,11 @@ class TextData:
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self.num_train = _checks.integer("num_train", num_train, at_least=1)
         self.num_val = _checks.integer("num_val", num_val, at_least=1)
-        self.sources = list(sources)
-        if not self.sources or not all(isinstance(source, Source) for source in self.sources):
+        self.sources = _checks.sequence("sources", sources, Source, "a sequence of Source, not empty")
+        if not self.sources:
             raise _checks.InputError("sources", "a sequence of Source, not empty", sources)
+        if not isinstance(vocab, (Vocab, type(None))):
+            raise _checks.InputError("vocab", "None or a Vocab", vocab)
         texts = [tokenize(clean(source.text, cleaning), tokens) for source in self.sources]
         self.num_tokens = sum(map(len, texts))
         build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
@@ -198,4 +200,7 @@ class TimeMachine(TextData):
 
     def __init__(self, batch_size: int, num_steps: int, num_train: int = 10000, num_val: int = 5000,
                  **options: Any) -> None:
+        sizes = {"batch_size": batch_size, "num_steps": num_steps, "num_train": num_train, "num_val": num_val}
+        for name, value in sizes.items():  # before the text is looked for
+            _checks.integer(name, value, at_least=1)
         super().__init__([time_machine()], batch_size, num_steps, num_train=num_train, num_val=num_val, **options)

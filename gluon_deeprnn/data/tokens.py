@@ -38,6 +38,8 @@ def clean(text: str, cleaning: str = "d2l") -> str:
     '운수 좋은 날 '
     """
     _checks.one_of("cleaning", cleaning, CLEANINGS)
+    if not isinstance(text, str):
+        raise _checks.InputError("text", "a string", text)
     if cleaning == "d2l":
         return re.sub("[^A-Za-z]+", " ", text).lower()
     # Lower case can take a composed character apart ('İ' becomes two), and composing may make new capital letters of

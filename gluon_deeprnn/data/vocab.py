@@ -6,10 +6,23 @@ from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, clean, tokenize
+from gluon_deeprnn.storage import parse_json
 import gluonnlp
 import numpy
 
 UNKNOWN = "<unk>"
+
+
+def _counted(tokens: Any) -> Any:
+    """``tokens``, if they are strings or counts of strings."""
+    if isinstance(tokens, str):
+        return tokens
+    if isinstance(tokens, Mapping):
+        for token, count in tokens.items():
+            _checks.text("tokens", token)
+            _checks.integer("tokens[...]", count, at_least=0)
+        return tokens
+    return _checks.sequence("tokens", tokens, str, "strings, or a mapping of strings to their counts")
 
 
 class Vocab:
@@ -46,7 +59,8 @@ class Vocab:
 
     def __init__(self, tokens: Union[Sequence[str], Mapping[str, int]] = (), min_freq: int = 0,
                  reserved_tokens: Sequence[str] = (), *, cleaning: Optional[str] = None, kind: str = "char") -> None:
-        counts = collections.Counter(tokens)
+        counts = collections.Counter(_counted(tokens))
+        reserved_tokens = _checks.sequence("reserved_tokens", reserved_tokens, str, "a sequence of strings")
         counts.pop(UNKNOWN, None)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self._describe(cleaning, kind)
@@ -92,8 +106,8 @@ class Vocab:
         """The tokens of a text, cleaned and split as this vocabulary's text was."""
         return tokenize(clean(text, self.cleaning) if self.cleaning else text, self.kind)
 
-    def encode_prefix(self, prefix: str) -> numpy.ndarray:
-        """Indices of the tokens of a text that someone typed.
+    def encode_prefix(self, prefix: str, *, skip_unknown: bool = False) -> numpy.ndarray:
+        """Indices of the tokens of a text that someone typed; ``skip_unknown`` leaves out those that are not known.
 
         Raises
         ------
@@ -104,11 +118,14 @@ class Vocab:
             raise _checks.InputError("prefix", "a string", prefix)
         tokens = self.split(prefix)
         unknown = [token for token in dict.fromkeys(tokens) if token not in self or token == UNKNOWN]
-        if unknown:
+        if _checks.flag("skip_unknown", skip_unknown):
+            tokens = [token for token in tokens if token not in unknown]
+        elif unknown:
             raise _checks.InputError("prefix", "made of tokens that the vocabulary knows",
-                                     _checks.Described(", ".join(map(repr, unknown))))
+                                     _checks.Described(", ".join(map(repr, unknown))),
+                                     "skip_unknown=True, or --skip-unknown, leaves them out")
         if not tokens or (prefix.strip() and not "".join(tokens).strip()):
-            raise _checks.InputError("prefix", "at least one letter, after cleaning", prefix)
+            raise _checks.InputError("prefix", "at least one token that the vocabulary knows, after cleaning", prefix)
         return self.encode(tokens)
 
     def addition(self, index: int) -> str:
@@ -124,7 +141,11 @@ class Vocab:
     def from_json(cls, text: str) -> "Vocab":
         """The vocabulary that `to_json` wrote."""
         try:
-            stored = json.loads(text)
+            stored = parse_json(text)
+            tokens, indices = stored["vocab"]["idx_to_token"], stored["vocab"]["token_to_idx"]
+            if not all(isinstance(token, str) for token in tokens) or UNKNOWN not in tokens \
+                    or indices != {token: i for i, token in enumerate(tokens)} or len(indices) != len(tokens):
+                raise ValueError("tokens and indices that do not belong together")
             vocab = cls()
             vocab._describe(stored["cleaning"], stored["kind"])
             vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))

@@ -56,6 +56,7 @@ class Windows:
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.num_windows = _checks.integer("num", num, at_least=1)
         first = _checks.integer("first", first, at_least=0)
+        tokens = _checks.indices("tokens", tokens, 2**31)
         needed = first + num + num_steps
         if len(tokens) < needed:
             raise _checks.InputError("tokens", f"at least {needed} tokens long",

@@ -30,6 +30,8 @@ class _LayerScratch(GraphBlock):
         self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
         self.num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         self.weight_dropout = _checks.fraction("weight_dropout", weight_dropout)
+        if not isinstance(initial, (Initial, type(None))):
+            raise _checks.InputError("initial", "an Initial", initial)
         self._initial = initial or Initial(num_hiddens, "normal", sigma=sigma)
         with self.name_scope():
             for gate in self.gates:

@@ -5,7 +5,7 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
-from gluon_deeprnn.graph import GraphBlock, is_array
+from gluon_deeprnn.graph import GraphBlock, given_array, is_array
 from mxnet import np
 
 
@@ -78,11 +78,12 @@ class RecurrentCore(GraphBlock):
         state : list of mxnet.np.ndarray
             The next state.
         """
-        if is_array(inputs):
+        if given_array("inputs", inputs):
             num_steps, batch_size, num_inputs = _checks.shape("inputs", inputs, (None, None, self.num_inputs or None))
             if 0 in inputs.shape:
                 raise _checks.InputError("inputs", "an array with at least one step, one sequence and one feature",
                                          _checks.Described(f"shape {inputs.shape}"))
+            _checks.float32("inputs", inputs)
             if not self.num_inputs:
                 self.know_inputs(num_inputs)
             state = self.checked_state(state, batch_size, inputs.ctx)
@@ -105,6 +106,7 @@ class RecurrentCore(GraphBlock):
             raise _checks.InputError("state", f"a list of {self.num_states} array(s)", state)
         for array in state:
             _checks.shape("state", array, (self.num_layers, batch_size, self.num_hiddens))
+            _checks.float32("state", array)
         return list(state)
 
     def _checked_lengths(self, lengths: Any, num_steps: int, batch_size: int, ctx: Context) -> np.ndarray:

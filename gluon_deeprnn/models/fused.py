@@ -72,15 +72,22 @@ class FusedLayer(GraphBlock):
         self._initial, self._forget_bias = initial, forget_bias
         self._num_gates = len(GATES[mode.split("_")[0]])
         self._rows = self._num_gates * num_hiddens
-        size = self._rows * (num_inputs + num_hiddens + 2) if num_inputs else -1
+        size = self._size(num_inputs) if num_inputs else -1
         name = self.params.prefix + "weights"
         self.weights = FlatParameter(name, self._num_gates, num_hiddens, shape=(size,), allow_deferred_init=True,
                                      init=Drawn(self._draw))
         self.params.update({name: self.weights})
 
+    def _size(self, num_inputs: int) -> int:
+        size = self._rows * (num_inputs + self.num_hiddens + 2)
+        if size >= 2**31:  # MXNet counts the elements of an operator's arrays in 32 bits
+            raise _checks.InputError("num_hiddens", "small enough for fewer than 2**31 weights in a layer",
+                                     self.num_hiddens)
+        return size
+
     def know_inputs(self, num_inputs: int) -> None:
         """Take over the size of an input; weights that wait for it are drawn now."""
-        self.weights.shape = (self._rows * (num_inputs + self.num_hiddens + 2),)
+        self.weights.shape = (self._size(num_inputs),)
         if self.weights._deferred_init:
             self.weights._finish_deferred_init()
 

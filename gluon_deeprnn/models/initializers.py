@@ -45,7 +45,7 @@ class Initial:
 
     def __init__(self, num_hiddens: int, weights: str = "uniform", recurrent: Optional[str] = None,
                  sigma: float = 0.01) -> None:
-        self._num_hiddens = num_hiddens
+        self._num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         self._weights = _checks.one_of("initializer", weights, INITIALIZERS)
         self._recurrent = _checks.one_of("recurrent_initializer", weights if recurrent is None else recurrent,
                                          INITIALIZERS)

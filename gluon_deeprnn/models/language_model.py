@@ -5,7 +5,7 @@ from typing import Any, List, Optional, Union
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.generation import generate
-from gluon_deeprnn.graph import GraphBlock, is_array
+from gluon_deeprnn.graph import GraphBlock, given_array
 from gluon_deeprnn.models.core import RecurrentCore
 from mxnet import gluon, init, np
 
@@ -60,8 +60,12 @@ class _LanguageModel(GraphBlock):
         state : list of mxnet.np.ndarray
             The state after the last step.
         """
-        if is_array(tokens):
-            _, batch_size = _checks.shape("tokens", tokens, (None, None))
+        if given_array("tokens", tokens):
+            num_steps, batch_size = _checks.shape("tokens", tokens, (None, None))
+            if num_steps == 0 or batch_size == 0:
+                raise _checks.InputError("tokens", "an array with at least one step and one sequence",
+                                         _checks.Described(f"shape {tokens.shape}"))
+            _checks.indices("tokens", tokens.asnumpy(), self.vocab_size)
             state = self.rnn.checked_state(state, batch_size, tokens.ctx)
         elif state is None:
             raise _checks.InputError("state", "given inside a hybridized block", None,

@@ -91,6 +91,12 @@ class StackedRNNScratch(RecurrentStack):
         self.sigma = _checks.not_negative("sigma", sigma)
         self.activations = per_layer("activation", activation, num_layers, ACTIVATIONS)
         self.reset = _checks.one_of("reset", reset, RESETS)
+        forget_bias = _checks.finite("forget_bias", forget_bias)
+        plain = ["tanh"] * num_layers
+        for name, of, given in (("activation", "rnn", self.activations != plain and activation),
+                                ("reset", "gru", reset != "after" and reset), ("forget_bias", "lstm", forget_bias)):
+            if cell != of and given:
+                raise _checks.InputError(name, f"left out for cell {cell}", given)
         common: Dict[str, Any] = {"initial": Initial(num_hiddens, initializer, recurrent_initializer, sigma),
                                   "weight_dropout": weight_dropout}
 

@@ -49,6 +49,9 @@ class RecurrentStack(RecurrentCore):
     def __init__(self, layers: Sequence[gluon.HybridBlock], num_inputs: int, num_hiddens: int, *, dropout: float = 0,
                  input_dropout: float = 0, variational: bool = False, layer_norm: bool = False, residual: bool = False,
                  learned_state: bool = False) -> None:
+        layers = _checks.sequence("layers", layers, gluon.HybridBlock, "a sequence of layers, not empty")
+        if not layers:
+            raise _checks.InputError("layers", "a sequence of layers, not empty", layers)
         super().__init__(num_hiddens, len(layers))
         self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
         self.dropout = _checks.fraction("dropout", dropout)

@@ -20,6 +20,11 @@ def gradient_arrays(model: Any) -> Dict[str, numpy.ndarray]:
                           for name, parameter in model.named_parameters()})
 
 
+def shapes(arrays: Mapping[str, numpy.ndarray]) -> Dict[str, Tuple[int, ...]]:
+    """The shape of every array."""
+    return {name: tuple(array.shape) for name, array in arrays.items()}
+
+
 def _split(model: Any, arrays: Dict[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:
     return {name: arrays[whole][start:stop].reshape(shape) if shape is not None else arrays[whole]
             for whole, parameter in model.named_parameters()

@@ -4,7 +4,7 @@ from typing import Any, List, Optional, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.models import RecurrentStack
-from gluon_deeprnn.plotting.style import fonts, new_figure
+from gluon_deeprnn.plotting.style import axes, fonts
 
 _INK, _PALE, _ACCENT = "#1f3a5f", "#dfe8f3", "#a34700"
 _HALF = 0.3  # half the height of a box
@@ -47,9 +47,8 @@ def plot_architecture(model: Any, num_steps: int = 4, *, ax: Optional[Any] = Non
     if not isinstance(stack, RecurrentStack):
         raise _checks.InputError("model", "a RecurrentStack, such as GRU(32, 2), or a language model on one", model)
     num_steps = _checks.integer("num_steps", num_steps, at_least=2)
-    if ax is None:
-        rows = stack.num_layers + (1 if model is stack else 2)
-        ax = new_figure(1.5 + 1.25 * num_steps, 0.9 + 0.92 * rows).add_subplot()
+    rows = stack.num_layers + (1 if model is stack else 2)
+    ax = axes(ax, (1.5 + 1.25 * num_steps, 0.9 + 0.92 * rows))
     _Drawing(ax, stack, None if model is stack else model, num_steps).draw()
     return ax
 

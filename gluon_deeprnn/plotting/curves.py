@@ -2,8 +2,7 @@
 
 from typing import Any, Mapping, Optional, Sequence
 
-from gluon_deeprnn import _checks
-from gluon_deeprnn.plotting.style import fonts, log_labels, new_axes, without_frame
+from gluon_deeprnn.plotting.style import axes, checked_title, log_labels, put_title, rows, without_frame
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: Optional[Any] = None) -> Any:
@@ -31,9 +30,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
     >>> ax.get_ylabel(), len(ax.lines)
     ('perplexity', 2)
     """
-    if not history:
-        raise _checks.InputError("history", "at least one epoch long", history)
-    ax = new_axes() if ax is None else ax
+    history, title, ax = rows(history, "epoch", "train_ppl", "val_ppl"), checked_title(title), axes(ax)
     epochs = [row["epoch"] for row in history]
     best = min(history, key=lambda row: row["val_ppl"])
     for key, name, style in (("train_ppl", "training", "-"), ("val_ppl", "validation", "--")):
@@ -51,7 +48,6 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
     ax.grid(True, which="both", axis="y", linewidth=0.4, alpha=0.6)
     without_frame(ax)
     ax.legend(frameon=False)
-    if title:
-        ax.set_title(title, fontsize=10, loc="left", fontfamily=fonts())
+    put_title(ax, title)
     return ax
 

@@ -3,7 +3,7 @@
 from typing import Any, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.plotting.style import fonts, new_axes, without_frame
+from gluon_deeprnn.plotting.style import axes, checked_title, put_title, rows, without_frame
 import numpy
 
 _MARKS = ("-", "--", "-.", ":")
@@ -32,9 +32,7 @@ def plot_gradient_norms(history: Sequence[Mapping[str, Any]], *, title: str = ""
     >>> ax.get_ylabel()
     'gradient norm before clipping'
     """
-    if not history or not all("layer_gradient_norms" in row for row in history):
-        raise _checks.InputError("history", "rows with layer_gradient_norms", history)
-    ax = new_axes() if ax is None else ax
+    history, title, ax = rows(history, "epoch", "layer_gradient_norms", "clipped"), checked_title(title), axes(ax)
     layers = list(history[0]["layer_gradient_norms"])
     shades = _shades(len(layers))
     for i, layer in enumerate(layers):
@@ -54,8 +52,7 @@ def plot_gradient_norms(history: Sequence[Mapping[str, Any]], *, title: str = ""
     without_frame(ax)
     ax.legend(frameon=False, fontsize=8, ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5))
     share = numpy.mean([row["clipped"] for row in history])
-    ax.set_title(f"{title}\n{share:.0%} of the steps were clipped".strip(), fontsize=10, loc="left",
-                 fontfamily=fonts())
+    put_title(ax, title, f"{share:.0%} of the steps were clipped")
     return ax
 
 
@@ -83,11 +80,15 @@ def plot_gradient_flow(flow: Any, *, title: str = "", ax: Optional[Any] = None) 
     >>> ax.get_xlabel()
     'steps before the prediction'
     """
-    flow = numpy.asarray(flow, dtype="float64")
+    title = checked_title(title)
+    try:
+        flow = numpy.asarray(flow, dtype="float64")
+    except (TypeError, ValueError):
+        raise _checks.InputError("flow", "an array of numbers, (L, T)", flow) from None
     num_layers, num_steps = _checks.shape("flow", flow, (None, None))
     if not numpy.isfinite(flow).all() or (flow < 0).any():
         raise _checks.InputError("flow", "finite numbers, at least 0", _checks.Described("others"))
-    ax = new_axes((7, 1.6 + 0.32 * num_layers)) if ax is None else ax
+    ax = axes(ax, (7, 1.6 + 0.32 * num_layers))
     logs = numpy.log10(numpy.maximum(flow, 1e-12))
     high = float(logs.max())
     low = min(max(float(logs.min()), high - 8), high - 1)
@@ -102,11 +103,9 @@ def plot_gradient_flow(flow: Any, *, title: str = "", ax: Optional[Any] = None) 
     bar = ax.figure.colorbar(image, ax=ax, ticks=list(exponents), pad=0.02)
     bar.ax.set_yticklabels([f"$10^{{{e}}}$" for e in exponents])
     bar.set_label("gradient norm")
-    if num_steps > 1:
-        decades = (logs[-1, -1] - logs[-1, 0]) / (num_steps - 1)
-        way = "lost" if decades >= 0 else "gained"
-        title = f"{title}\ntop layer: {abs(decades):.2f} powers of ten {way} for each step back".strip()
-    ax.set_title(title, fontsize=10, loc="left", fontfamily=fonts())
+    decades = (logs[-1, -1] - logs[-1, 0]) / max(1, num_steps - 1)
+    way = "lost" if decades >= 0 else "gained"
+    put_title(ax, title, f"top layer: {abs(decades):.2f} powers of ten {way} for each step back")
     return ax
 
 

@@ -1,6 +1,8 @@
 """What all pictures share: size, fonts, labels."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
+
+from gluon_deeprnn import _checks
 
 _WITH_HANGUL = {"Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "UnDotum"}
 
@@ -12,9 +14,36 @@ def new_figure(width: float = 7, height: float = 4.2) -> Any:
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
-def new_axes(size: Tuple[float, float] = (7, 4.2)) -> Any:
-    """Axes of a figure of their own."""
-    return new_figure(*size).add_subplot()
+def axes(ax: Optional[Any], size: Tuple[float, float] = (7, 4.2)) -> Any:
+    """``ax``, if it is axes; those of a figure of their own if it is None."""
+    if ax is None:
+        return new_figure(*size).add_subplot()
+    if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
+        raise _checks.InputError("ax", "axes of Matplotlib", ax)
+    return ax
+
+
+def rows(history: Any, *keys: str) -> Sequence[Mapping[str, Any]]:
+    """``history``, if it is rows that have ``keys``, at least one."""
+    rule = "rows with " + ", ".join(keys) + ", at least one epoch long"
+    found = _checks.sequence("history", history, Mapping, rule)
+    if not found or not all(key in row for row in found for key in keys):
+        raise _checks.InputError("history", rule, history)
+    return found
+
+
+def put_title(ax: Any, *lines: str) -> None:
+    """Text above the axes, at the left; lines that are empty are left out."""
+    text = "\n".join(line for line in lines if line)
+    if text:
+        ax.set_title(text, fontsize=10, loc="left", fontfamily=fonts())
+
+
+def checked_title(title: Any) -> str:
+    """``title``, if it is a string."""
+    if not isinstance(title, str):
+        raise _checks.InputError("title", "a string", title)
+    return title
 
 
 def fonts() -> List[str]:

@@ -117,6 +117,8 @@ class RunConfig:
     lr_epochs: int = _setting(10, "after how many epochs they do", _count)
     patience: int = _setting(0, "stop after so many epochs without a new best validation; 0: never", _from_zero)
     seed: int = _setting(0, "repeats initial weights, order of batches and dropout", _from_zero)
+    checkpoint_seconds: float = _setting(60.0, "write a checkpoint inside of epochs that take longer than this",
+                                         _checks.not_negative)
     ctx: str = _setting("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
     prefix: str = _setting("it has", "what the sample continues", _checks.text)
 
@@ -156,7 +158,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "RunConfig":
         """The settings that `as_dict` gave."""
-        return cls().replace(**settings)
+        return cls().replace(**_checks.mapping("settings", settings))
 
 
 def typed(name: str, value: str) -> Any:

@@ -1,10 +1,12 @@
 """The files of a run, and nothing but: each is replaced atomically, none can run code."""
 
+import contextlib
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from gluon_deeprnn import _checks, storage
+from gluon_deeprnn.training import check_history
 import numpy
 
 
@@ -27,13 +29,27 @@ class RunFolder:
         """Whether a run was begun here."""
         return (self.path / "config.json").exists()
 
-    def begin(self, config: Mapping[str, Any], vocab: str) -> None:
-        """Write ``config.json`` and ``vocab.json``."""
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out while the block runs; what a killed one left unfinished is removed.
+
+        Raises
+        ------
+        ValueError
+            When another training is at work in it, or it cannot be written.
+        """
         try:
             (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _checks.InputError("out", "a folder that can be written",
                                      _checks.Described(f"{str(self.path)!r}: {error.strerror}")) from None
+        with storage.lock(self.path, self.path / "checkpoint" / ".lock", "out"):
+            for folder in (self.path, self.path / "checkpoint"):
+                storage.remove_unfinished(folder)
+            yield
+
+    def begin(self, config: Mapping[str, Any], vocab: str) -> None:
+        """Write ``config.json`` and ``vocab.json``."""
         storage.replace_file(self.path / "vocab.json", vocab.encode())
         storage.write_json(self.path / "config.json", config)
 
@@ -41,24 +57,7 @@ class RunFolder:
         """``config.json``: settings, texts, versions."""
         if not self.exists():
             raise _checks.InputError("run", "a run folder (one with a config.json)", str(self.path))
-        return self._json("config.json")
-
-    def vocab(self) -> str:
-        """``vocab.json`` as text."""
-        return self._text("vocab.json")
-
-    def _text(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise _checks.InputError(str(self.path / name), "a UTF-8 file that can be read",
-                                     _checks.Described(f"{type(error).__name__}")) from None
-
-    def _json(self, name: str) -> Any:
-        try:
-            return json.loads(self._text(name))
-        except json.JSONDecodeError as error:
-            raise _checks.InputError(str(self.path / name), "JSON", _checks.Described(str(error))) from None
+        return storage.read_json(self.path / "config.json")
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """``history.jsonl``: one line an epoch."""
@@ -69,11 +68,8 @@ class RunFolder:
         """What `write_history` wrote; empty before the first epoch is over."""
         if not (self.path / "history.jsonl").exists():
             return []
-        try:
-            return [json.loads(line) for line in self._text("history.jsonl").splitlines()]
-        except json.JSONDecodeError as error:
-            raise _checks.InputError(str(self.path / "history.jsonl"), "JSON, line by line",
-                                     _checks.Described(str(error))) from None
+        return storage.parsed(self.path / "history.jsonl", lambda text: check_history(
+            [storage.parse_json(line) for line in text.splitlines()]))
 
     def write_model(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
         """``model.npz``: the best parameters so far."""

@@ -53,6 +53,17 @@ class GradientNorms:
         """The account of an epoch before its first step: plain numbers, so that a checkpoint can hold it."""
         return {"sum": 0.0, "clipped": 0, "steps": 0, "layers": {layer: [] for layer in self._layers}}
 
+    def check(self, account: Any) -> None:
+        """Refuse, by `ValueError`, what is no account of these layers: read from a file it could be anything."""
+        layers = account["layers"]
+        numbers = [account["sum"], *(norm for norms in layers.values() for norm in norms)]
+        counts = [account["clipped"], account["steps"]]
+        if account.keys() != self.begin().keys() or layers.keys() != self._layers.keys() \
+                or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers) \
+                or not all(type(n) is int and n >= 0 for n in counts) \
+                or any(len(norms) != account["steps"] for norms in layers.values()):
+            raise ValueError("gradient norms that are not those of an epoch")
+
     def add(self, account: Dict[str, Any], squares: numpy.ndarray) -> None:
         """Book the squared norms, (number of parameters,), of one step."""
         squares = squares.astype("float64")
@@ -172,9 +183,10 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
     try:
         with autograd.record(train_mode=False):
             state = model.begin_state(batch_size, ctx)
-            for step in on_device(x, ctx):
+            for step in on_device(x, ctx, model.vocab_size):
                 logits, state = model(step.reshape(1, -1), state)
-            total = -npx.pick(npx.log_softmax(logits[0], axis=-1), on_device(y[-1], ctx), axis=-1).sum()
+            last = on_device(y[-1], ctx, model.vocab_size)
+            total = -npx.pick(npx.log_softmax(logits[0], axis=-1), last, axis=-1).sum()
         total.backward()
     finally:
         stack.layers = layers

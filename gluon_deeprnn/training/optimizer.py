@@ -1,5 +1,6 @@
 """Moving the parameters: Gluon's optimizers, clipping without a wait, and their state as plain arrays."""
 
+import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
@@ -40,8 +41,11 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     >>> float(clip_global_norm([gradient], 1)), [round(float(x), 3) for x in gradient]
     (5.0, [0.6, 0.8])
     """
+    gradients = _checks.sequence("gradients", gradients, np.ndarray, "a sequence of arrays, not empty")
+    if not gradients:
+        raise _checks.InputError("gradients", "a sequence of arrays, not empty", gradients)
     squares = squared_norms(gradients)
-    _clip(gradients, squares, max_norm)
+    _clip(gradients, squares, _checks.not_negative("max_norm", max_norm))
     return np.sqrt(squares.sum())
 
 
@@ -55,6 +59,27 @@ def _clip(gradients: Sequence[np.ndarray], squares: np.ndarray, max_norm: float)
         scale = max_norm / np.maximum(np.sqrt(squares.sum()), max_norm)  # exactly 1 where the norm is small enough
         for gradient in gradients:
             gradient *= scale
+
+
+def check_options(name: str, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The options of an optimizer, if it is one of `OPTIMIZERS` and takes them.
+
+    Raises
+    ------
+    ValueError
+        "optimizer must be one of sgd, ...; got ...", "optimizer_params must be options of MXNet's sgd; got ...".
+    """
+    _checks.one_of("optimizer", name, OPTIMIZERS)
+    found = dict(_checks.mapping("optimizer_params", options or {}))
+    try:
+        mxnet.optimizer.create(name, **found)
+    except TypeError as error:
+        raise _checks.InputError("optimizer_params", f"options of MXNet's {name}",
+                                 _checks.Described(str(error).split("() ")[-1])) from None
+    for option, value in found.items():
+        if not isinstance(value, bool):
+            _checks.finite(f"optimizer_params[{option!r}]", value)
+    return found
 
 
 class Optimizer:
@@ -74,15 +99,11 @@ class Optimizer:
 
     def __init__(self, parameters: Mapping[str, gluon.Parameter], name: str,
                  options: Optional[Mapping[str, Any]] = None, clip: float = 0) -> None:
-        _checks.one_of("optimizer", name, OPTIMIZERS)
+        options = check_options(name, options)
         self.clip = _checks.not_negative("gradient_clip_val", clip)
         self._names = list(parameters)
         self._parameters = list(parameters.values())
-        try:
-            self._trainer = gluon.Trainer(self._parameters, name, dict(options or {}), kvstore=None)
-        except TypeError as error:
-            raise _checks.InputError("optimizer_params", f"options of MXNet's {name}",
-                                     _checks.Described(str(error).split("() ")[-1])) from None
+        self._trainer = gluon.Trainer(self._parameters, name, options, kvstore=None)
 
     def update(self, lr: float) -> np.ndarray:
         """Clip the gradients that backward left and move the parameters.
@@ -120,9 +141,10 @@ class Optimizer:
             When it is not the state of this optimizer over these parameters.
         """
         optimizer, updater = self._trainer.optimizer, self._trainer._updaters[0]
+        numbers, updates = self._checked(about)
         expected, states = {}, {}
         for i, (name, parameter) in enumerate(zip(self._names, self._parameters)):
-            if name in about["updates"]:
+            if name in updates:
                 states[i] = optimizer.create_state_multi_precision(i, parameter.data().as_nd_ndarray())
                 expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
         shapes = {name: array.shape for name, array in expected.items()}
@@ -131,11 +153,23 @@ class Optimizer:
                                      _checks.Described(f"arrays {sorted(arrays)}"))
         for name, array in expected.items():
             array[:] = arrays[name]
-        updater.states.update(states)
-        updater.states_synced.update(dict.fromkeys(states, True))
-        for key, value in about["numbers"].items():
+        updater.states = states
+        updater.states_synced = dict.fromkeys(states, True)
+        for key, value in numbers.items():
             setattr(optimizer, key, value)
-        optimizer._index_update_count.update({self._names.index(name): n for name, n in about["updates"].items()})
+        optimizer._index_update_count.clear()
+        optimizer._index_update_count.update({self._names.index(name): count for name, count in updates.items()})
+
+    def _checked(self, about: Mapping[str, Any]) -> Tuple[Dict[str, float], Dict[str, int]]:
+        numbers, updates = about["numbers"], about["updates"]
+        _, own = self.state()
+        own_numbers = own["numbers"]
+        if numbers.keys() != own_numbers.keys() or not updates.keys() <= set(self._names) \
+                or not all(type(x) is type(own_numbers[key]) and math.isfinite(x) for key, x in numbers.items()) \
+                or not all(type(count) is int and count >= 0 for count in updates.values()):
+            raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
+                                     _checks.Described(f"numbers {numbers}, updates {updates}"))
+        return numbers, updates
 
 
 def _flat(state: Any) -> List[Any]:

@@ -1,21 +1,23 @@
 """The training loop."""
 
 import collections
-import contextlib
 import dataclasses
 import logging
 import math
-import signal
-import threading
 import time
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
+from gluon_deeprnn.graph import check_language_model
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.training.callback import Callback
+from gluon_deeprnn.training.checkpoint import pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies, warning
-from gluon_deeprnn.training.optimizer import OPTIMIZERS, Optimizer
+from gluon_deeprnn.training.interrupts import interrupts
+from gluon_deeprnn.training.optimizer import Optimizer, check_options
+from gluon_deeprnn.training.position import Position
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
 import mxnet
@@ -28,34 +30,26 @@ _STEPS_IN_FLIGHT = 8
 _STEPS_PER_SEED = 8
 
 
+_MOST_ROLLBACKS = 5
+
+
 class Diverged(_checks.InputError):
-    """The loss is no number any more; what was best before can be had from the callbacks."""
+    """Loss or gradients are no numbers any more, at ever lower learning rates; the model is as it last was good."""
 
-    def __init__(self, lr: float, epoch: int, remedies: str) -> None:
-        super().__init__("lr", "small enough for the loss to stay a number", lr,
-                         f"it was lost in epoch {epoch}; {remedies}")
+    def __init__(self, lr: float, epoch: int, remedy: str) -> None:
+        super().__init__("lr", "small enough for loss and gradients to stay numbers", lr,
+                         f"they were lost in epoch {epoch}, and again at each of {_MOST_ROLLBACKS} lower rates; "
+                         f"{remedy}")
+        self._cause = lr, epoch, remedy
 
-
-@dataclasses.dataclass
-class _Position:
-    """Where a training stands: everything that goes on from one step to the next, but for arrays."""
-
-    epoch: int = 0
-    batch: int = 0
-    nll: float = 0.0
-    num_tokens: int = 0
-    seconds: float = 0.0
-    gradients: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    def but(self, kept: str) -> "Diverged":
+        """The same, saying what was kept."""
+        lr, epoch, remedy = self._cause
+        return Diverged(lr, epoch, f"{remedy}; {kept}")
 
 
-class Callback:
-    """What a training calls while it runs; subclass and override what you need."""
-
-    def on_epoch_end(self, trainer: "Trainer") -> None:
-        """An epoch is over: its row is ``trainer.history[-1]``, and ``trainer.improved`` says if it is the best."""
-
-    def on_interrupt(self, trainer: "Trainer") -> None:
-        """Ctrl-C was pressed; `KeyboardInterrupt` is raised when this returns."""
+class _Lost(Exception):  # noqa: N818
+    """Loss or gradients of a step were no numbers."""
 
 
 class Trainer:
@@ -63,6 +57,9 @@ class Trainer:
 
     Each step computes the loss in one hybridized graph, goes back through it, clips the gradients by their global norm
     and lets a Gluon optimizer move the parameters.  The host never waits for a step: it runs up to eight steps ahead.
+
+    When loss or gradients stop being numbers, training goes back to the end of the epoch before, with half the learning
+    rate, up to five times.
 
     Parameters
     ----------
@@ -136,9 +133,8 @@ class Trainer:
                  progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
-        self.optimizer = _checks.one_of("optimizer", optimizer, OPTIMIZERS)
+        self.optimizer, self.optimizer_params = optimizer, check_options(optimizer, optimizer_params)
         self.lr = None if lr is None else _checks.positive("lr", lr)
-        self.optimizer_params = dict(optimizer_params or {})
         self._new_schedule: Callable[[float], Schedule] = lambda rate: Schedule(
             schedule, rate, max_epochs, lr_factor, lr_epochs)
         self._new_schedule(1.0)  # refuse bad options now, not when training begins
@@ -154,7 +150,7 @@ class Trainer:
         self.seed = _checks.integer("seed", seed, at_least=0)
         self.hybridize = _checks.flag("hybridize", hybridize)
         self.progress = _checks.flag("progress", progress)
-        self.callbacks = list(callbacks)
+        self.callbacks = _checks.sequence("callbacks", callbacks, Callback, "a sequence of Callback")
         self.history: List[Dict[str, Any]] = []
         self.improved = False
 
@@ -181,19 +177,30 @@ class Trainer:
         KeyboardInterrupt
             After Ctrl-C, once the callbacks have had their say; the model keeps what it has learned.
         Diverged
-            When the loss is no number any more.
+            When loss or gradients are no numbers any more, at lower learning rates neither; model and history are then
+            those of the last good epoch.
         """
+        check_language_model(model)
+        if not all(hasattr(data, name) for name in ("vocab", "train_dataloader", "val_dataloader")):
+            raise _checks.InputError("data", "a source of batches, such as TextData", data)
+        if resume is not None and (not isinstance(resume, tuple) or len(resume) != 2):
+            raise _checks.InputError("resume", "what checkpoint() returned", resume)
         if len(data.vocab) != model.vocab_size:
             raise _checks.InputError("model", f"one for the {len(data.vocab)} tokens of data.vocab",
                                      _checks.Described(f"vocab_size={model.vocab_size}"))
         self._prepare(model, data)
         if resume is not None:
             self._restore(*resume)
+        self._good = self.checkpoint()
         shown = Progress(self.max_epochs, len(self._train), self._at.epoch) if self.progress else Silence()
         try:
-            with _interrupts() as self._interrupted:
+            with interrupts() as self._interrupted:
                 while self._at.epoch < self.max_epochs and not self._out_of_patience():
-                    self._fit_epoch(shown)
+                    try:
+                        self._fit_epoch(shown)
+                    except _Lost:
+                        self._roll_back()
+                        continue
                     row = self.history[-1]
                     shown.epoch(row["epoch"], f"perplexity {row['train_ppl']:.2f} training, {row['val_ppl']:.2f} "
                                 f"validation; {row['tokens_per_second']:,.0f} tokens/s")
@@ -216,47 +223,54 @@ class Trainer:
         self._optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
                                     self.gradient_clip_val)
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], self.gradient_clip_val)
-        self._at = _Position(gradients=self._norms.begin())
+        self._at = Position(gradients=self._norms.begin())
         self._warned = False
         self._state: Optional[List[Any]] = None
         self._in_flight: Deque[Tuple[Any, Any, int]] = collections.deque()
         self._best_parameters: Dict[str, numpy.ndarray] = {}
+        self._epoch_started = time.perf_counter()
         self.history = []
 
     def _fit_epoch(self, shown: Progress) -> None:
-        at, started = self._at, time.perf_counter()
+        at = self._at
+        self._epoch_started = time.perf_counter() - at.seconds
         val_ppls = [row["val_ppl"] for row in self.history]
         for x, y in self._train.batches(at.epoch, start=at.batch):
             if at.batch % _STEPS_PER_SEED == 0:
                 if self._interrupted():
-                    self._stop(started)
+                    self._stop()
+                for callback in self.callbacks:
+                    callback.on_pause(self)
                 # MXNet cannot tell the state of its generator, so a resumed run could not go on from it.
                 mxnet.random.seed(_derived_seed(self.seed, at.epoch, at.batch))
-            lr = self._schedule.rate(at.epoch + at.batch / len(self._train), val_ppls)
+            lr = at.lr_scale * self._schedule.rate(at.epoch + at.batch / len(self._train), val_ppls)
             self._step(x, y, lr)
             at.batch += 1
             shown.batch()
         self._finish_steps(0)
-        trained = at.seconds + time.perf_counter() - started
+        trained = time.perf_counter() - self._epoch_started
         train_ppl = perplexity(at.nll, at.num_tokens)
         val_ppl = evaluate(self._loss, self._val, device=self.ctx).perplexity
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
-            raise Diverged(lr, at.epoch + 1, remedies(self.model, lr, self.gradient_clip_val))
+            raise _Lost
         self.history.append({
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
             "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
-            "seconds": at.seconds + time.perf_counter() - started})
+            "seconds": time.perf_counter() - self._epoch_started})
         self.improved = val_ppl < min(val_ppls, default=math.inf)
         if self.improved and self.patience:
             self._best_parameters = parameter_arrays(self.model)
-        self._at, self._state = _Position(epoch=at.epoch + 1, gradients=self._norms.begin()), None
+        self._at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
+        self._state = None
+        self._good = self.checkpoint()
 
     def _step(self, x: numpy.ndarray, y: numpy.ndarray, lr: float) -> None:
         """One step: loss, gradients, clipping, update.  Nothing here waits for the device."""
         with autograd.record():
             if self._state is None or not self._train.carries_state:
                 self._state = self.model.begin_state(x.shape[1], self.ctx)  # recorded, as it may be learned
-            loss, state = self._loss(on_device(x, self.ctx), on_device(y, self.ctx), self._state)
+            loss, state = self._loss(on_device(x, self.ctx, self.model.vocab_size),
+                                     on_device(y, self.ctx, self.model.vocab_size), self._state)
         loss.backward()
         squares = self._optimizer.update(lr)
         self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
@@ -267,8 +281,11 @@ class Trainer:
         """Wait until no more than so many steps are under way, and book what the others gave."""
         while len(self._in_flight) > in_flight:
             loss, squares, count = self._in_flight.popleft()
-            self._at.nll += float(loss.item()) * count
-            self._norms.add(self._at.gradients, squares.asnumpy())
+            mean, squares = float(loss.item()), squares.asnumpy()
+            if not math.isfinite(mean) or not numpy.isfinite(squares).all():
+                raise _Lost
+            self._at.nll += mean * count
+            self._norms.add(self._at.gradients, squares)
             self._at.num_tokens += count
 
     def _warn(self) -> None:
@@ -276,11 +293,22 @@ class Trainer:
         message = None if self._warned else warning(self.history, self.model, self.gradient_clip_val)
         if message:
             self._warned = True
-            _log.warning("%s", message)
+            _log.warning(message)
 
-    def _stop(self, started: float) -> None:
+    def _roll_back(self) -> None:
+        """Go back to where all was well, with a lower learning rate; give up when that has not helped often enough."""
+        lost = self._at
+        lr = lost.lr_scale * self._schedule.lr
+        self._in_flight.clear()
+        self._restore(*self._good)
+        if lost.rollbacks == _MOST_ROLLBACKS:
+            raise Diverged(lr, lost.epoch + 1, remedies(self.model, lr, self.gradient_clip_val))
+        self._at.lr_scale, self._at.rollbacks = lost.lr_scale / 2, lost.rollbacks + 1
+        _log.warning("loss or gradients were no numbers in epoch %d: back to the end of epoch %d, learning rate %g",
+                     lost.epoch + 1, self._at.epoch, lr / 2)
+
+    def _stop(self) -> None:
         self._finish_steps(0)
-        self._at.seconds += time.perf_counter() - started
         for callback in self.callbacks:
             callback.on_interrupt(self)
         raise KeyboardInterrupt
@@ -297,48 +325,36 @@ class Trainer:
         Call it from a callback; hand it to `fit` as ``resume``, with the same model, data and options.
         """
         self._finish_steps(0)
+        if self._at.batch:
+            self._at.seconds = time.perf_counter() - self._epoch_started
+        carried = self._state or [] if self._train.carries_state else []
         optimizer_arrays, optimizer_about = self._optimizer.state()
-        groups = {"parameters": parameter_arrays(self.model), "optimizer": optimizer_arrays,
-                  "best": self._best_parameters,
-                  "state": {str(i): array.asnumpy() for i, array in enumerate(self._state or [])}}
-        arrays = {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
+        arrays = pack(parameters=parameter_arrays(self.model), optimizer=optimizer_arrays, best=self._best_parameters,
+                      state={str(i): array.asnumpy() for i, array in enumerate(carried)})
         return arrays, {"position": dataclasses.asdict(self._at), "history": list(self.history),
-                        "optimizer": optimizer_about}
+                        "optimizer": optimizer_about, "threads": runtime.threads()}
 
     def _restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
-        groups: Dict[str, Dict[str, numpy.ndarray]] = collections.defaultdict(dict)
-        for path, array in arrays.items():
-            group, name = path.split("/", 1)
-            groups[group][name] = array
-        set_parameters(self.model, groups["parameters"])
-        self._optimizer.set_state(groups["optimizer"], about["optimizer"])
-        self._best_parameters = dict(groups["best"])
-        self._at = _Position(**about["position"])
-        self.history = list(about["history"])
+        """Take over what `checkpoint` returned, once all of it is known to fit."""
+        try:
+            groups, position, history = unpack(arrays, about, len(self._train), self._norms, self._state_shapes())
+            set_parameters(self.model, groups["parameters"])
+            self._optimizer.set_state(groups["optimizer"], about["optimizer"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise _checks.InputError("checkpoint", "one of this training",
+                                     _checks.Described(f"{type(error).__name__}: {error}")) from None
+        self._best_parameters, self._at, self.history = groups["best"], position, history
         state = [mxnet.np.array(groups["state"][name], ctx=self.ctx) for name in sorted(groups["state"], key=int)]
         self._state = state or None
+        if about.get("threads") != runtime.threads():
+            _log.warning("the checkpoint was written with %s threads, now there are %s: the last digits of the result "
+                         "may differ from those of a run without a stop", about.get("threads"), runtime.threads())
+
+    def _state_shapes(self) -> Dict[str, Tuple[int, ...]]:
+        """Of the state that is carried over; only streams do that, whose batches are all of one size."""
+        state = self.model.begin_state(self._train.batch_size) if self._train.carries_state else []
+        return {str(i): array.shape for i, array in enumerate(state)}
 
 
 def _derived_seed(*numbers: int) -> int:
     return int(numpy.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a question that the loop asks between steps; the second one stops at once."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread() \
-            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield pressed.is_set  # somebody else handles it
-        return
-
-    def first(number: int, frame: Any) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        _log.warning("stopping after a few more steps (Ctrl-C again stops at once)")
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

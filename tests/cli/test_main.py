@@ -62,11 +62,11 @@ def test_evaluate_prints_the_line_of_the_contract(run, fox_file, capsys):
     assert str(fox_file) in err
 
 
-def test_evaluate_counts_what_the_model_does_not_know(run, tmp_path, capsys):
+def test_evaluate_counts_what_the_model_does_not_know(fox_file, tmp_path, capsys):
     (tmp_path / "x.txt").write_text("abc 한글", encoding="utf-8")
-    vocab = (run / "vocab.json").read_text()
-    (run / "vocab.json").write_text(vocab.replace('"cleaning": "d2l"', '"cleaning": "unicode"'))
-    assert main(["evaluate", "--run", str(run), "--text", str(tmp_path / "x.txt")]) == 0
+    out = str(tmp_path / "run")
+    assert main(["train", "--text", str(fox_file), *SMALL, "--cleaning", "unicode", "--out", out]) == 0
+    assert main(["evaluate", "--run", out, "--text", str(tmp_path / "x.txt")]) == 0
     assert "2 of 6 tokens are unknown" in capsys.readouterr().err
 
 
@@ -84,14 +84,15 @@ def test_recipes_and_info_tell_what_there_is(capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["tran"], "command must be one of train, generate, evaluate, recipes, info; got 'tran' (did you mean 'train'?)"),
+    (["tran"], "command must be one of train, generate, evaluate, plot, recipes, info; got 'tran' "
+     "(did you mean 'train'?)"),
     (["train", "--num-hidden", "3"], "option must be one that `gluon-deeprnn train --help` lists; got '--num-hidden' "
      "(did you mean '--num-hiddens'?)"),
     (["train", "--lr", "fast"], "lr must be a number above 0; got 'fast'"),
     (["train", "--num-layers", "0"], "num_layers must be a positive integer; got 0"),
     (["train", "--model", "gruu"], "model must be one of rnn, lstm, gru; got 'gruu' (did you mean 'gru'?)"),
-    (["train", "--recipe", "chapter-gruu"], "recipe must be one of chapter-gru, chapter-lstm, chapter-scratch; "
-     "got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
+    (["train", "--recipe", "chapter-gruu"], "recipe must be one of chapter-gru, chapter-lstm, chapter-scratch, "
+     "depth-1, depth-2, depth-4, depth-8; got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
     (["train", "--text", "missing"], "text must be a file that can be read; got 'missing': No such file or directory"),
     (["train", "--ctx", "gpu(99)"], None), (["train", "--resume"], "out must be given with --resume; got None"),
     (["train", "--resume", "--out", "x", "--lr", "3"],

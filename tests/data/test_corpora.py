@@ -2,6 +2,7 @@ import contextlib
 import hashlib
 import http.server
 import logging
+import os
 import threading
 import time
 
@@ -54,6 +55,23 @@ def slow(handler):
         time.sleep(0.1)
 
 
+def truncated(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(CONTENT)))
+    handler.end_headers()
+    handler.wfile.write(CONTENT[:1000])
+
+
+def redirected(to):
+    def answer(handler):
+        if handler.path == "/there":
+            return right(handler)
+        handler.send_response(302)
+        handler.send_header("Location", to)
+        handler.end_headers()
+    return answer
+
+
 def endless(handler):
     handler.send_response(200)
     handler.end_headers()
@@ -92,7 +110,12 @@ def test_a_damaged_cache_is_not_used(no_text, monkeypatch):
 
 @pytest.mark.parametrize(("answer", "reason"), [
     (wrong, "got '[0-9a-f]{40}'"), (missing, "Not Found"), (slow, "no answer within 0.5 seconds"),
-    (endless, "got '[0-9a-f]{40}'")])
+    (endless, "got '[0-9a-f]{40}'"), (truncated, "got '[0-9a-f]{40}'|IncompleteRead"),
+    (redirected("file:///etc/hostname"), "Redirection to url 'file:///etc/hostname' is not allowed"),
+    (redirected("ftp://127.0.0.1:9/x"), "a redirection to ftp://127.0.0.1:9/x, of another scheme"),
+    (redirected("https://127.0.0.1:9/x"), "a redirection to https://127.0.0.1:9/x, of another scheme"),
+    (redirected("/timemachine.txt"), "infinite loop"),
+])
 def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, reason):
     with server(answer) as url:
         monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
@@ -103,8 +126,31 @@ def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, r
     assert not no_text.exists()
 
 
+def test_a_redirection_to_another_place_is_followed(no_text, monkeypatch):
+    with server(redirected("/there")) as url:
+        monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
+        assert corpora.time_machine().text == CONTENT.decode()
+
+
+def test_a_proxy_is_asked_when_there_is_one(no_text, monkeypatch):
+    asked = []
+    with server(lambda handler: asked.append(handler.path) or right(handler)) as proxy:
+        monkeypatch.delenv("no_proxy")
+        monkeypatch.setenv("http_proxy", proxy.rsplit("/", 1)[0])
+        monkeypatch.setattr(corpora, "TIME_MACHINE_URL", "http://nowhere.invalid/timemachine.txt")
+        assert corpora.time_machine().text == CONTENT.decode()
+    assert asked == ["http://nowhere.invalid/timemachine.txt"]
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(ValueError, match=r"^text must be a file that can be read; got "):
+            read_texts([path])
+
+
 def test_a_name_server_that_does_not_answer_is_not_waited_for(no_text, monkeypatch):
-    monkeypatch.setattr(corpora.urllib.request, "urlopen", lambda *args, **options: time.sleep(2))
+    monkeypatch.setattr(corpora, "_fetch", lambda *args: time.sleep(2))
     started = time.monotonic()
     with pytest.raises(corpora.CorpusUnavailable, match=r"no answer within 0\.2 seconds"):
         corpora.time_machine(timeout=0.2)

@@ -36,5 +36,5 @@ def test_pyplot_is_not_touched(tmp_path):
 
 
 def test_an_empty_history_is_refused():
-    with pytest.raises(ValueError, match=r"^history must be at least one epoch long; got \[\]$"):
+    with pytest.raises(ValueError, match=r"^history must be rows with epoch, train_ppl, val_ppl, .*; got \[\]$"):
         plot_history([])

@@ -26,8 +26,8 @@ def test_the_flow_is_drawn_layer_by_layer_from_the_last_step_back():
 
 
 @pytest.mark.parametrize(("draw", "value", "message"), [
-    (plot_gradient_norms, [], r"history must be rows with layer_gradient_norms; got \[\]"),
-    (plot_gradient_norms, [{"epoch": 1}], "history must be rows with layer_gradient_norms; got "),
+    (plot_gradient_norms, [], r"history must be rows with epoch, layer_gradient_norms, clipped, .*; got \[\]"),
+    (plot_gradient_norms, [{"epoch": 1}], "history must be rows with epoch, layer_gradient_norms, clipped, .*; got "),
     (plot_gradient_flow, [1.0, 2.0], r"flow must be an array of shape \(any, any\); got shape \(2,\)"),
     (plot_gradient_flow, [[numpy.nan, 1.0]], "flow must be finite numbers, at least 0; got others"),
 ])

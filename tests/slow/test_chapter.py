@@ -3,7 +3,7 @@
 import json
 
 from gluon_deeprnn.runs import RunFolder, read_recipe
-from gluon_deeprnn.runs.run import begin_run
+from gluon_deeprnn.runs.job import begin_run
 import pytest
 
 # D2L's PyTorch code reaches 6.41 with the GRU and 6.87 from scratch; its MXNet scratch code stays at 17.

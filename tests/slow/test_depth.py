@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 from gluon_deeprnn.runs import read_recipe
-from gluon_deeprnn.runs.run import begin_run
 from gluon_deeprnn.runs.folder import RunFolder
+from gluon_deeprnn.runs.job import begin_run
 import pytest
 
 TOP = Path(__file__).parents[2]
@@ -21,8 +21,8 @@ def train(folder, name, **settings):
 
 @pytest.mark.slow
 def test_eight_layers_learn_with_the_kit_and_not_without(tmp_path):
-    with_kit = train(tmp_path / "kit", "depth-8", max_epochs=15)
-    without = train(tmp_path / "plain", "depth-8", max_epochs=15, residual=False, layer_norm=False)
+    with_kit = train(tmp_path / "kit", "depth-8", max_epochs=11)
+    without = train(tmp_path / "plain", "depth-8", max_epochs=11, residual=False, layer_norm=False)
     assert without["last_train_ppl"] > 15  # how often each letter occurs is all that it has learned
     assert with_kit["last_train_ppl"] < 0.8 * without["last_train_ppl"]
 
@@ -36,7 +36,7 @@ def test_fewer_layers_train_without_divergence(name, tmp_path, caplog):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "depth", "most"), [(2056, 2, 8), (64, 8, 300)])
+@pytest.mark.parametrize(("width", "depth", "most"), [(2056, 2, 20), (64, 8, 200)])
 def test_a_training_step_fits_into_memory(width, depth, most):
     """``most``: megabytes for each megabyte of parameters; eight narrow layers are mostly activations."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.width", str(width), str(depth)], cwd=TOP, check=True,

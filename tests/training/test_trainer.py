@@ -6,7 +6,7 @@ from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, TextData,
 from gluon_deeprnn.data import Source
 from gluon_deeprnn.evaluation import MeanLoss
 from gluon_deeprnn.models.weights import parameter_arrays
-from gluon_deeprnn.training import Callback, Diverged, trainer
+from gluon_deeprnn.training import Callback, Diverged, interrupts
 from gluon_deeprnn.training.progress import Progress
 import mxnet
 import numpy
@@ -137,7 +137,7 @@ def test_ctrl_c_inside_an_epoch_and_going_on_equals_never_stopping(protocol, mon
     expected = Trainer(2, gradient_clip_val=1, progress=False).fit(whole, data)
     asked = itertools.count()
     with monkeypatch.context() as patched:
-        patched.setattr(trainer.threading.Event, "is_set", lambda event: next(asked) == 1)  # after 8 steps
+        patched.setattr(interrupts.threading.Event, "is_set", lambda event: next(asked) == 1)  # after 8 steps
         keep, model = Keep(), model_of(data)
         with pytest.raises(KeyboardInterrupt):
             Trainer(2, gradient_clip_val=1, progress=False, callbacks=[keep]).fit(model, data)
@@ -165,10 +165,92 @@ def test_patience_stops_and_takes_the_best_parameters_back(small_data):
         assert (array == watch.best[name]).all()
 
 
-def test_a_loss_that_is_lost_is_said(small_data):
+class Poison(Callback):
+    """Makes one weight a NaN at some pauses: what a step does that went wrong."""
+
+    def __init__(self, *pauses):
+        self.pauses, self.count, self.rates = pauses, 0, []
+
+    def on_pause(self, trainer):
+        self.count += 1
+        if self.count in self.pauses:
+            _, parameter = next(iter(trainer.model.named_parameters()))
+            parameter.set_data(parameter.data() * numpy.nan)
+
+
+def test_a_step_that_goes_wrong_is_taken_back_and_the_rate_lowered(caplog):
+    data = data_of("book")  # two pauses an epoch
+    model, keep = model_of(data), Keep()
+    history = Trainer(4, gradient_clip_val=1, progress=False, callbacks=[Poison(4), keep]).fit(model, data)
+    assert [row["lr"] for row in history] == [0.5, 0.25, 0.25, 0.25]
+    assert all(math.isfinite(row["train_ppl"]) for row in history)
+    assert "in epoch 2: back to the end of epoch 1, learning rate 0.25" in caplog.text
+    # what follows is what follows from the good state at the lower rate
+    arrays, about = keep.checkpoints[0]
+    about["position"].update(lr_scale=0.5, rollbacks=1)
+    again = model_of(data)
+    Trainer(4, gradient_clip_val=1, progress=False).fit(again, data, resume=(arrays, about))
+    assert same(model, again)
+
+
+def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
+    model, keep = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5), Keep()
+    whole = Trainer(60, progress=False, callbacks=[keep, Poison(*range(3, 60))])
+    message = (r"^lr must be small enough for loss and gradients to stay numbers; got 0\.015625 "
+               r"\(they were lost in epoch 3, and again at each of 5 lower rates; try a lower")
+    with pytest.raises(Diverged, match=message):
+        whole.fit(model, small_data)
+    assert len(whole.history) == 2
+    arrays, _ = keep.checkpoints[-1]
+    for name, array in parameter_arrays(model).items():
+        assert numpy.isfinite(array).all()
+        assert (arrays[f"parameters/{name}"] == array).all()
+
+
+def test_a_rate_that_is_much_too_high_is_said(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=1e20)
-    with pytest.raises(Diverged, match=r"^lr must be small enough for the loss to .*; got 1e\+20 \(it was lost in"):
+    with pytest.raises(Diverged, match=r"^lr must be .*; got 3\.125e\+18 \(they were lost in epoch 1, "):
         Trainer(20, progress=False).fit(model, small_data)
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda arrays, about: about["position"].update(epoch=-1), "a position outside of the training"),
+    (lambda arrays, about: about["position"].update(batch=10**6), "a position outside of the training"),
+    (lambda arrays, about: about["position"].update(lr_scale="1"), "a position outside of the training"),
+    (lambda arrays, about: about["position"].update(more=1), "unexpected keyword"),
+    (lambda arrays, about: about["position"].update(gradients={"layers": {}}), "KeyError"),
+    (lambda arrays, about: about["history"].pop(), "a history of 1 epochs in epoch 3"),
+    (lambda arrays, about: about["history"][0].update(val_ppl="low"), "row 1 of the history has values"),
+    (lambda arrays, about: about["history"][0].pop("lr"), "row 1 of the history does not have its fields"),
+    (lambda arrays, about: about["optimizer"]["numbers"].update(clip_gradient=1.0), "optimizer state must be"),
+    (lambda arrays, about: about["optimizer"]["numbers"].update(num_update="x"), "optimizer state must be"),
+    (lambda arrays, about: about["optimizer"]["updates"].update(other=1), "optimizer state must be"),
+    (lambda arrays, about: about.pop("optimizer"), "KeyError: 'optimizer'"),
+    (lambda arrays, about: arrays.pop("parameters/dense.bias"), "other names: dense.bias"),
+    (lambda arrays, about: arrays.update({"parameters/dense.bias": numpy.zeros(3, "float32")}), "float32 of shape"),
+    (lambda arrays, about: arrays.update({"elsewhere/x": numpy.zeros(3, "float32")}), "KeyError: 'elsewhere'"),
+    (lambda arrays, about: arrays.update({"state/0": numpy.zeros(3, "float32")}), "a state of another shape"),
+    (lambda arrays, about: arrays.update({"best/x": numpy.zeros(3, "float32")}), "best parameters of other shapes"),
+])
+@pytest.mark.parametrize("protocol", ["d2l", "book"])
+def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, message, protocol):
+    data, keep = data_of(protocol), Keep()
+    Trainer(2, progress=False, callbacks=[keep]).fit(model_of(data), data)
+    arrays, about = keep.checkpoints[-1]
+    damage(arrays, about)
+    with pytest.raises(ValueError, match=f"^checkpoint must be one of this training; got .*{message}"):
+        Trainer(4, progress=False).fit(model_of(data), data, resume=(arrays, about))
+
+
+def test_another_number_of_threads_is_said(caplog):
+    data, keep = data_of("d2l"), Keep()
+    Trainer(1, progress=False, callbacks=[keep]).fit(model_of(data), data)
+    arrays, about = keep.checkpoints[0]
+    Trainer(2, progress=False).fit(model_of(data), data, resume=(arrays, about))
+    assert not caplog.records
+    about["threads"] = 77
+    Trainer(2, progress=False).fit(model_of(data), data, resume=(arrays, about))
+    assert "written with 77 threads" in caplog.text
 
 
 def test_the_carried_state_is_used(monkeypatch):

@@ -1,0 +1,43 @@
+"""A training as arrays and JSON: put together, and taken apart again once it is known to fit."""
+
+from typing import Any, Dict, List, Mapping, Tuple
+
+from gluon_deeprnn.models.weights import shapes
+from gluon_deeprnn.training.diagnosis import GradientNorms
+from gluon_deeprnn.training.history import check_history
+from gluon_deeprnn.training.position import Position
+import numpy
+
+Arrays = Mapping[str, numpy.ndarray]
+
+
+def pack(**groups: Arrays) -> Dict[str, numpy.ndarray]:
+    """The arrays of all groups, each under ``<group>/<name>``."""
+    return {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
+
+
+def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, norms: GradientNorms,
+           state_shapes: Mapping[str, Tuple[int, ...]],
+           ) -> Tuple[Dict[str, Dict[str, numpy.ndarray]], Position, List[Dict[str, Any]]]:
+    """The groups of arrays, the position and the history of a checkpoint.
+
+    Raises
+    ------
+    KeyError, TypeError, AttributeError, ValueError
+        When it is none of this training.
+    """
+    groups: Dict[str, Dict[str, numpy.ndarray]] = {"parameters": {}, "optimizer": {}, "best": {}, "state": {}}
+    for path, array in arrays.items():
+        group, name = path.split("/", 1)
+        groups[group][name] = array
+    position = Position(**about["position"])
+    position.check(batches_per_epoch)
+    norms.check(position.gradients)
+    if groups["state"] and shapes(groups["state"]) != state_shapes:
+        raise ValueError("a state of another shape")
+    if groups["best"] and shapes(groups["best"]) != shapes(groups["parameters"]):
+        raise ValueError("best parameters of other shapes")
+    history = check_history(about["history"])
+    if len(history) != position.epoch:
+        raise ValueError(f"a history of {len(history)} epochs in epoch {position.epoch + 1}")
+    return groups, position, list(history)
