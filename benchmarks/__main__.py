@@ -1,48 +1,58 @@
-"""Time one epoch of the chapter's job, ours and the peers', in turn; print a table.
+"""Time the same work, ours and the peers', in turn; print tables, write JSON lines and a picture.
 
-usage: python -m benchmarks [--rounds N] [--cells gru,lstm,rnn,scratch] [--out FILE.jsonl]
+usage: python -m benchmarks [--rounds N] [--only epoch,scratch,generate,step,predict] [--without torch,jax] [--out DIR]
 
-Every contestant is a process of its own with its own threads and settings.  It prepares itself, then trains one epoch
+Every contestant is a process of its own with its own packages, threads and settings.  It prepares itself, then works
 whenever it reads a line, and answers with the seconds that it took.  All take their turn in each round, so that a
 machine whose speed drifts treats them alike.  The first round warms up and is not counted.
 """
 
 import argparse
 import json
+import math
 import os
 from pathlib import Path
 import platform
 import statistics
 import subprocess
-import sys
 import tempfile
+from typing import Any, Dict, List
 
 from gluon_deeprnn.data import TextData, default_corpus
 import numpy
 
+from benchmarks.environments import python_of
+from benchmarks.picture import draw
+
 HERE = Path(__file__).parent
-CONTESTANTS = {"ours": "ours.py", "d2l-mxnet": "d2l_mxnet.py"}
-BASE = "d2l-mxnet"
+SCRIPTS = {"ours": "ours.py", "d2l-mxnet": "d2l_mxnet.py", "torch": "torch_peer.py", "jax": "jax_peer.py"}
+CELLS = ("gru", "lstm", "rnn", "scratch")
+SIZES = [(hiddens, layers) for hiddens in (64, 256, 1024) for layers in (1, 2, 4, 8)]
+
+Job = Dict[str, Any]
 
 
 class Contestant:
-    """A process that trains an epoch at each call."""
+    """A process that does its work at each call."""
 
-    def __init__(self, name: str, cell: str, tokens: Path, vocab_size: int) -> None:
+    def __init__(self, name: str, job: Job) -> None:
         self.name = name
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "MXNET_", "MALLOC_"))}
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / CONTESTANTS[name]), cell, str(tokens), str(vocab_size)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env=environment)
+        who = name.split()[0]  # "ours not-hybridized" is ours
+        self._process = subprocess.Popen([python_of(who), str(HERE / SCRIPTS[who]), json.dumps(job)],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+    def ready(self) -> None:
+        """Wait until it has prepared itself."""
         self._read()
 
-    def epoch(self) -> dict:
-        """Seconds, training and validation perplexity of another epoch."""
-        self._process.stdin.write("epoch\n")
+    def work(self) -> Dict[str, float]:
+        """Seconds, and what else it measured, of another turn."""
+        self._process.stdin.write("go\n")
         self._process.stdin.flush()
         return self._read()
 
-    def _read(self) -> dict:
+    def _read(self) -> Dict[str, float]:
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"benchmarks: {self.name} ended with status {self._process.wait()}")
@@ -54,43 +64,133 @@ class Contestant:
         self._process.wait()
 
 
-def main() -> None:
-    """Run all rounds; print the table; write one JSON line a measurement."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--cells", default="gru,scratch")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "epoch.jsonl")
-    options = parser.parse_args()
+class Report:
+    """Rounds of contestants, and what came of them."""
+
+    def __init__(self, rounds: int, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.rounds, self.folder, self.medians = rounds, folder, {}
+        self._lines = (folder / "measured.jsonl").open("w")
+        self._table = (folder / "tables.md").open("w")
+
+    def say(self, text: str = "") -> None:
+        """A line of the tables."""
+        print(text, flush=True)
+        print(text, file=self._table, flush=True)
+
+    def compare(self, what: str, jobs: Dict[str, Job]) -> Dict[str, List[float]]:
+        """Seconds of each contestant in every round."""
+        contestants = []
+        for name, job in jobs.items():  # one prepares itself after the other
+            contestants.append(Contestant(name, job))
+            contestants[-1].ready()
+        seconds: Dict[str, List[float]] = {name: [] for name in jobs}
+        for i in range(self.rounds + 1):
+            for contestant in contestants:
+                measured = contestant.work()
+                if i > 0:
+                    seconds[contestant.name].append(measured["seconds"])
+                    print(json.dumps({"what": what, "who": contestant.name, "round": i, **measured}), file=self._lines,
+                          flush=True)
+        for contestant in contestants:
+            contestant.close()
+        self.medians[what] = {name: statistics.median(values) for name, values in seconds.items()}
+        return seconds
+
+
+def epochs(report: Report, peers: List[str]) -> None:
+    """One epoch of the chapter's job."""
     source = default_corpus()
     data = TextData([source], 1024, 32)
-    print(f"one epoch of the chapter's job (2 layers, 32 hidden units, batch 1024, 32 steps, 10 training and 5 "
-          f"validation batches) on {source.name}; {platform.machine()}, {os.cpu_count()} processors; median "
-          f"(min to max) of {options.rounds} rounds\n")
-    print("| cell | who | seconds an epoch | times faster than " + BASE + " |\n|---|---|---|---|")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, options.out.open("w") as out:
+    report.say(f"One epoch of the chapter's job (2 layers, 32 hidden units, batch 1024, 32 steps, 10 training and 5 "
+               f"validation batches) on {source.name}, in seconds; median (min to max).\n")
+    report.say("| cell | who | seconds an epoch | ours is faster by |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
         tokens = Path(folder) / "tokens.npy"
         numpy.save(tokens, data.vocab.encode(data.vocab.split(source.text)))
-        for cell in options.cells.split(","):
-            _compare(cell, options.rounds, tokens, len(data.vocab), out)
+        for cell in CELLS:
+            job = {"job": "epoch", "cell": cell, "tokens": str(tokens), "vocab_size": len(data.vocab)}
+            names = ["ours", "d2l-mxnet", *(p for p in peers if not (p == "jax" and cell == "scratch"))]
+            seconds = report.compare(f"epoch {cell}", dict.fromkeys(names, job))
+            ours = statistics.median(seconds["ours"])
+            for name, values in seconds.items():
+                median = statistics.median(values)
+                report.say(f"| {cell} | {name} | {median:.3f} ({min(values):.3f} to {max(values):.3f}) | "
+                           f"{median / ours:.2f} |")
+    report.say()
 
 
-def _compare(cell: str, rounds: int, tokens: Path, vocab_size: int, out) -> None:
-    contestants = [Contestant(name, cell, tokens, vocab_size) for name in CONTESTANTS]
-    seconds = {contestant.name: [] for contestant in contestants}
-    for i in range(rounds + 1):
-        for contestant in contestants:
-            measured = contestant.epoch()
-            if i > 0:
-                seconds[contestant.name].append(measured["seconds"])
-                print(json.dumps({"cell": cell, "who": contestant.name, "round": i, **measured}), file=out, flush=True)
-    for contestant in contestants:
-        contestant.close()
-    base = statistics.median(seconds[BASE])
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        print(f"| {cell} | {name} | {median:.3f} ({min(values):.3f} to {max(values):.3f}) | {base / median:.2f} |",
-              flush=True)
+def scratch(report: Report) -> None:
+    """The scratch network hybridized against the same block not hybridized."""
+    report.say("The scratch network, forward and backward (2 x 32, 32 steps), in milliseconds; median.\n")
+    report.say("| batch | hybridized | not hybridized | faster by |\n|---|---|---|---|")
+    for batch in (1024, 32):
+        job = {"job": "step", "cell": "scratch", "num_hiddens": 32, "num_layers": 2, "batch_size": batch,
+               "num_steps": 32, "train": True}
+        report.compare(f"scratch {batch}", {"ours": job, "ours not-hybridized": {**job, "hybridize": False}})
+        fast, slow = report.medians[f"scratch {batch}"].values()
+        report.say(f"| {batch} | {fast * 1e3:.1f} | {slow * 1e3:.1f} | {slow / fast:.1f} |")
+    report.say()
+
+
+def steps(report: Report, *, train: bool) -> None:
+    """The layers alone at many sizes, against torch."""
+    kind = "forward and backward" if train else "prediction alone"
+    report.say(f"The layers alone, {kind}, batch 64, 35 steps, inputs as wide as the layers: torch's time over ours.\n")
+    report.say("| cell | hidden | 1 layer | 2 | 4 | 8 | geometric mean |\n|---|---|---|---|---|---|---|")
+    for cell in CELLS[:3]:
+        ratios: List[float] = []
+        for hiddens, layers in SIZES:
+            job = {"job": "step", "cell": cell, "num_hiddens": hiddens, "num_layers": layers, "train": train}
+            what = f"{'step' if train else 'predict'} {cell} {hiddens} {layers}"
+            report.compare(what, {"ours": job, "torch": job})
+            ratios.append(report.medians[what]["torch"] / report.medians[what]["ours"])
+            if layers == 8:
+                row = " | ".join(f"{ratio:.2f}" for ratio in ratios[-4:])
+                mean = f"{math.exp(statistics.mean(map(math.log, ratios))):.2f}" if hiddens == 1024 else ""
+                report.say(f"| {cell} | {hiddens} | {row} | {mean} |")
+    report.say()
+
+
+def generation(report: Report, peers: List[str]) -> None:
+    """Text from the chapter's GRU, one stream and many."""
+    report.say("Text drawn from a GRU, 2 x 32, 500 characters, in microseconds a character; median.\n")
+    report.say("| who | 1 stream | 64 streams, a character of each |\n|---|---|---|")
+    rows: Dict[str, List[float]] = {}
+    for streams in (1, 64):
+        job = {"job": "generate", "length": 500, "streams": streams}
+        names = ["ours", *(peer for peer in peers if peer == "torch")]
+        report.compare(f"generate {streams}", dict.fromkeys(names, job))
+        for name, median in report.medians[f"generate {streams}"].items():
+            rows.setdefault(name, []).append(median / 500 / streams * 1e6)
+    for name, (one, many) in rows.items():
+        report.say(f"| {name} | {one:.1f} | {many:.2f} |")
+    report.say()
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="epoch,scratch,generate,step,predict")
+    parser.add_argument("--without", default="", help="peers to leave out: torch, jax")
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    options = parser.parse_args()
+    peers = [peer for peer in ("torch", "jax") if peer not in options.without.split(",")]
+    for peer in peers:
+        python_of(peer)
+    report = Report(options.rounds, options.out)
+    report.say(f"{platform.machine()}, {len(os.sched_getaffinity(0))} processors, {options.rounds} rounds\n")
+    for what in options.only.split(","):
+        if what == "epoch":
+            epochs(report, peers)
+        elif what == "scratch":
+            scratch(report)
+        elif what == "generate":
+            generation(report, peers)
+        elif what in ("step", "predict") and "torch" in peers:
+            steps(report, train=what == "step")
+    draw(report.medians, options.out / "epochs.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What D2L's MXNet code does in an epoch, rendered from its description: usage d2l_mxnet.py CELL TOKENS.npy VOCAB_SIZE.
+"""What D2L's MXNet code does in an epoch, rendered from its description: usage d2l_mxnet.py JOB.json.
 
 A Gluon data loader that stacks a batch sample by sample; blocks that are not hybridized; one-hot inputs; outputs
 transposed to (batch, steps, vocabulary); the loss read on the host after every batch, for the curve; the norm of the
@@ -6,6 +6,7 @@ gradients summed parameter by parameter and read on the host; MXNet's own choice
 Its stacked scratch network trains the output layer only, as the book's does.
 """
 
+import json
 import math
 import sys
 
@@ -98,7 +99,8 @@ class Concise:
 
 def main() -> None:
     """Train one epoch whenever asked."""
-    cell, path, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    job = json.loads(sys.argv[1])
+    cell, path, size = job["cell"], job["tokens"], job["vocab_size"]
     tokens = numpy.load(path)
     windows = np.array([tokens[i:i + 33] for i in range(15000)], dtype="int32")
 

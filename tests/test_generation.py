@@ -1,7 +1,7 @@
 import itertools
 
-from gluon_deeprnn import GRU, RNNLM, Vocab, generate
-from gluon_deeprnn.generation import sample
+from gluon_deeprnn import GRU, RNNLM, Vocab, generate, generation
+from gluon_deeprnn.generation import _Drawing, generate_many, sample, write
 import mxnet
 from mxnet import np
 import numpy
@@ -56,13 +56,49 @@ def test_a_longer_text_begins_with_the_shorter(model, vocab):
     assert texts[2].startswith(texts[1])
 
 
-def test_tokens_come_as_they_are_drawn(model, vocab):
-    calls = []
-    model.hybridize()
-    model.register_forward_hook(lambda *_: calls.append(1))
+def test_the_text_does_not_depend_on_how_many_steps_a_call_takes(model, vocab, monkeypatch):
+    texts = []
+    for first, steps in ((8, 32), (1, 1), (3, 5)):
+        monkeypatch.setattr(generation, "_FIRST_STEPS", first)
+        monkeypatch.setattr(generation, "_STEPS", steps)
+        texts.append("".join(generate(model, vocab, "it has", 90, temperature=1.0, top_k=7, seed=4)))
+    assert len(texts[0]) == 90
+    assert texts[0] == texts[1] == texts[2]
+
+
+@pytest.mark.parametrize("top_k", [0, 1, 4, 99])
+@pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
+def test_drawing_on_the_device_draws_what_numpy_draws(model, vocab, temperature, top_k):
+    def read(tokens, state):
+        logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
+        return logits[-1, 0].asnumpy(), state
+
+    expected = write(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
+                     numpy.random.default_rng(5))
+    drawn = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5)
+    assert "".join(drawn) == "".join(expected)
+
+
+def test_many_at_once_are_the_texts_of_their_seeds(model, vocab):
+    texts = generate_many(model, vocab, "it has", 40, num_samples=5, temperature=1.0, seed=11)
+    assert texts == ["".join(generate(model, vocab, "it has", 40, temperature=1.0, seed=11 + i)) for i in range(5)]
+    assert len(set(texts)) == 5
+
+
+def test_new_parameters_are_used_by_graphs_that_were_compiled_before(model, vocab):
+    before = "".join(generate(model, vocab, "it has", 30, temperature=0))
+    model.dense.bias.set_data(np.array(numpy.linspace(9, 0, len(vocab))))
+    assert "".join(generate(model, vocab, "it has", 30, temperature=0)) != before
+
+
+def test_tokens_come_as_they_are_drawn(model, vocab, monkeypatch):
+    calls, call = [], _Drawing.__call__
+    monkeypatch.setattr(_Drawing, "__call__", lambda block, *arguments: calls.append(1) or call(block, *arguments))
     pieces = generate(model, vocab, "it", 1000)
     assert len(list(itertools.islice(pieces, 3))) == 3
-    assert len(calls) <= 4
+    assert len(calls) == 1
+    assert len(list(pieces)) == 997
+    assert len(calls) == 32  # 8 steps first, then 32 at a time
 
 
 def test_the_unknown_token_is_never_drawn():

@@ -10,7 +10,7 @@ is faster than T small ones.
 from typing import Any, List, Optional, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.graph import GraphBlock, scan, split
+from gluon_deeprnn.graph import GraphBlock, length, scan, split
 from gluon_deeprnn.models.initializers import Drawn, Initial
 from mxnet import np
 
@@ -33,6 +33,7 @@ class _LayerScratch(GraphBlock):
         if not isinstance(initial, (Initial, type(None))):
             raise _checks.InputError("initial", "an Initial", initial)
         self._initial = initial or Initial(num_hiddens, "normal", sigma=sigma)
+        self._rows = len(self.gates) * num_hiddens
         with self.name_scope():
             for gate in self.gates:
                 self._new_parameter(f"W_x{gate}", (num_inputs, num_hiddens), self._initial.inputs)
@@ -46,15 +47,16 @@ class _LayerScratch(GraphBlock):
         """What the inputs give to each gate, side by side: X W_xg + b_g, (T, N, G * H)."""
         W = F.np.concatenate([weights[f"W_x{gate}"].T for gate in self.gates], axis=0)  # (G * H, D)
         b = F.np.concatenate([weights[f"b_{gate}"] for gate in self.gates], axis=0)  # (G * H,)
-        return F.npx.fully_connected(inputs, W, b, num_hidden=len(self.gates) * self.num_hiddens, flatten=False)
+        return F.npx.fully_connected(inputs, W, b, num_hidden=self._rows, flatten=False)
 
-    def _from_state(self, F: Any, weights: Any) -> Any:
-        """The weights that read the state, side by side: (H, G * H); in training some are dropped for this call."""
-        if self.weight_dropout == 0:
-            return F.np.concatenate([weights[f"W_h{gate}"] for gate in self.gates], axis=1)
-        # Laid out as the fused layers keep them, so that the same seed drops the same weights.
-        W = F.np.concatenate([weights[f"W_h{gate}"].T for gate in self.gates], axis=0)  # (G * H, H)
-        return F.npx.dropout(W, p=self.weight_dropout).T
+    def _state_weights(self, F: Any, weights: Any) -> Any:
+        """The weights that read the state, one under the other, transposed: (G * H, H).
+
+        In training some are dropped for this call; laid out as the fused layers keep them, so that the same seed drops
+        the same weights.
+        """
+        W = F.np.concatenate([weights[f"W_h{gate}"].T for gate in self.gates], axis=0)
+        return F.npx.dropout(W, p=self.weight_dropout) if self.weight_dropout else W
 
 
 class RNNScratch(_LayerScratch):
@@ -99,11 +101,11 @@ class RNNScratch(_LayerScratch):
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute what the class describes."""
-        W_hh = self._from_state(F, weights)  # (H, H)
+        times_W_hh = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))
 
         def step(X: Any, state: List[Any]) -> List[Any]:
             H, = state  # (N, H)
-            return [F.npx.activation(X + F.np.dot(H, W_hh), act_type=self.activation)]
+            return [F.npx.activation(times_W_hh(H, plus=X), act_type=self.activation)]
 
         return scan(F, step, self._from_inputs(F, inputs, weights), state, mask)
 
@@ -158,11 +160,11 @@ class LSTMScratch(_LayerScratch):
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute what the class describes."""
-        W_h = self._from_state(F, weights)  # (H, 4H): W_hi, W_hf, W_hc, W_ho
+        times_W_h = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))  # W_hi, W_hf, W_hc, W_ho
 
         def step(X: Any, state: List[Any]) -> List[Any]:
             H, C = state  # (N, H) each
-            i, f, c, o = split(F, X + F.np.dot(H, W_h), 4, axis=1)  # (N, H) each
+            i, f, c, o = split(F, times_W_h(H, plus=X), 4, axis=1)  # (N, H) each
             C = sigmoid(F, f) * C + sigmoid(F, i) * tanh(F, c)
             return [sigmoid(F, o) * tanh(F, C), C]
 
@@ -222,31 +224,72 @@ class GRUScratch(_LayerScratch):
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute what the class describes."""
         step = self._reset_after if self.reset == "after" else self._reset_before
-        return scan(F, step(F, self._from_state(F, weights), weights), self._from_inputs(F, inputs, weights), state,
-                    mask)
+        W_h = self._state_weights(F, weights)  # (3H, H): W_hr, W_hz, W_hh, transposed
+        return scan(F, step(F, W_h, length(state[0]), weights), self._from_inputs(F, inputs, weights), state, mask)
 
-    def _reset_after(self, F: Any, W_h: Any, weights: Any) -> Any:
+    def _reset_after(self, F: Any, W_h: Any, batch_size: int, weights: Any) -> Any:
+        times_W_h = Product(F, W_h, self._rows, batch_size)
+
         def step(X: Any, state: List[Any]) -> List[Any]:
             H, = state  # (N, H)
             X_r, X_z, X_h = split(F, X, 3, axis=1)  # (N, H) each
-            H_r, H_z, H_h = split(F, F.np.dot(H, W_h), 3, axis=1)  # (N, H) each
+            H_r, H_z, H_h = split(F, times_W_h(H), 3, axis=1)  # (N, H) each
             R, Z = sigmoid(F, X_r + H_r), sigmoid(F, X_z + H_z)
             H_tilde = tanh(F, X_h + R * (H_h + weights["b_hh"]))
             return [Z * H + (1 - Z) * H_tilde]
 
         return step
 
-    def _reset_before(self, F: Any, W_h: Any, weights: Any) -> Any:
-        W_hr, W_hz, W_hh = split(F, W_h, 3, axis=1)  # (H, H) each
+    def _reset_before(self, F: Any, W_h: Any, batch_size: int, weights: Any) -> Any:
+        times_W_hr, times_W_hz, times_W_hh = (
+            Product(F, W, self.num_hiddens, batch_size) for W in split(F, W_h, 3, axis=0))
 
         def step(X: Any, state: List[Any]) -> List[Any]:
             H, = state  # (N, H)
             X_r, X_z, X_h = split(F, X, 3, axis=1)  # (N, H) each
-            R, Z = sigmoid(F, X_r + F.np.dot(H, W_hr)), sigmoid(F, X_z + F.np.dot(H, W_hz))
-            H_tilde = tanh(F, X_h + F.np.dot(R * H, W_hh))
+            R, Z = sigmoid(F, times_W_hr(H, plus=X_r)), sigmoid(F, times_W_hz(H, plus=X_z))
+            H_tilde = tanh(F, times_W_hh(R * H, plus=X_h))
             return [Z * H + (1 - Z) * H_tilde]
 
         return step
+
+
+class Product:
+    """A state times weights, plus what the inputs give, by the operators that are quickest for the batch.
+
+    Forward and backward of the chapter's network, 1,024 sequences: with ``np.dot`` and ``+`` 26.9 ms, with
+    ``elemwise_add``, whose backward copies nothing, 23.4 ms, with ``fully_connected`` too 19.1 ms; but for 32 sequences
+    ``fully_connected`` takes 5.9 ms where ``np.dot`` takes 4.7.
+
+    Parameters
+    ----------
+    F : module
+        ``mxnet.ndarray`` or ``mxnet.symbol``.
+    W : array or symbol
+        The weights, transposed: (out, in).
+    outputs : int
+        How many outputs there are.
+    batch_size : int
+        N.
+    """
+
+    _LARGE = 256
+
+    def __init__(self, F: Any, W: Any, outputs: int, batch_size: int) -> None:
+        self._F, self._outputs, self._large = F, outputs, batch_size >= self._LARGE
+        self._W = W if self._large else W.T
+
+    def __call__(self, H: Any, plus: Optional[Any] = None) -> Any:
+        """H W + plus, (N, out)."""
+        F = self._F
+        if self._large:
+            HW = F.npx.fully_connected(H, self._W, no_bias=True, flatten=False, num_hidden=self._outputs)
+        else:
+            HW = F.np.dot(H, self._W)
+        # linalg_gemm would add in the same operator; its gradients are wrong, silently, in a static graph.
+        # ``plus`` first: graphs run their operators in the order in which they are named, so that lower layers draw
+        # their dropout before upper ones, as they do where nothing is compiled.
+        return HW if plus is None else F.elemwise_add(plus.as_nd_ndarray(), HW.as_nd_ndarray()).as_np_ndarray()
 
 
 def sigmoid(F: Any, x: Any) -> Any:

@@ -99,6 +99,26 @@ def test_fused_equals_scratch_in_outputs_states_and_all_gradients(cell, num_laye
         assert_relative(got["i2h_bias"], numpy.concatenate([expected["b_" + gate] for gate in gates]), 1e-4)
 
 
+@pytest.mark.parametrize("hybridized", [False, True])
+@pytest.mark.parametrize("cell", [*CELLS, "gru-before"])
+def test_large_batches_whose_products_are_done_otherwise_equal_numpy_too(cell, hybridized):
+    options = {"reset": "before"} if cell == "gru-before" else {}
+    net = a_stack(cell.split("-")[0], 2, 8, **options)
+    net.hybridize(hybridized)
+    batch_size = 300
+    states = [draw(2, batch_size, 8) for _ in range(net.num_states)]
+    task = draw(4, batch_size, D), states, draw(4, batch_size, 8), [draw(*s.shape) for s in states]
+    values, d_arguments, d_weights = run(net, *task)
+    outputs, last, grads, d_x, d_state = reference.forward_and_backward(cell, by_layer(parameter_arrays(net), 2), *task)
+    for got, expected in zip(values, (outputs, *last)):
+        numpy.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+    for got, expected in zip(d_arguments, (d_x, *d_state)):
+        assert_relative(got, expected, 1e-4)
+    for got, expected in zip(by_layer(d_weights, 2), grads):
+        for name in got:
+            assert_relative(got[name], expected[name], 1e-4)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize(("num_layers", "num_hiddens"), SIZES)
 @pytest.mark.parametrize("cell", CELLS)
