@@ -1,6 +1,6 @@
 """The chapter from scratch: a stacked RNN, written out, learns a book letter by letter.
 
-Expected with the defaults on The Time Machine (38 s on 2 cores): perplexity 5.3 in training, 7.0 in validation.
+Expected with the defaults on The Time Machine (28 s on 2 cores): perplexity 5.3 in training, 7.0 in validation.
 """
 
 from arguments import parse

@@ -72,7 +72,7 @@ def test_hybridizing_drops_the_same(cell, kind):
         numpy.testing.assert_allclose(b, a, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["dropout", "all"])
 @pytest.mark.parametrize("implementation", ["fused", "scratch"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_with_a_fixed_mask_equal_finite_differences(cell, implementation, kind):

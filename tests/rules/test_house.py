@@ -125,6 +125,7 @@ def test_the_readmes_ratios_are_those_of_the_recorded_benchmark():
     text = (TOP / "README.md").read_text(encoding="utf-8") + (TOP / "README.ko.md").read_text(encoding="utf-8")
     for cell in ("gru", "scratch"):
         assert text.count(f"{seconds[cell, 'ours'] / seconds[cell, 'd2l-mxnet']:.2f}") >= 2
+        assert f"{seconds[cell, 'ours'] / seconds[cell, 'torch']:.2f}" in text
 
 
 def modules():
