@@ -164,7 +164,8 @@ def test_a_reader_who_leaves_is_no_error(run):
 def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
     out = tmp_path / "my run"
     settings = ["--text", fox_file, *SMALL, "--max-epochs", "400", "--dropout", "0.2"]
-    going = subprocess.Popen(command("train", *settings, "--out", out), stderr=subprocess.PIPE, text=True)
+    going = subprocess.Popen(command("train", *settings, "--out", out), stderr=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # not as a background job
     while not (out / "history.jsonl").exists():
         assert going.poll() is None
         time.sleep(0.05)
