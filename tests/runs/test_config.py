@@ -1,0 +1,129 @@
+import dataclasses
+from importlib import resources
+from pathlib import Path
+
+from gluon_deeprnn.runs import RunConfig, read_recipe, recipe_names
+from gluon_deeprnn.runs.config import typed
+import pytest
+
+# A bad value for every setting, so that none can be added without one.
+BAD = {
+    "corpus": ("time-machin", r"one of time-machine, python-docs; got 'time-machin' \(did you mean 'time-machine'\?\)"),
+    "text": ("x.txt", "a list of files; got 'x.txt'"), "protocol": ("books", r"one of d2l, book; got 'books' .*"),
+    "cleaning": ("", "one of d2l, unicode; got ''"), "tokens": ("byte", "one of char, word; got 'byte'"),
+    "min_freq": (-1, "a non-negative integer; got -1"), "num_train": (0, "a positive integer; got 0"),
+    "num_val": (0, "a positive integer; got 0"), "model": ("gruu", r"one of rnn, lstm, gru; got 'gruu' .*"),
+    "implementation": ("fast", "one of fused, scratch; got 'fast'"), "num_hiddens": ("x", "a positive integer; got 'x'"),
+    "num_layers": (2.0, "a positive integer; got 2.0"), "dropout": (1, r"a number in \[0, 1\); got 1"),
+    "embedding": (-1, "a non-negative integer; got -1"), "max_epochs": (0, "a positive integer; got 0"),
+    "batch_size": (0, "a positive integer; got 0"), "num_steps": (True, "a positive integer; got True"),
+    "optimizer": ("adan", r"one of .*; got 'adan' \(did you mean 'adam'\?\)"), "lr": (0, "a number above 0; got 0"),
+    "momentum": (1.5, r"a number in \[0, 1\); got 1.5"), "weight_decay": (-1, "a number, at least 0; got -1"),
+    "clip": (float("inf"), "a number, at least 0; got inf"), "schedule": ("linear", "one of constant, .*; got 'linear'"),
+    "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
+    "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
+    "input_dropout": (1.0, r"a number in \[0, 1\); got 1.0"), "embedding_dropout": (-1, r"a number in \[0, 1\); got -1"),
+    "weight_dropout": ("x", r"a number in \[0, 1\); got 'x'"), "variational": (1, "True or False; got 1"),
+    "tied": ("yes", "True or False; got 'yes'"), "layer_norm": (0, "True or False; got 0"),
+    "residual": (None, "True or False; got None"), "learned_state": ("", "True or False; got ''"),
+    "initializer": ("xavir", r"one of default, uniform, .*; got 'xavir' \(did you mean 'xavier'\?\)"),
+    "recurrent_initializer": ("eye", "one of default, uniform, .*; got 'eye'"), "sigma": (-1, "a number, .*; got -1"),
+    "forget_bias": (float("nan"), "a finite number; got nan"), "activation": ("tanh,tan", "one of tanh, .*; got 'tan' .*"),
+    "reset": ("never", "one of after, before; got 'never'"),
+    "checkpoint_seconds": (-1, "a number, at least 0; got -1"),
+    "ctx": ("", "a string, not empty; got ''"), "prefix": ("", "a string, not empty; got ''"),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(RunConfig)])
+def test_every_setting_refuses_a_bad_value(name):
+    value, rule = BAD[name]
+    with pytest.raises(ValueError, match=f"^{name} must be {rule}$"):
+        RunConfig(**{name: value})
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"corpus": "time-machine", "text": ("a",)}, "corpus must be left out when a text is given; got 'time-machine'"),
+    ({"model": "lstm", "reset": "before"}, "reset must be left out for model lstm; got 'before'"),
+    ({"reset": "before"}, "reset must be after, for implementation fused; got 'before'"),
+    ({"sigma": 0.1}, "sigma must be left out for implementation fused; got 0.1"),
+    ({"activation": "relu"}, "activation must be left out for model gru; got 'relu'"),
+    ({"forget_bias": 1.0}, "forget_bias must be left out for model gru; got 1.0"),
+    ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, if it is tied; got 8"),
+    ({"optimizer": "adam", "momentum": 0.9}, "momentum must be 0 for optimizer adam; got 0.9"),
+])
+def test_settings_that_do_not_go_together_are_refused(settings, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        RunConfig(**settings)
+
+
+def test_a_misspelt_setting_is_guessed():
+    with pytest.raises(ValueError, match=r"got 'num_hidden' \(did you mean 'num_hiddens'\?\)$"):
+        RunConfig().replace(num_hidden=3)
+
+
+def test_it_survives_json():
+    config = RunConfig(text=("a.txt", "b.txt"), lr=0.1)
+    assert RunConfig.from_dict(config.as_dict()) == config
+
+
+def test_a_text_replaces_a_corpus_and_the_other_way_round():
+    assert RunConfig(corpus="python-docs").replace(text=["a"]).corpus is None
+    assert RunConfig(text=("a",)).replace(corpus="python-docs").text == ()
+
+
+@pytest.mark.parametrize(("name", "text", "value"), [
+    ("num_hiddens", "64", 64), ("lr", "1e-3", 0.001), ("num_hiddens", "6.4", "6.4"), ("model", "gru", "gru"),
+    ("ctx", "0", "0"), ("dropout", "half", "half"),
+])
+def test_flags_become_the_type_of_their_setting_or_stay_text(name, text, value):
+    assert typed(name, text) == value
+
+
+CHAPTER = ["chapter-gru", "chapter-lstm", "chapter-scratch"]
+DEPTH = ["depth-1", "depth-2", "depth-4", "depth-8"]
+
+
+def test_the_recipes_are_these():
+    assert recipe_names() == CHAPTER + DEPTH
+
+
+def test_the_chapters_recipes_are_the_chapters():
+    for name in CHAPTER:
+        config = read_recipe(name).config
+        assert (config.num_layers, config.num_hiddens, config.batch_size, config.num_steps) == (2, 32, 1024, 32)
+        assert (config.max_epochs, config.clip, config.optimizer) == (100, 1, "sgd")
+        assert config.lr == (4 if name == "chapter-lstm" else 2)
+    assert read_recipe("chapter-scratch").config.implementation == "scratch"
+
+
+def test_the_recipes_of_depth_differ_from_the_chapters_in_little():
+    for name in DEPTH:
+        config, chapter = read_recipe(name).config, read_recipe("chapter-gru").config
+        assert (config.num_layers, config.num_hiddens) == (int(name[-1]), 64)
+        little = {"num_layers": 2, "num_hiddens": 32, "lr": 2.0, "residual": False, "layer_norm": False}
+        assert config.replace(**little) == chapter
+
+
+def test_the_first_recipe_names_and_explains_every_setting():
+    lines = (resources.files("gluon_deeprnn.runs.recipes") / "chapter-gru.toml").read_text().splitlines()
+    for field in dataclasses.fields(RunConfig):
+        assert any(line.startswith((f"{field.name} = ", f"# {field.name} = ")) for line in lines), field.name
+
+
+@pytest.mark.parametrize("name", CHAPTER + DEPTH)
+def test_a_recipe_says_what_it_was_measured_to_give(name):
+    measured = read_recipe(name).measured
+    assert {"command", "machine", "text"} <= measured.keys()
+    assert 1 < measured["train_ppl"] < measured["val_ppl"]
+    assert 1 < measured["best_val_ppl"] <= measured["val_ppl"]
+    assert measured["epochs"] == 100
+    assert measured["seconds"] > 10
+
+
+def test_the_page_on_depth_says_what_the_recipes_recorded():
+    page = (Path(__file__).parents[2] / "docs" / "depth.md").read_text(encoding="utf-8")
+    for name in DEPTH:
+        row = next(line for line in page.splitlines() if line.endswith(f"| `--recipe {name}` |"))
+        measured = read_recipe(name).measured
+        assert [f"{measured[key]:.2f}" for key in ("train_ppl", "val_ppl", "best_val_ppl")] == row.split(" | ")[3:6]

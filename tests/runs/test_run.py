@@ -1,0 +1,164 @@
+import json
+import re
+
+from gluon_deeprnn import evaluate, load_run
+from gluon_deeprnn.data import read_texts
+from gluon_deeprnn.models.weights import parameter_arrays
+from gluon_deeprnn.runs import RunConfig, RunFolder
+from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
+import mxnet
+import numpy
+import pytest
+
+
+def config(file, **settings):
+    return RunConfig(text=(str(file),), num_hiddens=16, max_epochs=3, batch_size=64, num_steps=8, optimizer="adam", lr=0.01,
+                     prefix="the dog", **settings)
+
+
+@pytest.fixture(params=["d2l", "book"])
+def protocol(request):
+    return request.param
+
+
+@pytest.fixture
+def finished(fox_file, tmp_path, protocol):
+    folder = RunFolder(tmp_path / "run")
+    result = begin_run(config(fox_file, protocol=protocol), folder, None, progress=False)
+    return folder, result
+
+
+def test_a_run_leaves_the_files_of_the_contract(finished, protocol):
+    folder, result = finished
+    assert {path.name for path in folder.path.iterdir()} == {
+        "config.json", "vocab.json", "history.jsonl", "model.npz", "checkpoint", "curves.png", "sample.txt", "result.json"}
+    assert json.loads((folder.path / "result.json").read_text()) == result
+    rows = [json.loads(line) for line in (folder.path / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert result["val_ppl"] == min(row["val_ppl"] for row in rows)
+    assert (result["test_ppl"] is None) == (protocol == "d2l")
+    assert (result["epochs"], result["last_val_ppl"]) == (3, rows[-1]["val_ppl"])
+    stored = json.loads((folder.path / "config.json").read_text())
+    assert stored["texts"][0]["name"] == "fox.txt"
+    assert len(stored["texts"][0]["sha1"]) == 40
+    assert stored["versions"]["mxnet"] == "1.9.1"
+    assert "the dog" in (folder.path / "sample.txt").read_text()
+    assert (folder.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not any("pickle" in path.name for path in folder.path.rglob("*"))
+
+
+def test_a_loaded_run_judges_as_the_run_did(finished, protocol):
+    folder, result = finished
+    run = load_run(folder.path)
+    part, batches, per_token = run.data().judged_by()
+    score = evaluate(run.model, batches, characters_per_token=per_token)
+    assert score.perplexity == pytest.approx(result["test_ppl"] if part == "test" else result["val_ppl"], rel=1e-6)
+    assert score.bits_per_character == pytest.approx(result["bits_per_char"], rel=1e-6)
+    assert sum(array.size for array in parameter_arrays(run.model).values()) == result["parameters"]
+
+
+def test_another_text_is_read_as_one_stream(finished, fox_file):
+    run = load_run(finished[0].path)
+    other = fox_file.parent / "other.txt"
+    other.write_text("A dog, lazy: Ωmega jumps! " * 5, encoding="utf-8")
+    stream, per_token, unknown = run.stream(read_texts([other]))
+    assert (stream.num_tokens, per_token, unknown) == (len("a dog lazy mega jumps " * 5) - 1, 1.0, 0)
+
+
+def test_the_best_parameters_are_kept_not_the_last(fox_file, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    settings = config(fox_file).replace(optimizer="sgd", lr=30.0, clip=5.0, max_epochs=12)  # too large: it jumps about
+    result = begin_run(settings, folder, None, progress=False)
+    assert result["best_epoch"] < 12
+    assert result["val_ppl"] < result["last_val_ppl"]
+    run = load_run(folder.path)
+    assert evaluate(run.model, run.data().val_dataloader()).perplexity == pytest.approx(result["val_ppl"], rel=1e-6)
+
+
+def test_a_run_can_go_on_for_longer_and_equals_the_long_run(fox_file, tmp_path, protocol):
+    settings = config(fox_file, protocol=protocol, dropout=0.3)
+    short, long = RunFolder(tmp_path / "short"), RunFolder(tmp_path / "long")
+    begin_run(settings, short, None, progress=False)
+    mxnet.random.seed(99)
+    resumed = resume_run(short, 5, progress=False)
+    whole = begin_run(settings.replace(max_epochs=5), long, None, progress=False)
+    keys = ("train_ppl", "val_ppl", "test_ppl", "epochs", "best_epoch", "last_val_ppl")
+    assert [resumed[key] for key in keys] == [whole[key] for key in keys]
+    for name in ("model.npz", "checkpoint/checkpoint.npz"):
+        with numpy.load(short.path / name) as a, numpy.load(long.path / name) as b:
+            arrays = [key for key in a.files if not key.endswith(".json")]
+            assert arrays
+            assert all((a[key] == b[key]).all() for key in arrays)
+    assert load_run(short.path).config.max_epochs == 5
+
+
+def test_a_changed_text_is_not_gone_on_with(finished, fox_file):
+    fox_file.write_text("another text " * 100, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^text must be what the run was begun with, fox\.txt \(SHA-1 .*got fox\.txt \(SHA-1"):
+        resume_run(finished[0], 5, progress=False)
+    with pytest.raises(ValueError, match=r"^text must be what the run was begun with"):
+        load_run(finished[0].path).data()
+
+
+def test_a_second_run_does_not_write_over_the_first(finished, fox_file):
+    with pytest.raises(ValueError, match=r"^out must be a folder without a run in it; got '.*' \(--resume continues"):
+        begin_run(config(fox_file), finished[0], None, progress=False)
+    assert next_free(str(finished[0].path)).path.name == "run-2"
+
+
+def test_nothing_is_written_for_settings_that_cannot_work(fox_file, tmp_path):
+    for settings in (config(fox_file).replace(ctx="gpu(99)"), config(fox_file).replace(num_steps=5000),
+                     config(tmp_path / "missing.txt")):
+        with pytest.raises(ValueError, match=" must be "):
+            begin_run(settings, RunFolder(tmp_path / "out"), None, progress=False)
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("config.json", b"{", r"config\.json must be a file that this package wrote; got Expecting"), ("config.json", b"[]", r"config\.json must be of format 'gluon_deeprnn run 1'; got \[\]"),
+    ("config.json", b'{"format": "gluon_deeprnn run 0"}', r"config\.json must be of format .*; got 'gluon_deeprnn run 0'"),
+    ("config.json", b"\xff", r"config\.json must be a file that this package wrote; got 'utf-8' codec"),
+    ("config.json", b"[" * 100000, r"config\.json must be .*; got nested too deeply"),
+    ("config.json", b"1" * 5000, r"config\.json must be .*; got a number of 5000 digits"),
+    ("vocab.json", b"{}", r"vocab\.json must be"),
+    ("model.npz", b"PK", r"model\.npz must be a complete file"), ("history.jsonl", b"{", r"history\.jsonl must be a file that this package wrote"),
+])
+def test_damaged_files_are_refused_by_name(finished, name, content, message):
+    (finished[0].path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        load_run(finished[0].path)
+
+
+def test_a_model_of_another_size_is_refused(finished):
+    path = finished[0].path / "config.json"
+    for size in (15, 17, 100000000):
+        path.write_text(re.sub(r'"num_hiddens": \d+', f'"num_hiddens": {size}', path.read_text()))
+        with pytest.raises(ValueError, match=r"model\.npz must be a file of the run that config\.json and vocab\.json are of; "):
+            load_run(finished[0].path)
+
+
+KOREAN = "설렁탕을 사다 놓았는데 왜 먹지를 못하니, 괴상하게도 오늘은 운수가 좋더니만. "
+
+
+def test_korean_trains_and_writes_hangul(tmp_path):
+    (tmp_path / "k.txt").write_text(KOREAN * 30, encoding="utf-8")
+    folder = RunFolder(tmp_path / "run")
+    settings = config(tmp_path / "k.txt").replace(cleaning="unicode", prefix="it has", max_epochs=25)
+    begin_run(settings, folder, None, progress=False)
+    sample = (folder.path / "sample.txt").read_text(encoding="utf-8")
+    assert "most likely: 설렁탕을 사" in sample  # the default prefix is unknown here: the text's own beginning
+    run = load_run(folder.path)
+    written = run.model.predict("설렁탕을", 20, run.vocab)
+    assert all("가" <= character <= "힣" or character == " " for character in written)
+    assert len(set(written)) > 8
+
+
+@pytest.mark.slow
+def test_a_real_korean_story_trains_and_writes_hangul(real_text, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    settings = config(real_text("korean/hyun_jingeon_lucky_day.txt")).replace(
+        cleaning="unicode", protocol="book", batch_size=8, num_steps=32, num_hiddens=64, max_epochs=20, prefix="김첨지는")
+    result = begin_run(settings, folder, None, progress=False)
+    assert result["val_ppl"] < 0.4 * len(load_run(folder.path).vocab)
+    written = (folder.path / "sample.txt").read_text(encoding="utf-8").splitlines()[-1].split(": ")[1]
+    assert sum("가" <= character <= "힣" for character in written) > 100
