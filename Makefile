@@ -9,6 +9,8 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h)
+
 .PHONY: train test docs bench clean
 
 train: $(VENV)/installed
@@ -25,18 +27,18 @@ bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) docs/_build docs/api build *.egg-info
+	rm -rf $(VENV) docs/_build docs/api build *.egg-info gluon_deeprnn/kernels/*.so
 
 $(VENV)/python-ready:
 	@bash .ci/make-venv $(VENV) $(PYTHON)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/python-ready setup.cfg pyproject.toml
+$(VENV)/installed: $(VENV)/python-ready $(SOURCES)
 	@echo "installing into $(VENV)"
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/installed-%: $(VENV)/python-ready setup.cfg pyproject.toml
+$(VENV)/installed-%: $(VENV)/python-ready $(SOURCES)
 	@echo "installing into $(VENV), with the tools for $*"
 	@$(PIP) install --editable '.[$*]'
 	@touch $@ $(VENV)/installed

@@ -110,8 +110,10 @@ def epochs(report: Report, peers: List[str]) -> None:
         numpy.save(tokens, data.vocab.encode(data.vocab.split(source.text)))
         for cell in CELLS:
             job = {"job": "epoch", "cell": cell, "tokens": str(tokens), "vocab_size": len(data.vocab)}
-            names = ["ours", "d2l-mxnet", *(p for p in peers if not (p == "jax" and cell == "scratch"))]
-            seconds = report.compare(f"epoch {cell}", dict.fromkeys(names, job))
+            jobs = dict.fromkeys(["ours", "d2l-mxnet", *(p for p in peers if not (p == "jax" and cell == "scratch"))], job)
+            if "torch" in peers:
+                jobs["torch compiled"] = {**job, "compiled": True}
+            seconds = report.compare(f"epoch {cell}", jobs)
             ours = statistics.median(seconds["ours"])
             for name, values in seconds.items():
                 median = statistics.median(values)

@@ -1,4 +1,4 @@
-"""Train with torch, eager, as a careful user writes it: usage torch_peer.py JOB.json."""
+"""Train with torch, eager or compiled, as a careful user writes it: usage torch_peer.py JOB.json."""
 
 import json
 import sys
@@ -56,6 +56,8 @@ def epoch_job(job):
     tokens = torch.from_numpy(numpy.load(job["tokens"]).astype("int64"))
     windows = tokens.unfold(0, 33, 1)  # (all windows, 33), no copy
     model = Model(job["cell"], job["vocab_size"])
+    if job.get("compiled"):
+        model = torch.compile(model, dynamic=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=2)
 
     def loss(block):

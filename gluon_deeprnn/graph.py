@@ -8,6 +8,7 @@ changes the speed and nothing else.
 
 from collections import OrderedDict
 import contextlib
+from contextvars import ContextVar
 from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 import warnings
 
@@ -20,6 +21,8 @@ from mxnet.gluon.utils import _check_same_symbol_type
 from mxnet.ndarray import NDArray
 
 _GRAPHS_KEPT = 16
+
+_compiled_for: ContextVar[Optional[Context]] = ContextVar("_compiled_for", default=None)
 
 
 class GraphBlock(HybridBlock):
@@ -99,12 +102,29 @@ class GraphBlock(HybridBlock):
         if not self._cached_graph:
             flat, self._in_format = _flatten(args, "input")
             inputs = [symbol.var(f"data{i}", shape=a.shape).as_np_ndarray() for i, a in enumerate(flat)]
-            params = {name: parameter.var() for name, parameter in self._reg_params.items()}
+            self._cached_graph = inputs, self._traced(inputs, flat[0].ctx)
+        return self._cached_graph
+
+    def _traced(self, inputs: List[Any], device: Optional[Context]) -> Any:
+        params = {name: parameter.var() for name, parameter in self._reg_params.items()}
+        token = _compiled_for.set(device)
+        try:
             with self.name_scope():
                 outputs = self.hybrid_forward(symbol, *_regroup(inputs, self._in_format), **params)
-            outputs, self._out_format = _flatten(outputs, "output")
-            self._cached_graph = inputs, symbol.Group(outputs, _check_same_symbol_type(outputs))
-        return self._cached_graph
+        finally:
+            _compiled_for.reset(token)
+        outputs, self._out_format = _flatten(outputs, "output")
+        return symbol.Group(outputs, _check_same_symbol_type(outputs))
+
+    def export(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        """As Gluon's: the graph for the last inputs, of MXNet's own operators only, so that it runs anywhere."""
+        compiled = self._cached_graph
+        if compiled:
+            self._cached_graph = compiled[0], self._traced(compiled[0], None)
+        try:
+            return super().export(path, *args, **kwargs)
+        finally:
+            self._cached_graph = compiled
 
 
 @contextlib.contextmanager
@@ -152,6 +172,11 @@ def context_of(block: HybridBlock, device: Optional[Union[str, Context]] = None)
 def is_array(x: Any) -> bool:
     """Whether ``x`` is an array and not the symbol that stands for one while a graph is compiled."""
     return isinstance(x, NDArray)
+
+
+def device_of(x: Any) -> Optional[Context]:
+    """Where ``x`` is, or will be if it is a symbol; None in a graph that is not compiled for one device."""
+    return x.ctx if is_array(x) else _compiled_for.get()
 
 
 def given_array(name: str, x: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from gluon_deeprnn import runtime
+from gluon_deeprnn import kernels, runtime
 from gluon_deeprnn.devices import num_gpus
 
 
@@ -18,3 +18,5 @@ def run(arguments: argparse.Namespace) -> None:
     threads = runtime.threads()
     print(f"threads: {'chosen by MXNet' if threads is None else threads} (usable cores: {runtime.usable_cores()})")
     print(f"keeps freed memory: {'yes' if runtime.keeps_memory else 'no'}")
+    ours = kernels.loaded()
+    print(f"recurrent layers: {f'our operator, {ours}' if ours else f'MXNet, as {kernels.why_not()}'}")

@@ -7,7 +7,7 @@ is right everywhere, and as fast.
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.graph import GraphBlock
 from gluon_deeprnn.models.initializers import Drawn, Initial
 from gluon_deeprnn.models.scratch import per_layer
@@ -104,10 +104,7 @@ class FusedLayer(GraphBlock):
         """Outputs, (T, N, H), and the state after the last step, arrays (N, H)."""
         if self.weight_dropout > 0:
             weights = self._without_some(F, weights)
-        states = [F.np.expand_dims(array, 0) for array in state]
-        outputs, *states = F.npx.rnn(inputs, weights, *states, mode=self.mode, state_size=self.num_hiddens,
-                                     num_layers=1, state_outputs=True)
-        return outputs, [F.np.squeeze(array, axis=0) for array in states]
+        return kernels.layer(F, self.mode, self.num_hiddens, inputs, weights, state)
 
     def _without_some(self, F: Any, weights: Any) -> Any:
         biases, h2h = 2 * self._rows, self._rows * self.num_hiddens  # from the end, as D may not be known yet

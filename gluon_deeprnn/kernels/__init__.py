@@ -1,0 +1,137 @@
+"""Recurrent layers on the CPU by an operator of our own, compiled when the package is installed.
+
+It computes what MXNet's fused operator does, to within rounding, in a third to a twelfth of the time for up to 256
+hidden units (see ``benchmarks/README.md``); `layer` takes it where it is the faster of the two, and MXNet's elsewhere:
+on a GPU, in a graph that is exported, and where it was not compiled.
+
+``layer.cc`` has the arithmetic, ``operator.cc`` the operator.  They are compiled twice, for AVX-512 and for AVX2; the
+wider that the processor has is loaded, at its first use.
+
+Environment variable, read at that time:
+
+``GLUON_DEEPRNN_KERNELS``
+    ``mxnet`` leaves our operator out; ``avx2`` or ``avx512`` ask for one of the two.
+"""
+
+import functools
+import itertools
+import json
+import os
+from pathlib import Path
+import platform
+from typing import Any, FrozenSet, List, Optional, Tuple
+
+from gluon_deeprnn._checks import InputError
+from gluon_deeprnn.graph import device_of, is_array
+import mxnet
+from mxnet import autograd
+
+_NEEDS = {"avx512": {"avx512f", "avx512vl", "avx512dq", "avx512bw", "fma"}, "avx2": {"avx2", "fma"}}
+"""The processor's features that each library was compiled for, the faster library first."""
+
+_uses = itertools.count()
+
+_MOST_HIDDENS = {True: 256, False: 512}
+"""The largest layer that trains, or only predicts, faster by our operator than by MXNet's."""
+
+
+def _processor() -> FrozenSet[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split(":", 1)[1] for line in lines if line.startswith("flags")), "").split())
+
+
+@functools.cache
+def loaded() -> Optional[str]:
+    """The instructions that our operator uses, "avx512" or "avx2"; None where MXNet's operator does all the work.
+
+    Raises
+    ------
+    ValueError
+        "GLUON_DEEPRNN_KERNELS must be mxnet, or one that is compiled and that the processor can run: ...".
+    """
+    asked = os.environ.get("GLUON_DEEPRNN_KERNELS", "")
+    if asked == "mxnet":
+        return None
+    folder, features = Path(__file__).parent, _processor()
+    usable = [name for name, needs in _NEEDS.items() if needs <= features and (folder / f"layer.{name}.so").exists()]
+    if asked and asked not in usable:
+        raise InputError("GLUON_DEEPRNN_KERNELS", f"mxnet, or one that is compiled and that the processor can run: "
+                         f"{', '.join(usable) or 'none'}", asked)
+    for name in [asked] if asked else usable[:1]:
+        mxnet.library.load(str(folder / f"layer.{name}.so"), verbose=False)
+        return name
+    return None
+
+
+def why_not() -> str:
+    """What has to be done for our operator to be used, for a person to read."""
+    if os.environ.get("GLUON_DEEPRNN_KERNELS") == "mxnet":
+        return "GLUON_DEEPRNN_KERNELS=mxnet asks for it"
+    if platform.system() != "Linux" or not any(needs <= _processor() for needs in _NEEDS.values()):
+        return "ours needs Linux and a processor with AVX2"
+    return "ours was not compiled: install g++, then this package again"
+
+
+def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
+    """One recurrent layer by the faster operator.
+
+    Parameters
+    ----------
+    F : module
+        ``mxnet.ndarray`` or ``mxnet.symbol``.
+    mode : {"rnn_tanh", "rnn_relu", "lstm", "gru"}
+        What it computes.
+    num_hiddens : int
+        Its size H.
+    inputs : mxnet.np.ndarray or Symbol
+        (T, N, D)
+    weights : mxnet.np.ndarray or Symbol
+        All weights in the order of cuDNN, flat.
+    state : list of mxnet.np.ndarray or Symbol
+        (N, H): the hidden state and, for an LSTM, the memory.
+
+    Returns
+    -------
+    outputs, state
+        (T, N, H), and the state after the last step.
+    """
+    if _is_ours(inputs, num_hiddens):
+        return _ours(F, mode, inputs, weights, state)
+    state = [F.np.expand_dims(array, 0) for array in state]
+    outputs, *state = F.npx.rnn(inputs, weights, *state, mode=mode, state_size=num_hiddens, num_layers=1,
+                                state_outputs=True)
+    return outputs, [F.np.squeeze(array, axis=0) for array in state]
+
+
+def _is_ours(inputs: Any, num_hiddens: int) -> bool:
+    device = device_of(inputs)  # not known in a graph that has to run anywhere
+    return (device is not None and device.device_type == "cpu" and num_hiddens <= _MOST_HIDDENS[autograd.is_recording()]
+            and loaded() is not None)
+
+
+def _ours(F: Any, mode: str, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
+    trains = autograd.is_recording()
+    arrays = [array.as_nd_ndarray() for array in (inputs, weights, *state)]
+    if trains:
+        arrays = [_own(F, array) for array in arrays]
+    outputs, *state = F.gluon_deeprnn_layer(*arrays, cell=mode, trains=int(trains),
+                                            d_inputs=int(not _is_one_hot(inputs)))
+    return outputs.as_np_ndarray(), [array.as_np_ndarray() for array in state]
+
+
+def _own(F: Any, array: Any) -> Any:
+    """The array for one use: our gradient overwrites what is there, and this identity's is added where it has to be."""
+    if is_array(array):
+        return F.identity(array)
+    return F.identity(array, attr={"__use__": str(next(_uses))})  # or MXNet would make all uses' identities one
+
+
+def _is_one_hot(inputs: Any) -> bool:
+    """Whether that is what the graph will feed: no gradient goes through it."""
+    if is_array(inputs):
+        return False
+    graph = json.loads(inputs.tojson())
+    return graph["nodes"][graph["heads"][0][0]]["op"] in ("one_hot", "_npx_one_hot")

@@ -1,0 +1,77 @@
+// Vectors of floats, and the functions of a recurrent cell on them.
+#ifndef GLUON_DEEPRNN_VECTORS_H_
+#define GLUON_DEEPRNN_VECTORS_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace gluon_deeprnn {
+namespace {
+
+constexpr int kLanes = LANES;  // floats in a vector: 16 for AVX-512, 8 for AVX2
+
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+
+inline Vector load(const float* from) {
+  Vector v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
+inline Vector all(float x) { return x - Vector{}; }  // x + 0 would be an addition, for the sake of -0
+
+// The same for the end of a row, of which only so many elements are there; the others are zeros.
+inline Vector load(const float* from, int count) {
+  if (count >= kLanes) return load(from);
+  float padded[kLanes] = {};
+  std::memcpy(padded, from, sizeof(float) * std::max(count, 0));
+  return load(padded);
+}
+inline void store(float* to, Vector v, int count) {
+  if (count >= kLanes) return store(to, v);
+  float padded[kLanes];
+  store(padded, v);
+  std::memcpy(to, padded, sizeof(float) * std::max(count, 0));
+}
+
+// exp(x) - 1 = 2^n (exp(f) - 1) + (2^n - 1) with x = n ln 2 + f; exp(f) - 1 by its Taylor series.  NaN stays NaN.
+struct PowerOfTwo {
+  Vector scale, rest;  // 2^n, exp(f) - 1
+};
+inline PowerOfTwo split_exp(Vector x) {
+  const Vector shifted = x * 1.44269504f + 12582912.f;  // 1.5 * 2^23: the integer ends up in the lowest bits
+  const Vector n = shifted - 12582912.f;
+  const Vector f = x - n * 0.693359375f + n * 2.12194440e-4f;
+  Vector p = f * (1.f / 5040) + 1.f / 720;
+  p = p * f + 1.f / 120;
+  p = p * f + 1.f / 24;
+  p = p * f + 1.f / 6;
+  p = p * f + .5f;
+  p = p * f + 1.f;
+  Integers bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits << 23) + (127 << 23);
+  Vector scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return {scale, p * f};
+}
+inline Vector clamp(Vector x, float limit) {
+  x = x > limit ? all(limit) : x;
+  return x < -limit ? all(-limit) : x;
+}
+inline Vector sigmoid(Vector x) {
+  const PowerOfTwo e = split_exp(clamp(-x, 87.f));
+  return 1.f / (e.scale * e.rest + e.scale + 1.f);
+}
+inline Vector tanh(Vector x) {
+  const PowerOfTwo e = split_exp(clamp(x, 10.f) * 2.f);
+  const Vector less_one = e.scale * e.rest + (e.scale - 1.f);
+  return less_one / (less_one + 2.f);
+}
+
+}  // namespace
+}  // namespace gluon_deeprnn
+
+#endif  // GLUON_DEEPRNN_VECTORS_H_
