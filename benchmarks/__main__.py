@@ -110,7 +110,8 @@ def epochs(report: Report, peers: List[str]) -> None:
         numpy.save(tokens, data.vocab.encode(data.vocab.split(source.text)))
         for cell in CELLS:
             job = {"job": "epoch", "cell": cell, "tokens": str(tokens), "vocab_size": len(data.vocab)}
-            jobs = dict.fromkeys(["ours", "d2l-mxnet", *(p for p in peers if not (p == "jax" and cell == "scratch"))], job)
+            names = ["ours", "d2l-mxnet", *(p for p in peers if not (p == "jax" and cell == "scratch"))]
+            jobs = dict.fromkeys(names, job)
             if "torch" in peers:
                 jobs["torch compiled"] = {**job, "compiled": True}
             seconds = report.compare(f"epoch {cell}", jobs)

@@ -114,11 +114,10 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     characters_per_token = _checks.positive("characters_per_token", characters_per_token)
     if not hasattr(batches, "batches"):
         raise _checks.InputError("batches", "a batch source, such as Windows or Stream", batches)
-    if not isinstance(model, MeanLoss):
-        check_language_model(model)
     if isinstance(model, MeanLoss):
         loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
     else:
+        check_language_model(model)
         loss = MeanLoss(model)
         loss.hybridize()
     ctx = context_of(loss, device)

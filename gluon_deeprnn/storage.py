@@ -222,8 +222,8 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
         if text.get("sha256") != _checksum(arrays, str(text.get("about"))):
             raise ValueError("another checksum than the one it was written with")
         return arrays, parse_json(text["about"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, RuntimeError, OverflowError,
-            NotImplementedError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, RuntimeError,
+            OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else \
             str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise InputError(str(path), "a complete file that this package wrote", Described(reason)) from None

@@ -1,11 +1,11 @@
-"""Recurrent layers on the CPU by an operator of our own, compiled when the package is installed.
+"""Recurrent layers and layer normalisation on the CPU by operators of our own, compiled at installation.
 
-It computes what MXNet's fused operator does, to within rounding, in a third to a twelfth of the time for up to 256
-hidden units (see ``benchmarks/README.md``); `layer` takes it where it is the faster of the two, and MXNet's elsewhere:
-on a GPU, in a graph that is exported, and where it was not compiled.
+They compute what MXNet's operators do, to within rounding, in less time (see ``benchmarks/README.md``).  `layer` takes
+ours where it is the faster of the two, for up to 256 hidden units, and MXNet's elsewhere: in larger layers, on a GPU,
+in a graph that is exported, and where ours was not compiled.
 
-``layer.cc`` has the arithmetic, ``operator.cc`` the operator.  They are compiled twice, for AVX-512 and for AVX2; the
-wider that the processor has is loaded, at its first use.
+``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``operator.cc`` the operators.  They are compiled twice, for
+AVX-512 and for AVX2; the wider that the processor has is loaded, at its first use.
 
 Environment variable, read at that time:
 
@@ -19,8 +19,9 @@ import json
 import os
 from pathlib import Path
 import platform
-from typing import Any, FrozenSet, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
+from gluon_deeprnn import runtime
 from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.graph import device_of, is_array
 import mxnet
@@ -31,8 +32,8 @@ _NEEDS = {"avx512": {"avx512f", "avx512vl", "avx512dq", "avx512bw", "fma"}, "avx
 
 _uses = itertools.count()
 
-_MOST_HIDDENS = {True: 256, False: 512}
-"""The largest layer that trains, or only predicts, faster by our operator than by MXNet's."""
+_MOST_HIDDENS = {"lstm": (192, 512), "gru": (256, 512), "rnn_tanh": (256, 512), "rnn_relu": (256, 512)}
+"""The largest layer that trains, and that only predicts, faster by our operator than by MXNet's."""
 
 
 def _processor() -> FrozenSet[str]:
@@ -75,6 +76,11 @@ def why_not() -> str:
     return "ours was not compiled: install g++, then this package again"
 
 
+def arithmetic() -> Dict[str, Any]:
+    """What the last digits of a result depend on: the number of threads, and whose operator computes the layers."""
+    return {"threads": runtime.threads(), "layers": loaded() or "mxnet"}
+
+
 def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
     """One recurrent layer by the faster operator.
 
@@ -98,7 +104,7 @@ def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
     outputs, state
         (T, N, H), and the state after the last step.
     """
-    if _is_ours(inputs, num_hiddens):
+    if _is_ours(mode, num_hiddens, inputs):
         return _ours(F, mode, inputs, weights, state)
     state = [F.np.expand_dims(array, 0) for array in state]
     outputs, *state = F.npx.rnn(inputs, weights, *state, mode=mode, state_size=num_hiddens, num_layers=1,
@@ -106,10 +112,22 @@ def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
     return outputs, [F.np.squeeze(array, axis=0) for array in state]
 
 
-def _is_ours(inputs: Any, num_hiddens: int) -> bool:
+def layer_norm(F: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """Rows of ``x``, (..., H), with mean 0 and variance 1, times gamma, plus beta, by the faster operator."""
+    device = device_of(x)
+    if device is None or device.device_type != "cpu" or loaded() is None:
+        return F.npx.layer_norm(x, gamma, beta, axis=-1, eps=epsilon)
+    arrays = [array.as_nd_ndarray() for array in (x, gamma, beta)]
+    if autograd.is_recording():
+        arrays = [_own(F, array) for array in arrays]
+    return F.gluon_deeprnn_layer_norm(*arrays, epsilon=epsilon).as_np_ndarray()
+
+
+def _is_ours(mode: str, num_hiddens: int, inputs: Any) -> bool:
     device = device_of(inputs)  # not known in a graph that has to run anywhere
-    return (device is not None and device.device_type == "cpu" and num_hiddens <= _MOST_HIDDENS[autograd.is_recording()]
-            and loaded() is not None)
+    training, predicting = _MOST_HIDDENS[mode]
+    return (device is not None and device.device_type == "cpu"
+            and num_hiddens <= (training if autograd.is_recording() else predicting) and loaded() is not None)
 
 
 def _ours(F: Any, mode: str, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:

@@ -1,5 +1,6 @@
-// The layer as an operator of MXNet, through the interface for libraries that its wheel ships (lib_api.h).
+// What is here as operators of MXNet, through the interface for libraries that its wheel ships (lib_api.h).
 //
+//   y = gluon_deeprnn_layer_norm(x, gamma, beta, epsilon=...)
 //   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=..., d_inputs=...)
 //
 // trains: 1 keeps what the way back needs, in the operator's state (as an output, MXNet would write a gradient of zeros
@@ -12,11 +13,15 @@
 #include <vector>
 
 #include "layer.h"
+#include "layer_norm.h"
 #include "mxnet/lib_api.h"
 
 using namespace mxnet::ext;  // NOLINT: the interface's macros expect it
 using gluon_deeprnn::Cell;
+using gluon_deeprnn::Rows;
 using gluon_deeprnn::Sizes;
+using gluon_deeprnn::normalise;
+using gluon_deeprnn::normalise_backward;
 
 namespace {
 
@@ -46,6 +51,8 @@ MXReturnValue refuse(const char* why) {
   MX_ERROR_MSG << "gluon_deeprnn_layer: " << why;
   return MX_FAIL;
 }
+
+float* at(std::vector<MXTensor>* arrays, int i) { return (*arrays)[i].data<float>(); }
 
 MXReturnValue infer_shape(const Attributes& attributes, Shapes* in, Shapes* out) {
   const std::vector<unsigned int>&inputs = (*in)[0], &weights = (*in)[1], &hidden = (*in)[2];
@@ -87,7 +94,6 @@ class Layer : public CustomStatefulOp {
   }
 
  private:
-  static float* at(std::vector<MXTensor>* arrays, int i) { return (*arrays)[i].data<float>(); }
   Sizes sizes_of(const MXTensor* inputs) const {
     return {cell_, static_cast<int>(inputs[0].shape[0]), static_cast<int>(inputs[0].shape[1]),
             static_cast<int>(inputs[0].shape[2]), static_cast<int>(inputs[2].shape[1])};
@@ -109,6 +115,48 @@ REGISTER_OP(gluon_deeprnn_layer)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setCreateOpState(create, "cpu");
+
+MXReturnValue norm_parse(const Attributes&, int* num_inputs, int* num_outputs) {
+  *num_inputs = 3;
+  *num_outputs = 1;
+  return MX_SUCCESS;
+}
+
+MXReturnValue norm_shape(const Attributes&, Shapes* in, Shapes* out) {
+  const std::vector<unsigned int>& x = (*in)[0];
+  if (x.empty() || (*in)[1] != std::vector<unsigned int>{x.back()} || (*in)[2] != (*in)[1]) {
+    MX_ERROR_MSG << "gluon_deeprnn_layer_norm: gamma and beta must have the size of a row";
+    return MX_FAIL;
+  }
+  (*out)[0] = x;
+  return MX_SUCCESS;
+}
+
+Rows rows_of(const Attributes& attributes, const MXTensor& x) {
+  const int64_t size = x.shape.back();
+  return {static_cast<size_t>(size ? x.size() / size : 0), static_cast<int>(size), std::stof(attributes.at("epsilon"))};
+}
+
+MXReturnValue norm_forward(const Attributes& attributes, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                           const OpResource&) {
+  normalise(rows_of(attributes, (*in)[0]), at(in, 0), at(in, 1), at(in, 2), at(out, 0));
+  return MX_SUCCESS;
+}
+
+// in: the gradient of y, then x, gamma, beta and y.
+MXReturnValue norm_backward(const Attributes& attributes, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                            const OpResource&) {
+  normalise_backward(rows_of(attributes, (*in)[1]), at(in, 1), at(in, 2), at(in, 0), at(out, 0), at(out, 1),
+                     at(out, 2));
+  return MX_SUCCESS;
+}
+
+REGISTER_OP(gluon_deeprnn_layer_norm)
+    .setParseAttrs(norm_parse)
+    .setInferType(infer_type)
+    .setInferShape(norm_shape)
+    .setForward(norm_forward, "cpu")
+    .setBackward(norm_backward, "cpu");
 
 }  // namespace
 

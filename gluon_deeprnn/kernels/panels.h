@@ -91,13 +91,10 @@ struct Sparse {
 inline bool find_sparse(const float* row, int size, Sparse* found) {
   const int most = std::min(kMostIndices, size / 8);
   int count = 0;
-  for (int begin = 0; begin < size; begin += 16) {
-    const int end = std::min(begin + 16, size);
-    for (int k = begin; k < end; ++k) {
-      if (row[k] != 0.f) {
-        if (count == most) return false;
-        found->index[count++] = k;
-      }
+  for (int k = 0; k < size; ++k) {
+    if (row[k] != 0.f) {
+      if (count == most) return false;
+      found->index[count++] = k;
     }
   }
   found->count = count;
@@ -117,7 +114,6 @@ inline void multiply(const float* const* rows, int depth, const float* matrix, s
     }
   }
 }
-
 
 }  // namespace
 }  // namespace gluon_deeprnn

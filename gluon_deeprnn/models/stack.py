@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Sequence
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.graph import GraphBlock, length, unstack
 from gluon_deeprnn.models.core import RecurrentCore
@@ -65,7 +65,7 @@ class RecurrentStack(RecurrentCore):
         with self.name_scope():
             for i, layer in enumerate(self.layers):
                 self.register_child(layer, f"layer{i}")
-            self.norms = [gluon.nn.LayerNorm(in_channels=num_hiddens) for _ in self.layers[1:]] if layer_norm else []
+            self.norms = [_LayerNorm(in_channels=num_hiddens) for _ in self.layers[1:]] if layer_norm else []
             for i, norm in enumerate(self.norms):
                 self.register_child(norm, f"norm{i + 1}")
             if learned_state:
@@ -116,6 +116,13 @@ class RecurrentStack(RecurrentCore):
         if share == 0:
             return x
         return F.npx.dropout(x, p=share, axes=(0,) if self.variational else ())
+
+
+class _LayerNorm(gluon.nn.LayerNorm):
+    """Gluon's, computed by the faster operator."""
+
+    def hybrid_forward(self, F: Any, data: Any, gamma: Any, beta: Any) -> Any:
+        return kernels.layer_norm(F, data, gamma, beta, self._epsilon)
 
 
 class _FirstState(GraphBlock):

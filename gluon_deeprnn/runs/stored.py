@@ -7,7 +7,7 @@ from pathlib import Path
 import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from gluon_deeprnn import _checks, runtime, storage
+from gluon_deeprnn import _checks, kernels, runtime, storage
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.runs.build import find_sources
 from gluon_deeprnn.runs.config import RunConfig
@@ -50,9 +50,9 @@ class StoredRun:
         return hashlib.sha256(said.encode()).hexdigest()
 
     def as_dict(self) -> Dict[str, Any]:
-        """What ``config.json`` says: this, and the versions and threads of this machine."""
+        """What ``config.json`` says: this, the versions, and what else the numbers depend on."""
         return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.config.as_dict(),
-                "texts": self.texts, "versions": runtime.versions(), "threads": runtime.threads()}
+                "texts": self.texts, "versions": runtime.versions(), **kernels.arithmetic()}
 
     def own(self, about: Any, path: Path) -> Mapping[str, Any]:
         """What a file of arrays says about itself, if it belongs to this run.

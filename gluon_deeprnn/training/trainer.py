@@ -7,7 +7,7 @@ import math
 import time
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn import _checks, runtime
+from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
 from gluon_deeprnn.graph import check_language_model
@@ -28,8 +28,6 @@ _log = logging.getLogger(__name__)
 
 _STEPS_IN_FLIGHT = 8
 _STEPS_PER_SEED = 8
-
-
 _MOST_ROLLBACKS = 5
 
 
@@ -332,7 +330,7 @@ class Trainer:
         arrays = pack(parameters=parameter_arrays(self.model), optimizer=optimizer_arrays, best=self._best_parameters,
                       state={str(i): array.asnumpy() for i, array in enumerate(carried)})
         return arrays, {"position": dataclasses.asdict(self._at), "history": list(self.history),
-                        "optimizer": optimizer_about, "threads": runtime.threads()}
+                        "optimizer": optimizer_about, **kernels.arithmetic()}
 
     def _restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
         """Take over what `checkpoint` returned, once all of it is known to fit."""
@@ -346,9 +344,10 @@ class Trainer:
         self._best_parameters, self._at, self.history = groups["best"], position, history
         state = [mxnet.np.array(groups["state"][name], ctx=self.ctx) for name in sorted(groups["state"], key=int)]
         self._state = state or None
-        if about.get("threads") != runtime.threads():
-            _log.warning("the checkpoint was written with %s threads, now there are %s: the last digits of the result "
-                         "may differ from those of a run without a stop", about.get("threads"), runtime.threads())
+        for name, now in kernels.arithmetic().items():
+            if about.get(name) != now:
+                _log.warning("the checkpoint was written with %s %s, now it is %s: the last digits of the result may "
+                             "differ from those of a run without a stop", name, about.get(name), now)
 
     def _state_shapes(self) -> Dict[str, Tuple[int, ...]]:
         """Of the state that is carried over; only streams do that, whose batches are all of one size."""

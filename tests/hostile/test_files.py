@@ -86,8 +86,8 @@ def test_hostile_arrays_are_one_line(folder, content, message):
 
 
 def test_names_are_names_and_never_paths(tmp_path):
-    storage.write_arrays(tmp_path / "x.npz", {"../../outside": numpy.zeros(3, "float32"), "/root/x": numpy.ones(2)})
-    assert sorted(storage.read_arrays(tmp_path / "x.npz")[0]) == ["../../outside", "/root/x"]
+    storage.write_arrays(tmp_path / "x.npz", {"../../outside": numpy.zeros(3, "float32"), "/outside/x": numpy.ones(2)})
+    assert sorted(storage.read_arrays(tmp_path / "x.npz")[0]) == ["../../outside", "/outside/x"]
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 

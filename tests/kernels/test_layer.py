@@ -201,13 +201,14 @@ def test_an_exported_graph_has_mxnets_operators_only_and_gives_the_same(core, tm
 
 
 @ours
-@pytest.mark.parametrize(("num_hiddens", "training", "whose"), [
-    (256, True, "ours"), (257, True, "mxnet"), (512, False, "ours"), (513, False, "mxnet")])
-def test_each_operator_works_where_it_is_the_faster(num_hiddens, training, whose):
-    layer = a_layer("gru", 3, num_hiddens)
+@pytest.mark.parametrize(("mode", "num_hiddens", "training", "whose"), [
+    ("gru", 256, True, "ours"), ("gru", 257, True, "mxnet"), ("gru", 512, False, "ours"), ("gru", 513, False, "mxnet"),
+    ("lstm", 192, True, "ours"), ("lstm", 193, True, "mxnet")])
+def test_each_operator_works_where_it_is_the_faster(mode, num_hiddens, training, whose):
+    layer = a_layer(mode, 3, num_hiddens)
     layer.hybridize()
     with autograd.record() if training else autograd.pause():
-        layer(some(1, 1, 3), [some(1, num_hiddens)])
+        layer(some(1, 1, 3), [some(1, num_hiddens)] * layer.num_states)
     assert ("gluon_deeprnn_layer" in operators_of(layer)) == (whose == "ours")
 
 

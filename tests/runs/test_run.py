@@ -12,7 +12,8 @@ import pytest
 
 
 def config(file, **settings):
-    return RunConfig(text=(str(file),), num_hiddens=16, max_epochs=3, batch_size=64, num_steps=8, optimizer="adam", lr=0.01,
+    return RunConfig(text=(str(file),), num_hiddens=16, max_epochs=3, batch_size=64, num_steps=8,
+                     optimizer="adam", lr=0.01,
                      prefix="the dog", **settings)
 
 
@@ -31,7 +32,8 @@ def finished(fox_file, tmp_path, protocol):
 def test_a_run_leaves_the_files_of_the_contract(finished, protocol):
     folder, result = finished
     assert {path.name for path in folder.path.iterdir()} == {
-        "config.json", "vocab.json", "history.jsonl", "model.npz", "checkpoint", "curves.png", "sample.txt", "result.json"}
+        "config.json", "vocab.json", "history.jsonl", "model.npz", "checkpoint", "curves.png", "sample.txt",
+        "result.json"}
     assert json.loads((folder.path / "result.json").read_text()) == result
     rows = [json.loads(line) for line in (folder.path / "history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
@@ -94,7 +96,7 @@ def test_a_run_can_go_on_for_longer_and_equals_the_long_run(fox_file, tmp_path, 
 
 def test_a_changed_text_is_not_gone_on_with(finished, fox_file):
     fox_file.write_text("another text " * 100, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"^text must be what the run was begun with, fox\.txt \(SHA-1 .*got fox\.txt \(SHA-1"):
+    with pytest.raises(ValueError, match=r"^text must be what the run was begun with, fox\.txt \(SHA-1 .*got fox\.txt"):
         resume_run(finished[0], 5, progress=False)
     with pytest.raises(ValueError, match=r"^text must be what the run was begun with"):
         load_run(finished[0].path).data()
@@ -115,13 +117,16 @@ def test_nothing_is_written_for_settings_that_cannot_work(fox_file, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
-    ("config.json", b"{", r"config\.json must be a file that this package wrote; got Expecting"), ("config.json", b"[]", r"config\.json must be of format 'gluon_deeprnn run 1'; got \[\]"),
-    ("config.json", b'{"format": "gluon_deeprnn run 0"}', r"config\.json must be of format .*; got 'gluon_deeprnn run 0'"),
+    ("config.json", b"{", r"config\.json must be a file that this package wrote; got Expecting"),
+    ("config.json", b"[]", r"config\.json must be of format 'gluon_deeprnn run 1'; got \[\]"),
+    ("config.json", b'{"format": "gluon_deeprnn run 0"}',
+     r"config\.json must be of format .*; got 'gluon_deeprnn run 0'"),
     ("config.json", b"\xff", r"config\.json must be a file that this package wrote; got 'utf-8' codec"),
     ("config.json", b"[" * 100000, r"config\.json must be .*; got nested too deeply"),
     ("config.json", b"1" * 5000, r"config\.json must be .*; got a number of 5000 digits"),
     ("vocab.json", b"{}", r"vocab\.json must be"),
-    ("model.npz", b"PK", r"model\.npz must be a complete file"), ("history.jsonl", b"{", r"history\.jsonl must be a file that this package wrote"),
+    ("model.npz", b"PK", r"model\.npz must be a complete file"),
+    ("history.jsonl", b"{", r"history\.jsonl must be a file that this package wrote"),
 ])
 def test_damaged_files_are_refused_by_name(finished, name, content, message):
     (finished[0].path / name).write_bytes(content)
@@ -133,7 +138,7 @@ def test_a_model_of_another_size_is_refused(finished):
     path = finished[0].path / "config.json"
     for size in (15, 17, 100000000):
         path.write_text(re.sub(r'"num_hiddens": \d+', f'"num_hiddens": {size}', path.read_text()))
-        with pytest.raises(ValueError, match=r"model\.npz must be a file of the run that config\.json and vocab\.json are of; "):
+        with pytest.raises(ValueError, match=r"model\.npz must be a file of the run that config\.json and vocab"):
             load_run(finished[0].path)
 
 
@@ -157,7 +162,8 @@ def test_korean_trains_and_writes_hangul(tmp_path):
 def test_a_real_korean_story_trains_and_writes_hangul(real_text, tmp_path):
     folder = RunFolder(tmp_path / "run")
     settings = config(real_text("korean/hyun_jingeon_lucky_day.txt")).replace(
-        cleaning="unicode", protocol="book", batch_size=8, num_steps=32, num_hiddens=64, max_epochs=20, prefix="김첨지는")
+        cleaning="unicode", protocol="book", batch_size=8, num_steps=32, num_hiddens=64, max_epochs=20,
+        prefix="김첨지는")
     result = begin_run(settings, folder, None, progress=False)
     assert result["val_ppl"] < 0.4 * len(load_run(folder.path).vocab)
     written = (folder.path / "sample.txt").read_text(encoding="utf-8").splitlines()[-1].split(": ")[1]

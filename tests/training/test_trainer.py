@@ -242,15 +242,16 @@ def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, messag
         Trainer(4, progress=False).fit(model_of(data), data, resume=(arrays, about))
 
 
-def test_another_number_of_threads_is_said(caplog):
+@pytest.mark.parametrize("what", ["threads", "layers"])
+def test_what_changes_the_last_digits_is_said(what, caplog):
     data, keep = data_of("d2l"), Keep()
     Trainer(1, progress=False, callbacks=[keep]).fit(model_of(data), data)
     arrays, about = keep.checkpoints[0]
     Trainer(2, progress=False).fit(model_of(data), data, resume=(arrays, about))
     assert not caplog.records
-    about["threads"] = 77
+    about[what] = 77
     Trainer(2, progress=False).fit(model_of(data), data, resume=(arrays, about))
-    assert "written with 77 threads" in caplog.text
+    assert f"written with {what} 77, now it is" in caplog.text
 
 
 def test_the_carried_state_is_used(monkeypatch):

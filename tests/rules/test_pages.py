@@ -1,0 +1,106 @@
+"""The site says what is so.  (Its Python and shell cells are executed when it is built.)"""
+
+import ast
+from pathlib import Path
+import re
+import shlex
+
+import gluon_deeprnn
+from gluon_deeprnn.cli.main import _parser as main_parser
+from gluon_deeprnn.runs import read_recipe, recipe_names
+from gluon_deeprnn.runs.config import RunConfig
+from gluon_deeprnn.runs.folder import RunFolder
+from gluon_deeprnn.runs.job import begin_run
+from mxnet import np
+import numpy
+import pytest
+
+TOP = Path(gluon_deeprnn.__file__).parent.parent
+PAGES = sorted([*TOP.glob("docs/**/*.md"), *TOP.glob("*.md"), TOP / "benchmarks" / "README.md"])
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+def test_every_promise_names_a_test_that_exists():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of(TOP / "docs" / "reliability.md"))
+    assert len(named) > 30
+    for file, name in named:
+        assert re.search(rf"^def {name}\(", text_of(TOP / file), re.M), f"{file}::{name}"
+
+
+def test_every_file_that_a_page_names_exists():
+    named = {(page, name) for page in PAGES if "_build" not in page.parts
+             for name in re.findall(r"`((?:tests|examples|benchmarks|docs|gluon_deeprnn)/[\w./-]*)", text_of(page))}
+    assert len(named) > 20
+    for page, name in named:
+        if name not in ("benchmarks/results/", "benchmarks/.peers/"):
+            assert (TOP / name).exists(), f"{page}: {name}"
+
+
+def commands():
+    """The commands on the pages that name gluon-deeprnn, each on one line."""
+    found = set()
+    for page in PAGES:
+        text = re.sub(r" \d>", " >", text_of(page).replace("\\\n", " "))
+        found |= {command.strip() for command in re.findall(r"^ *(?:\w+=\S+ )?(gluon-deeprnn [^#\n&|<>]*)", text, re.M)}
+        found |= set(re.findall(r"`(gluon-deeprnn [^`]*)`", text))
+    return sorted(command for command in found if "..." not in command and "NAME" not in command)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_on_a_page_is_one_of_ours(command):
+    _, *arguments = shlex.split(command)
+    if "--help" not in arguments:
+        main_parser().parse_args([a.replace("$layers", "2") for a in arguments])
+
+
+def test_pages_give_the_recipes_numbers():
+    """Wherever a page says how a recipe ends, it says what the recipe's file says."""
+    seen = 0
+    for page in PAGES:
+        for paragraph in re.split(r"\n\s*\n", text_of(page)):
+            paragraph = " ".join(paragraph.split())
+            names = re.findall(r"--recipe ([\w-]+)", paragraph)
+            numbers = re.findall(r"(\d+\.\d\d) in training and (\d+\.\d\d) in|훈련 (\d+\.\d\d), 검증 (\d+\.\d\d)",
+                                 paragraph)
+            numbers = [tuple(filter(None, pair)) for pair in numbers]
+            if len(names) == 1 and len(numbers) == 1 and names[0] in recipe_names():
+                measured = read_recipe(names[0]).measured
+                assert numbers[0] == (f"{measured['train_ppl']:.2f}", f"{measured['val_ppl']:.2f}"), f"{page}: {names}"
+                seen += 1
+    assert seen >= 4
+
+
+@pytest.mark.torch
+def test_the_block_that_loads_a_model_into_torch_gives_the_same_scores(tmp_path, monkeypatch, fox_file):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    begin_run(RunConfig(text=(str(fox_file),), num_hiddens=8, max_epochs=1, batch_size=16, num_steps=8,
+                        num_train=64, num_val=32), RunFolder("runs/gru"), None, progress=False)
+    page = text_of(TOP / "docs" / "howto" / "take-away.md")
+    block = re.search(r"^```python\n(import json, numpy, torch.*?)^```", page, re.M | re.S)[1]
+    scope = {}
+    exec(block, scope)
+    run = gluon_deeprnn.load_run("runs/gru")
+    tokens = numpy.arange(40).reshape(10, 4) % len(run.vocab)
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(tokens), len(run.vocab)).float()
+    with torch.no_grad():
+        theirs = scope["dense"](scope["rnn"](one_hot)[0]).numpy()
+    ours = run.model(np.array(tokens, dtype="int32"))[0].asnumpy()
+    numpy.testing.assert_allclose(theirs, ours, atol=1e-5)
+
+
+def test_the_korean_chapter_has_the_same_code():
+    cell = re.compile(r"```\{code-cell\}\n(?::[^\n]*\n)*(.*?)^```$", re.M | re.S)
+    english, korean = (cell.findall(text_of(TOP / "docs" / name)) for name in ("chapter.md", "ko/chapter.md"))
+    assert len(english) > 12
+    assert english == korean
+
+
+def test_the_house_is_drawn_as_it_is():
+    drawn = ast.literal_eval(re.search(r"^rows = (\[\[.*?\]\])$", text_of(TOP / "docs" / "house.md"), re.M | re.S)[1])
+    held_to = re.search(r"^ROWS = (\[.*?^\])$", text_of(TOP / "tests" / "rules" / "test_house.py"), re.M | re.S)[1]
+    shown = [[name for name in row if name not in ("__main__", "version")] for row in ast.literal_eval(held_to)]
+    assert drawn == [row for row in shown if row]

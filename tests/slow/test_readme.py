@@ -1,0 +1,53 @@
+"""The README's commands are run, in their order, in a folder with a text; only the number of epochs is cut."""
+
+from pathlib import Path
+import re
+import shlex
+import subprocess
+import sys
+
+import gluon_deeprnn
+from gluon_deeprnn import TextData, TimeMachine
+import pytest
+
+TOP = Path(gluon_deeprnn.__file__).parent.parent
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+pytestmark = pytest.mark.slow
+
+
+def commands():
+    """What stands in indented blocks or between backticks, in order, each once."""
+    found = re.findall(r"^    ((?:gluon-deeprnn|make) [^#\n]*)|`((?:gluon-deeprnn|make) [^`]*)`", README, re.M)
+    return list(dict.fromkeys((block or inline).strip() for block, inline in found))
+
+
+def test_every_command_of_the_readme_runs(tmp_path, fox_file, real_text):
+    (tmp_path / "my.txt").write_bytes(fox_file.read_bytes())
+    (tmp_path / "another.txt").write_text("The lazy dog does not care about the fox at all.", encoding="utf-8")
+    ran = 0
+    for command in commands():
+        program, *arguments = shlex.split(command)
+        if program == "make":  # what these run is the rest of this test, the tests and the site
+            line = ["make", "--dry-run", "--always-make", "--directory", str(TOP), *arguments]
+        else:
+            if "time-machine" in arguments:
+                real_text("timemachine.txt")
+            short = ["--max-epochs", "1"] if arguments[0] == "train" and "--help" not in arguments else []
+            line = [sys.executable, "-m", "gluon_deeprnn", *arguments, *short]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.stdout or done.stderr, command
+        ran += 1
+    assert ran >= 10
+
+
+def test_the_python_of_the_readme_runs(real_text, capsys):
+    real_text("timemachine.txt")
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    assert len(blocks) == 1
+    scope = {}
+    exec(blocks[0].replace("max_epochs=100", "max_epochs=1"), scope)
+    assert isinstance(scope["data"], (TimeMachine, TextData))
+    assert len(scope["history"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("it has")
