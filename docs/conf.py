@@ -4,6 +4,7 @@ import inspect
 import os
 from pathlib import Path
 import re
+import sys
 import tempfile
 
 import gluon_deeprnn
@@ -24,7 +25,9 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 nb_execution_mode = "cache"
 nb_execution_cache_path = tempfile.mkdtemp(prefix="gluon-deeprnn-docs-")
 nb_execution_in_temp = True
-os.environ["PYTHONPATH"] = str(Path(__file__).parent / "_ext")  # for the kernels: `%load_ext shell`
+# For the pages' kernels: `%load_ext shell`, and the command gluon-deeprnn of this environment.
+os.environ["PYTHONPATH"] = str(Path(__file__).parent / "_ext")
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True

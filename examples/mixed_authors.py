@@ -2,8 +2,8 @@
 
 A model of one author and a model of several, equally long trained, are judged by the last tenth of each book.
 
-Expected with the defaults and the five books (55 s on 2 cores): mixing in Verne and Austen takes Verne from 5.87 to
-3.90, Austen from 5.07 to 3.37, and The Time Machine from 4.01 to 4.40: what is shared, English, is learned from all;
+Expected with the defaults and the five books (43 s on 2 cores): mixing in Verne and Austen takes Verne from 5.92 to
+3.85, Austen from 5.07 to 3.36, and The Time Machine from 4.04 to 4.37: what is shared, English, is learned from all;
 the small network's room and its training are divided.
 """
 

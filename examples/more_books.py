@@ -2,8 +2,8 @@
 
 Each training reads about the same number of characters, so that more books are not simply more training.
 
-Expected with the defaults and the five books (109 s on 2 cores): 4.01 with The Time Machine alone, 3.92 with two more
-books by Wells, 4.28 when Verne and Austen fill half of the training.
+Expected with the defaults and the five books (81 s on 2 cores): 4.04 with The Time Machine alone, 3.94 with two more
+books by Wells, 4.26 when Verne and Austen fill most of the training.
 """
 
 from arguments import parse
