@@ -13,6 +13,7 @@ Environment variable, read at that time:
     ``mxnet`` leaves our operator out; ``avx2`` or ``avx512`` ask for one of the two.
 """
 
+import ctypes
 import functools
 import itertools
 import json
@@ -24,8 +25,10 @@ from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 from gluon_deeprnn import runtime
 from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.graph import device_of, is_array
-import mxnet
-from mxnet import autograd
+from mxnet import autograd, ndarray, symbol
+from mxnet.base import _LIB, OpHandle, c_str, check_call, mx_uint
+from mxnet.ndarray.register import _make_ndarray_function
+from mxnet.symbol.register import _make_symbol_function
 
 _NEEDS = {"avx512": {"avx512f", "avx512vl", "avx512dq", "avx512bw", "fma"}, "avx2": {"avx2", "fma"}}
 """The processor's features that each library was compiled for, the faster library first."""
@@ -62,9 +65,19 @@ def loaded() -> Optional[str]:
         raise InputError("GLUON_DEEPRNN_KERNELS", f"mxnet, or one that is compiled and that the processor can run: "
                          f"{', '.join(usable) or 'none'}", asked)
     for name in [asked] if asked else usable[:1]:
-        mxnet.library.load(str(folder / f"layer.{name}.so"), verbose=False)
+        _load(folder / f"layer.{name}.so")
         return name
     return None
+
+
+def _load(library: Path) -> None:
+    """As ``mxnet.library.load``, which makes Python functions for all of MXNet's operators again and takes 0.5 s."""
+    check_call(_LIB.MXLoadLib(c_str(str(library)), mx_uint(0)))
+    for name in ("gluon_deeprnn_layer", "gluon_deeprnn_layer_norm"):
+        handle = OpHandle()
+        check_call(_LIB.NNGetOpHandle(c_str(name), ctypes.byref(handle)))
+        for module, make in ((ndarray, _make_ndarray_function), (symbol, _make_symbol_function)):
+            setattr(module, name, make(handle, name, name))
 
 
 def why_not() -> str:

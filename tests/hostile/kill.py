@@ -81,7 +81,7 @@ def main() -> None:
         while True:
             work = resume_run if folder.exists() else lambda f, **o: begin_run(settings, f, None, **o)  # noqa: B023
             child = forked(lambda: work(folder, progress=False))  # noqa: B023
-            time.sleep(rng.uniform(0, 0.4 * lasted[protocol]))
+            time.sleep(rng.uniform(0, 0.8 * lasted[protocol]))
             os.kill(child, signal.SIGKILL)
             if ended(child):
                 break
