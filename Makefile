@@ -21,7 +21,7 @@ test: $(VENV)/installed-test
 
 docs: $(VENV)/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
-	@echo "the site: docs/_build/html/index.html"
+	@echo "the site: docs/_build/html/index.html; its notebooks, executed: docs/_build/jupyter_execute"
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks

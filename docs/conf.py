@@ -31,6 +31,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # tables that a cell makes are tables
 
 html_theme = "furo"
 html_title = "gluon_deeprnn"
