@@ -23,7 +23,8 @@ nitpicky = False
 # is new each time: it is there for the Korean chapter, whose code is that of the English one.
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 nb_execution_mode = "cache"
-nb_execution_cache_path = tempfile.mkdtemp(prefix="gluon-deeprnn-docs-")
+_cache = tempfile.TemporaryDirectory()  # removed with this process
+nb_execution_cache_path = _cache.name
 nb_execution_in_temp = True
 # For the pages' kernels: `%load_ext shell`, and the command gluon-deeprnn of this environment.
 os.environ["PYTHONPATH"] = str(Path(__file__).parent / "_ext")

@@ -31,21 +31,20 @@ struct Transposed {
   const float* row(int j) const { return elements.data() + size_t(j) * padded; }
 
   template <Cell cell>
-  void fill(const Packed<cell>& w, const std::vector<float>& packed, int num_columns) {
-    constexpr int kWidth = Shape<cell>::kWidth;
+  void fill(const Sizes& z, const Panels<cell>& panels, const float* from, int num_columns, int turn) {
     columns = num_columns;
     padded = (columns + kLanes - 1) / kLanes * kLanes;
-    elements.assign(size_t(w.num_panels) * kWidth * padded, 0.f);
-    for (int p = 0; p < w.num_panels; ++p)
-      for (int k = 0; k < columns; ++k)
-        for (int j = 0; j < kWidth; ++j)
-          elements[(size_t(p) * kWidth + j) * padded + k] = packed[(size_t(p) * columns + k) * kWidth + j];
+    elements.assign(size_t(panels.num_panels) * Shape<cell>::kWidth * padded, 0.f);
+    for (int g = 0; g < Shape<cell>::kGates; ++g)
+      for (int u = 0; u < z.num_hiddens; ++u)
+        std::memcpy(&elements[panels.place(u, g, turn) * padded], from + (size_t(g) * z.num_hiddens + u) * columns,
+                    sizeof(float) * columns);
   }
 };
 
 // to[i] = (add ? to[i] : 0) + slopes[i] times the transposed weights, for kRows rows and the columns from `column` on.
 template <Cell cell, int kRows, int kVectors>
-inline void back(const Packed<cell>& w, const float* slopes, size_t row_size, int offset, const Transposed& matrix,
+inline void back(const Panels<cell>& w, const float* slopes, size_t row_size, int offset, const Transposed& matrix,
                  int column, float* to, size_t to_size, bool add) {
   using S = Shape<cell>;
   Vector sums[kRows][kVectors] = {};
@@ -66,7 +65,7 @@ inline void back(const Packed<cell>& w, const float* slopes, size_t row_size, in
 
 // The same for all steps' rows and all columns, as many columns at a time as there are registers for.
 template <Cell cell, int kRows, int kVectors>
-void back_all(const Packed<cell>& w, const float* slopes, size_t row_size, int offset, const Transposed& matrix,
+void back_all(const Panels<cell>& w, const float* slopes, size_t row_size, int offset, const Transposed& matrix,
               int column, int num_steps, float* to, size_t to_size, size_t to_step, bool add) {
   for (; column + kVectors * kLanes <= matrix.padded; column += kVectors * kLanes)
     for (int t = 0; t < num_steps; ++t)
@@ -97,7 +96,7 @@ inline void outer(const float* const* elements, int k, const float* slopes, size
 }
 
 template <Cell cell>
-void add_outer(const Packed<cell>& w, const float* const* elements, int size, const float* slopes, size_t row_size,
+void add_outer(const Panels<cell>& w, const float* const* elements, int size, const float* slopes, size_t row_size,
                int offset, int num_rows, float* sums) {
   using S = Shape<cell>;
   constexpr int kRows = S::kTile;
@@ -113,20 +112,18 @@ void add_outer(const Packed<cell>& w, const float* const* elements, int size, co
 }
 
 template <Cell cell>
-struct BackwardWeights {
-  Packed<cell> packed;
+struct BackwardWeights : Panels<cell> {
   Transposed inputs, recurrent;
-  BackwardWeights(const Sizes& z, const Backward& a) : packed(z, a.weights) {
-    recurrent.fill(packed, packed.recurrent, z.num_hiddens);
-    if (a.d_inputs) inputs.fill(packed, packed.inputs, z.num_inputs);
+  BackwardWeights(const Sizes& z, const Backward& a) : Panels<cell>(z) {
+    const float* h2h = a.weights + size_t(z.rows()) * z.num_inputs;
+    recurrent.fill<cell>(z, *this, h2h, z.num_hiddens, Shape<cell>::kInputSlopes);
+    if (a.d_inputs) inputs.fill<cell>(z, *this, a.weights, z.num_inputs, 0);
   }
 };
 
 template <Cell cell, int kRows>
-void backward_tile(const Sizes& z, const BackwardWeights<cell>& weights, const Backward& a, int first,
-                   Sums<cell>* sums) {
+void backward_tile(const Sizes& z, const BackwardWeights<cell>& w, const Backward& a, int first, Sums<cell>* sums) {
   using S = Shape<cell>;
-  const Packed<cell>& w = weights.packed;
   const int T = z.num_steps, N = z.batch_size, D = z.num_inputs, H = z.num_hiddens;
   const size_t row_size = size_t(w.num_panels) * S::kSlopes * kLanes;
   // The more weights there are, the more rows are to be summed over before the sums are touched again.
@@ -196,12 +193,12 @@ void backward_tile(const Sizes& z, const BackwardWeights<cell>& weights, const B
         }
       }
       // To the state before.
-      back_all<cell, kRows, S::kColumns>(w, step, row_size, 0, weights.recurrent, 0, 1, d_hidden.data(), w.padded, 0,
+      back_all<cell, kRows, S::kColumns>(w, step, row_size, 0, w.recurrent, 0, 1, d_hidden.data(), w.padded, 0,
                                          true);
     }
     // To the inputs and the weights, for all steps of the chunk at once.
     if (a.d_inputs)
-      back_all<cell, kRows, S::kColumns>(w, slopes.data(), row_size, S::kInputSlopes, weights.inputs, 0, end - begin,
+      back_all<cell, kRows, S::kColumns>(w, slopes.data(), row_size, S::kInputSlopes, w.inputs, 0, end - begin,
                                          a.d_inputs + (size_t(begin) * N + first) * D, D, size_t(N) * D, false);
     const int num_rows = (end - begin) * kRows;
     add_outer<cell>(w, hs, H, slopes.data(), row_size, 0, num_rows, sums->recurrent.data());
@@ -250,7 +247,7 @@ inline void add_up(std::vector<float>* const* parts, int num_parts) {
 
 // The sums of all parts as the flat vector of weights.
 template <Cell cell>
-void gather(const Sizes& z, const Packed<cell>& w, std::vector<Sums<cell>>* parts, float* to) {
+void gather(const Sizes& z, const Panels<cell>& w, std::vector<Sums<cell>>* parts, float* to) {
   using S = Shape<cell>;
   const int D = z.num_inputs, H = z.num_hiddens, num_parts = parts->size();
   for (std::vector<float> Sums<cell>::*kind : {&Sums<cell>::inputs, &Sums<cell>::recurrent, &Sums<cell>::bias}) {
@@ -266,8 +263,8 @@ void gather(const Sizes& z, const Packed<cell>& w, std::vector<Sums<cell>>* part
 #pragma omp parallel for schedule(static) if (H * H > 4096)
     for (int begin = 0; begin < H; begin += kLanes) {  // the units of a vector together: they share cache lines
       const int end = std::min(begin + kLanes, H);
-      const float* x = &sums.inputs[Packed<cell>::place(begin, g, 0)];
-      const float* h = &sums.recurrent[Packed<cell>::place(begin, g, S::kInputSlopes)];
+      const float* x = &sums.inputs[Panels<cell>::place(begin, g, 0)];
+      const float* h = &sums.recurrent[Panels<cell>::place(begin, g, S::kInputSlopes)];
       for (int k = 0; k < D; ++k)
         for (int u = begin; u < end; ++u) to[(size_t(g) * H + u) * D + k] = x[k * stride + u - begin];
       for (int k = 0; k < H; ++k)

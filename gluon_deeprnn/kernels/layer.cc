@@ -60,25 +60,23 @@ void backward_layer(const Sizes& z, const Backward& a) {
   const BackwardWeights<cell> w(z, a);
   const std::vector<Tile> tiles = tiles_of(z.batch_size, S::kTile);
   const int num_tiles = tiles.size();
-  const size_t width = size_t(w.packed.num_panels) * S::kWidth, size = width * (z.num_inputs + z.num_hiddens);
+  const size_t width = size_t(w.num_panels) * S::kWidth, size = width * (z.num_inputs + z.num_hiddens);
   const int num_parts = std::min<size_t>(num_tiles, std::clamp<size_t>(kMostSums / size, kFewestParts, kMostParts));
   std::vector<Sums<cell>> parts(num_parts);
 #pragma omp parallel for schedule(dynamic) if (num_parts > 1)
   for (int part = 0; part < num_parts; ++part) {
     parts[part].inputs.assign(width * z.num_inputs, 0.f);
     parts[part].recurrent.assign(width * z.num_hiddens, 0.f);
-    parts[part].bias.assign(size_t(w.packed.num_panels) * S::kSlopes * kLanes, 0.f);
+    parts[part].bias.assign(size_t(w.num_panels) * S::kSlopes * kLanes, 0.f);
     for (int i = part * num_tiles / num_parts; i < (part + 1) * num_tiles / num_parts; ++i)
       backward_tile_of<cell, S::kTile>(tiles[i].size, z, w, a, tiles[i].first, &parts[part]);
   }
-  gather<cell>(z, w.packed, &parts, a.d_weights);
+  gather<cell>(z, w, &parts, a.d_weights);
 }
 
 template <Cell cell>
 size_t kept_size_of(const Sizes& z) {
-  using S = Shape<cell>;
-  const size_t padded = size_t(z.num_hiddens + S::kUnits - 1) / S::kUnits * S::kUnits;
-  return size_t(z.num_steps) * z.batch_size * padded * S::kKept;
+  return size_t(z.num_steps) * z.batch_size * Panels<cell>(z).padded * Shape<cell>::kKept;
 }
 
 }  // namespace

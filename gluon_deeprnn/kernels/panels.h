@@ -27,18 +27,34 @@ struct Shape {
   static constexpr int kColumns = cell == LSTM ? 4 : 3;
 };
 
-// Packed weights.  In both, column k of the weights is a run of floats, panel by panel, padded by zeros.
+// The panels of a layer.
 template <Cell cell>
-struct Packed {
+struct Panels {
   using S = Shape<cell>;
-  int num_panels, padded;        // padded: H rounded up to whole panels
+  int num_panels, padded;  // padded: H rounded up to whole panels
+
+  explicit Panels(const Sizes& z)
+      : num_panels((z.num_hiddens + S::kUnits - 1) / S::kUnits), padded(num_panels * S::kUnits) {}
+
+  // Where unit u's element of gate g stands in a row of kWidth floats a panel, if the gates are turned by `turn`.
+  static size_t place(int u, int g, int turn) {
+    const int panel = u / S::kUnits, within = u % S::kUnits;
+    const int vector = within / kLanes * S::kGates + (g + turn) % S::kGates;
+    return size_t(panel) * S::kWidth + vector * kLanes + within % kLanes;
+  }
+};
+
+// Weights for the way forth.  Column k of the weights is a run of floats, panel by panel, padded by zeros.
+template <Cell cell>
+struct Packed : Panels<cell> {
+  using S = Shape<cell>;
+  using Panels<cell>::num_panels;
+  using Panels<cell>::place;
   std::vector<float> inputs;     // [panel][D][kWidth]
   std::vector<float> recurrent;  // [panel][H][kWidth]; a GRU's gates are n, r, z here
   std::vector<float> bias;       // [panel][kSlopes * kLanes]; a GRU's are hn, r, z, xn
 
-  explicit Packed(const Sizes& z, const float* weights) {
-    num_panels = (z.num_hiddens + S::kUnits - 1) / S::kUnits;
-    padded = num_panels * S::kUnits;
+  Packed(const Sizes& z, const float* weights) : Panels<cell>(z) {
     const float* i2h = weights;
     const float* h2h = i2h + size_t(z.rows()) * z.num_inputs;
     const float* i2h_bias = h2h + size_t(z.rows()) * z.num_hiddens;
@@ -57,13 +73,6 @@ struct Packed {
         }
       }
     }
-  }
-
-  // Where unit u's element of gate g stands in a row of kWidth floats a panel, if the gates are turned by `turn`.
-  static size_t place(int u, int g, int turn) {
-    const int panel = u / S::kUnits, within = u % S::kUnits;
-    const int vector = within / kLanes * S::kGates + (g + turn) % S::kGates;
-    return size_t(panel) * S::kWidth + vector * kLanes + within % kLanes;
   }
 
  private:

@@ -1,8 +1,8 @@
-"""The concise models: MXNet's fused operator, once for each layer, with dropout between them.
+"""The concise models: a fused operator, ours or MXNet's, once for each layer, with dropout between them.
 
-The operator's own layers and dropout are not used because on the CPU it ignores dropout, and because its multi-layer
-gradients are wrong on MXNet's second CPU kernel (float64, or ``MXNET_USE_MKLDNN_RNN=0``).  An operator for each layer
-is right everywhere, and as fast.
+MXNet's own layers and dropout are not used because on the CPU they ignore dropout, and because their gradients
+are wrong for several layers on its second CPU kernel (float64, or ``MXNET_USE_MKLDNN_RNN=0``).  An operator for each
+layer is right everywhere, and as fast.
 """
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -47,7 +47,7 @@ class FlatParameter(gluon.Parameter):
 
 
 class FusedLayer(GraphBlock):
-    """One layer of MXNet's fused operator; its parts and their order are those of torch and cuDNN.
+    """One layer by a fused operator; its parts and their order are those of torch and cuDNN.
 
     Parameters
     ----------
