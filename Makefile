@@ -9,6 +9,10 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# MXNet 1.9.1 and gluonnlp 0.10.0 run on NumPy 2 and Python 3.13 and 3.14, which their own requirements exclude.
+MXNET   := $(PIP) install --no-deps mxnet==1.9.1 gluonnlp==0.10.0
+INSTALL := $(PIP) install --no-warn-conflicts --editable
+
 SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h)
 
 .PHONY: train test docs bench clean
@@ -35,10 +39,12 @@ $(VENV)/python-ready:
 
 $(VENV)/installed: $(VENV)/python-ready $(SOURCES)
 	@echo "installing into $(VENV)"
-	@$(PIP) install --editable .
+	@$(INSTALL) .
+	@$(MXNET)
 	@touch $@
 
 $(VENV)/installed-%: $(VENV)/python-ready $(SOURCES)
 	@echo "installing into $(VENV), with the tools for $*"
-	@$(PIP) install --editable '.[$*]'
+	@$(INSTALL) '.[$*]'
+	@$(MXNET)
 	@touch $@ $(VENV)/installed

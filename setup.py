@@ -1,6 +1,6 @@
-"""Compiles the recurrent layer's operator (gluon_deeprnn/kernels) where that is possible; the rest is in setup.cfg."""
+"""Compiles the operators (gluon_deeprnn/kernels), where there is a C++ compiler; the rest is in setup.cfg."""
 
-import importlib.util
+import copy
 from pathlib import Path
 import platform
 
@@ -9,12 +9,24 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("gluon_deeprnn/kernels")
 FLAGS = ["-O3", "-std=c++17", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
-         "-Wno-ignored-attributes", "-Wno-attributes", "-g0"]
+         "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-ignored-attributes", "-Wno-attributes", "-Wno-psabi", "-g0"]
+# -march takes back what the compiler's own settings may say, such as -march=native: a library holds no other
+# instructions than its name says.
 TARGETS = {
-    "avx2": ["-mavx2", "-mfma", "-DLANES=8"],
-    "avx512": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma", "-mprefer-vector-width=512",
-               "-DLANES=16"],
+    "x86_64": {
+        "processor": ["-march=x86-64"],
+        "avx2": ["-march=x86-64", "-mavx2", "-mfma", "-DLANES=8"],
+        "avx512": ["-march=x86-64", "-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma",
+                         "-mprefer-vector-width=512", "-DLANES=16"],
+    },
+    "aarch64": {"processor": ["-march=armv8-a"], "neon": ["-march=armv8-a", "-DLANES=4"]},
 }
+MACHINE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+
+
+def sources(library):
+    """The files that a library is made of."""
+    return sorted(str(file) for file in KERNELS.glob("*.cc") if (file.stem == "processor") == (library == "processor"))
 
 
 class Libraries(build_ext):
@@ -23,24 +35,26 @@ class Libraries(build_ext):
     def finalize_options(self):
         """As many at a time as there are."""
         super().finalize_options()
-        self.parallel = self.parallel or len(TARGETS)
+        self.parallel = self.parallel or 3
 
     def get_ext_filename(self, fullname):
         """``gluon_deeprnn/kernels/layer.avx2.so``: two dots, so that nobody takes it for a module."""
         *folders, name = fullname.split(".")
-        return str(Path(*folders, f"layer.{name}.so"))
+        return str(Path(*folders, "processor.any.so" if name == "processor" else f"layer.{name}.so"))
+
+    def build_extension(self, ext):
+        """In a folder of its own: all are compiled from the same files, at the same time."""
+        own = copy.copy(self)
+        own.build_temp = str(Path(self.build_temp) / ext.name)
+        super(Libraries, own).build_extension(ext)
 
 
 def libraries():
-    """One for each target; none where MXNet's headers or the processor are not there.  A compiler may fail."""
-    mxnet = importlib.util.find_spec("mxnet")
-    if mxnet is None or platform.system() != "Linux" or platform.machine() != "x86_64":
-        return []
-    home = Path(mxnet.submodule_search_locations[0])
-    return [Extension(f"gluon_deeprnn.kernels.{name}", sorted(map(str, KERNELS.glob("*.cc"))),
-                      include_dirs=[str(home), str(home / "include")], depends=sorted(map(str, KERNELS.glob("*.h"))),
-                      extra_compile_args=[*FLAGS, *target], extra_link_args=["-fopenmp"], language="c++", optional=True)
-            for name, target in TARGETS.items()]
+    """One for each set of vector instructions; none on other systems.  A compiler may be missing or fail."""
+    targets = TARGETS.get(MACHINE, {}) if platform.system() == "Linux" else {}
+    return [Extension(f"gluon_deeprnn.kernels.{name}", sources(name), depends=sorted(map(str, KERNELS.glob("*.h"))),
+                      extra_compile_args=[*FLAGS, *flags], extra_link_args=["-fopenmp"], language="c++", optional=True)
+            for name, flags in targets.items()]
 
 
 setup(ext_modules=libraries(), cmdclass={"build_ext": Libraries})

@@ -1,8 +1,9 @@
-"""The ground that MXNet 1.9.1 stands on: everything that has to happen before, or right after, it is imported.
+"""Everything that has to happen before, or right after, MXNet 1.9.1 is imported.
 
 Importing this module, which ``import gluon_deeprnn`` does first of all, imports MXNet in such a way that it
 
-* imports on NumPy 1.24 to 1.26 too, by putting back the one removed alias that it reads, ``numpy.bool``;
+* imports on NumPy 1.24 and later, NumPy 2 included, by putting the removed names that it reads back into NumPy; a name
+  that NumPy has is never replaced;
 * uses the CPU cores that this process may use (MXNet's own choice is half of the processors of the machine);
 * does not spin for long on a busy core.  libgomp's threads wait for each other by spinning: beside another training a
   GRU step that takes 32 ms took 165 to 230 ms, and once 3.2 s.  With 1,000 turns it takes 85 ms there, and some 3% more
@@ -29,13 +30,24 @@ import os
 from pathlib import Path
 import platform
 import sys
-from typing import Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import warnings
 
 import numpy
 
 _MXNET_VERSION = "1.9.1"
+_INSTALL = "python3 -m pip install --no-deps mxnet==1.9.1 gluonnlp==0.10.0"
+_SHARED_LIBRARIES = {"libgomp": "libgomp1", "libquadmath": "libquadmath0", "libgfortran": "libgfortran5",
+                     "libopenblas": "libopenblas0"}
 _SPIN_TURNS = "1000"
+
+_REMOVED_VALUES = {"PZERO": 0.0, "NZERO": -0.0, "NINF": -math.inf, "PINF": math.inf, "Inf": math.inf, "infty": math.inf,
+                   "Infinity": math.inf, "NaN": math.nan, "NAN": math.nan}
+_RENAMED = {"alltrue": "all", "sometrue": "any", "product": "prod", "cumproduct": "cumprod", "row_stack": "vstack",
+            "in1d": "isin", "trapz": "trapezoid", "round_": "round", "float_": "float64"}
+_FINANCIAL = ("mirr", "npv", "pmt", "ppmt", "pv", "rate")
+"""What MXNet 1.9.1 reads from NumPy and NumPy no longer has.  Each is looked up when MXNet is imported; some of MXNet's
+own modules, which a user may import later, read them again, so they stay."""
 
 
 def usable_cores() -> int:
@@ -97,24 +109,56 @@ def _keep_freed_memory() -> bool:
     return all([mallopt(mmap_threshold, 2**30), mallopt(trim_threshold, 2**31 - 1), mallopt(top_pad, 2**26)])
 
 
+def _removed_names() -> Iterator[Tuple[str, Any]]:
+    """The names that NumPy had and MXNet reads, with what they meant."""
+    yield "bool", bool
+    yield from _REMOVED_VALUES.items()
+    yield from ((old, getattr(numpy, new)) for old, new in _RENAMED.items() if hasattr(numpy, new))
+    yield "msort", lambda a: numpy.sort(a, axis=0)
+    for name in _FINANCIAL:
+        yield name, _gone(name)
+
+
+def _gone(name: str) -> Callable[..., Any]:
+    def function(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(f"numpy.{name} was removed from NumPy (NEP 32); the package numpy_financial has it")
+    function.__name__ = name
+    return function
+
+
+def _put_back_removed_names() -> None:
+    """Add to NumPy what MXNet reads and this NumPy does not have, or has only with a warning."""
+    for name, meaning in _removed_names():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                getattr(numpy, name)
+            except (AttributeError, Warning):
+                setattr(numpy, name, meaning)
+
+
 def _import_mxnet() -> None:
     if "mxnet" not in sys.modules and any(name.startswith("mxnet.") for name in sys.modules):
         raise ImportError(
             "mxnet must be imported after gluon_deeprnn; got an import of mxnet that failed before (it cannot read "
             f"NumPy {numpy.__version__} by itself: start Python again and write `import gluon_deeprnn` first)")
-    if "bool" not in vars(numpy):  # NumPy 1.23 still answers for it, with a warning each time
-        numpy.bool = bool  # type: ignore[attr-defined]
+    _put_back_removed_names()
     spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": _SPIN_TURNS}
     with warnings.catch_warnings(), _environment(OMP_NUM_THREADS=str(usable_cores()), **spin):
         warnings.simplefilter("ignore")
-        if sys.version_info >= (3, 12):
-            importlib.import_module("setuptools")  # brings back distutils, which MXNet imports
         try:
+            if sys.version_info >= (3, 12):
+                importlib.import_module("setuptools")  # brings back distutils, which MXNet imports
             importlib.import_module("mxnet")
+            importlib.import_module("gluonnlp")
+        except ModuleNotFoundError as error:
+            name = "setuptools" if error.name == "distutils" else error.name
+            line = _INSTALL if name in ("mxnet", "gluonnlp") else f"python3 -m pip install {name}"
+            raise ImportError(f"{name} must be installed; got none (run: {line})") from None
         except OSError as error:  # a shared library that the wheel does not carry
-            remedy = " (on Debian or Ubuntu: apt-get install libgomp1)" if "libgomp" in str(error) else ""
+            missing = next((name for name in _SHARED_LIBRARIES if name in str(error)), None)
+            remedy = f" (on Debian or Ubuntu: apt-get install {_SHARED_LIBRARIES[missing]})" if missing else ""
             raise ImportError(f"mxnet must be loadable; got {error}{remedy}") from None
-        importlib.import_module("gluonnlp")
 
 
 _imported_before = "mxnet" in sys.modules

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 import re
 import stat
+import sys
 import tempfile
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Tuple
 import zipfile
@@ -28,6 +29,19 @@ _TYPES = ("<f4", "<f8", "<i4", "<i8")
 _MOST_JSON = 64 * 2**20
 _MOST_HEADER = 4096
 _MOST_ARRAYS = 100_000
+
+
+def cache_folder() -> Path:
+    """Where what can be had again is kept: ``$XDG_CACHE_HOME/gluon_deeprnn``, or the platform's usual place.
+
+    Raises
+    ------
+    RuntimeError
+        When this user has no home folder.
+    """
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "gluon_deeprnn"
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "gluon_deeprnn"
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -1,9 +1,11 @@
 """Tell what this machine offers: versions, contexts, threads."""
 
 import argparse
+import platform
 
 from gluon_deeprnn import kernels, runtime
 from gluon_deeprnn.devices import num_gpus
+from gluon_deeprnn.kernels import libraries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,5 +20,8 @@ def run(arguments: argparse.Namespace) -> None:
     threads = runtime.threads()
     print(f"threads: {'chosen by MXNet' if threads is None else threads} (usable cores: {runtime.usable_cores()})")
     print(f"keeps freed memory: {'yes' if runtime.keeps_memory else 'no'}")
+    print(f"processor: {libraries.processor()[0] or platform.machine()}")
     ours = kernels.loaded()
     print(f"recurrent layers: {f'our operator, {ours}' if ours else f'MXNet, as {kernels.why_not()}'}")
+    for name, verdict in libraries.verdicts().items():
+        print(f"compiled library {name}: {verdict or 'works on this processor'}")

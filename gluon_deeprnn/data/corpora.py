@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 import queue
 import re
-import sys
 import threading
 import time
 from typing import Any, List, Sequence, Union
@@ -16,7 +15,7 @@ import urllib.parse
 import urllib.request
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.storage import read_file, replace_file
+from gluon_deeprnn.storage import cache_folder, read_file, replace_file
 
 TIME_MACHINE_URL = "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
 TIME_MACHINE_SHA1 = "090b5e7e70c295757f55df93cb0a180b9691891a"
@@ -99,13 +98,6 @@ def time_machine(timeout: float = 10) -> Source:
             _log.warning("the text was not kept for the next time: %s", error)
         return _decode("time-machine", content, cached)
     return _decode("time-machine", cached.read_bytes(), cached)
-
-
-def cache_folder() -> Path:
-    """Where downloaded texts are kept: ``$XDG_CACHE_HOME/gluon_deeprnn``, or the platform's usual place."""
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "gluon_deeprnn"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "gluon_deeprnn"
 
 
 def _download(url: str, timeout: float, size: int) -> bytes:

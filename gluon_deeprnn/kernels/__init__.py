@@ -4,89 +4,24 @@ They compute what MXNet's operators do, to within rounding, in less time (see ``
 ours where it is the faster of the two, for up to 256 hidden units, and MXNet's elsewhere: in larger layers, on a GPU,
 in a graph that is exported, and where ours was not compiled.
 
-``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``operator.cc`` the operators.  They are compiled twice, for
-AVX-512 and for AVX2; the wider that the processor has is loaded, at its first use.
-
-Environment variable, read at that time:
-
-``GLUON_DEEPRNN_KERNELS``
-    ``mxnet`` leaves our operator out; ``avx2`` or ``avx512`` ask for one of the two.
+``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``operator.cc`` the operators, ``abi.cc`` the interface to
+MXNet.  They are compiled for AVX-512, AVX2 or NEON; `gluon_deeprnn.kernels.libraries` chooses one at its first use.
 """
 
-import ctypes
-import functools
 import itertools
 import json
-import os
-from pathlib import Path
-import platform
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from gluon_deeprnn import runtime
-from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.graph import device_of, is_array
-from mxnet import autograd, ndarray, symbol
-from mxnet.base import _LIB, OpHandle, c_str, check_call, mx_uint
-from mxnet.ndarray.register import _make_ndarray_function
-from mxnet.symbol.register import _make_symbol_function
-
-_NEEDS = {"avx512": {"avx512f", "avx512vl", "avx512dq", "avx512bw", "fma"}, "avx2": {"avx2", "fma"}}
-"""The processor's features that each library was compiled for, the faster library first."""
+from gluon_deeprnn.kernels.libraries import loaded as loaded
+from gluon_deeprnn.kernels.libraries import why_not as why_not
+from mxnet import autograd
 
 _uses = itertools.count()
 
 _MOST_HIDDENS = {"lstm": (192, 512), "gru": (256, 512), "rnn_tanh": (256, 512), "rnn_relu": (256, 512)}
 """The largest layer that trains, and that only predicts, faster by our operator than by MXNet's."""
-
-
-def _processor() -> FrozenSet[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.split(":", 1)[1] for line in lines if line.startswith("flags")), "").split())
-
-
-@functools.cache
-def loaded() -> Optional[str]:
-    """The instructions that our operator uses, "avx512" or "avx2"; None where MXNet's operator does all the work.
-
-    Raises
-    ------
-    ValueError
-        "GLUON_DEEPRNN_KERNELS must be mxnet, or one that is compiled and that the processor can run: ...".
-    """
-    asked = os.environ.get("GLUON_DEEPRNN_KERNELS", "")
-    if asked == "mxnet":
-        return None
-    folder, features = Path(__file__).parent, _processor()
-    usable = [name for name, needs in _NEEDS.items() if needs <= features and (folder / f"layer.{name}.so").exists()]
-    if asked and asked not in usable:
-        raise InputError("GLUON_DEEPRNN_KERNELS", f"mxnet, or one that is compiled and that the processor can run: "
-                         f"{', '.join(usable) or 'none'}", asked)
-    for name in [asked] if asked else usable[:1]:
-        _load(folder / f"layer.{name}.so")
-        return name
-    return None
-
-
-def _load(library: Path) -> None:
-    """As ``mxnet.library.load``, which makes Python functions for all of MXNet's operators again and takes 0.5 s."""
-    check_call(_LIB.MXLoadLib(c_str(str(library)), mx_uint(0)))
-    for name in ("gluon_deeprnn_layer", "gluon_deeprnn_layer_norm"):
-        handle = OpHandle()
-        check_call(_LIB.NNGetOpHandle(c_str(name), ctypes.byref(handle)))
-        for module, make in ((ndarray, _make_ndarray_function), (symbol, _make_symbol_function)):
-            setattr(module, name, make(handle, name, name))
-
-
-def why_not() -> str:
-    """What has to be done for our operator to be used, for a person to read."""
-    if os.environ.get("GLUON_DEEPRNN_KERNELS") == "mxnet":
-        return "GLUON_DEEPRNN_KERNELS=mxnet asks for it"
-    if platform.system() != "Linux" or not any(needs <= _processor() for needs in _NEEDS.values()):
-        return "ours needs Linux and a processor with AVX2"
-    return "ours was not compiled: install g++, then this package again"
 
 
 def arithmetic() -> Dict[str, Any]:

@@ -23,7 +23,7 @@ struct Shape {
   static constexpr int kSlopes = cell == GRU ? 4 : kVectors;     // vectors of a panel's row of gradients
   static constexpr int kInputSlopes = cell == GRU ? 1 : 0;       // where those of the input's product begin
   // Sequences in a tile, and vectors of columns at a time on the way back: about as many sums as there are registers for.
-  static constexpr int kTile = kLanes == 16 ? (cell == LSTM ? 4 : 8) : (cell == LSTM ? 3 : 4);
+  static constexpr int kTile = kRegisters == 32 ? (cell == LSTM ? 4 : 8) : (cell == LSTM ? 3 : 4);
   static constexpr int kColumns = cell == LSTM ? 4 : 3;
 };
 

@@ -9,7 +9,8 @@
 namespace gluon_deeprnn {
 namespace {
 
-constexpr int kLanes = LANES;  // floats in a vector: 16 for AVX-512, 8 for AVX2
+constexpr int kLanes = LANES;  // floats in a vector: 16 for AVX-512, 8 for AVX2, 4 for NEON
+constexpr int kRegisters = LANES == 8 ? 16 : 32;  // vectors that the processor holds
 
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES)));

@@ -4,7 +4,8 @@ import math
 from typing import Any, Callable, Optional, Tuple
 
 from gluon_deeprnn import _checks
-from mxnet import init, np
+from mxnet import init, np, random
+import numpy
 
 INITIALIZERS = ("uniform", "normal", "xavier", "orthogonal")
 
@@ -73,10 +74,19 @@ class Initial:
         if name == "normal":
             return np.random.normal(0, self._sigma, shape)
         drawn = np.zeros((num_gates, shape[0] // num_gates, shape[1]))
-        way = init.Xavier() if name == "xavier" else init.Orthogonal(scale=1, rand_type="normal")
         for gate in drawn:
-            way._init_weight(name, gate)
+            if name == "xavier":
+                init.Xavier()._init_weight(name, gate)
+            else:
+                gate[:] = _orthogonal(gate.shape)
         return drawn.reshape(shape)
+
+
+def _orthogonal(shape: Tuple[int, ...]) -> np.ndarray:
+    # As init.Orthogonal, which gives MXNet sizes that are NumPy's integers: with NumPy 2 it cannot read them.
+    drawn = random.normal(0, 1, shape=shape).asnumpy()
+    left, _, right = numpy.linalg.svd(drawn, full_matrices=False)
+    return np.array(left if left.shape == drawn.shape else right)
 
 
 class Drawn(init.Initializer):
