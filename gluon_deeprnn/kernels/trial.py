@@ -186,7 +186,7 @@ def check_layer_norm(library: Library) -> None:
 
 
 def describe(path: str) -> str:
-    """What the library ``processor.any.so`` says of the processor: its name, a line end, the libraries that it can run."""
+    """What ``processor.any.so`` says of the processor: its name, a line end, the libraries that it can run."""
     ask = ctypes.CDLL(path).gluon_deeprnn_processor
     ask.restype = ctypes.c_char_p
     return ask().decode("ascii", "replace")

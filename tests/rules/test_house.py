@@ -174,4 +174,5 @@ def test_errors_have_one_form():
     readers = ("storage.py", "vocab.py", "history.py", "position.py", "checkpoint.py", "diagnosis.py", "stored.py",
                "trial.py")
     assert others == {("runtime.py", "ImportError"), ("runtime.py", "RuntimeError"), ("alias.py", "ImportError"),
-                      ("storage.py", "OSError"), ("corpora.py", "URLError"), ("job.py", "but"), *((name, "ValueError") for name in readers)}
+                      ("storage.py", "OSError"), ("corpora.py", "URLError"), ("job.py", "but"),
+                      *((name, "ValueError") for name in readers)}
