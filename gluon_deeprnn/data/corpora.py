@@ -108,6 +108,8 @@ def _download(url: str, timeout: float, size: int) -> bytes:
         try:
             ended.put(_fetch(url, timeout, size))
         except Exception as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # its connection would stay open for as long as the error lives
             ended.put(error)
 
     # A name server that does not answer keeps its caller for as long as it likes: the caller is a thread.

@@ -143,8 +143,8 @@ def test_every_public_definition_is_documented_and_annotated(module):
         assert inspect.getdoc(thing), f"{module}.{name}"
         functions = [thing] if inspect.isfunction(thing) else [f for f in vars(thing).values() if inspect.isfunction(f)]
         for function in functions:
-            if function.__code__.co_filename != loaded.__file__:
-                continue  # written by dataclasses
+            if function.__code__.co_filename != loaded.__file__ or function.__name__.startswith("__annotate"):
+                continue  # written by dataclasses, or by Python 3.14
             hints = {k: v for k, v in inspect.signature(function).parameters.items() if k not in ("self", "cls")}
             missing = [k for k, v in hints.items() if v.annotation is inspect.Parameter.empty]
             assert not missing, f"{module}.{name}: {missing}"
