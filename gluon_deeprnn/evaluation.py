@@ -119,7 +119,7 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     else:
         check_language_model(model)
         loss = MeanLoss(model)
-        loss.hybridize()
+        loss.hybridize(children=False)
     ctx = context_of(loss, device)
     losses, counts, state = [], [], None
     for x, y in batches.batches():

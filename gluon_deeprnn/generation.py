@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Uni
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.graph import GraphBlock, check_language_model, context_of, unstack
+from gluon_deeprnn.graph import GraphBlock, check_language_model, context_of, one_at_a_time, unstack
 from gluon_deeprnn.graph import length as length_of
 from mxnet import np
 import numpy
@@ -126,8 +126,9 @@ class _Writer:
         if len(vocab) != model.vocab_size:
             raise _checks.InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
         self._model, self._ctx = model, context_of(model, device)
-        if not model.hybridized:
-            model.hybridize()
+        with one_at_a_time:
+            if not model.hybridized:
+                model.hybridize()
         self._draw = _drawing(model, top_k if top_k < len(vocab) else 0)
         self._temperature = temperature
         never = numpy.zeros(len(vocab), dtype="float32")
@@ -188,11 +189,12 @@ class _Drawing(GraphBlock):
 
 def _drawing(model: Any, top_k: int) -> _Drawing:
     """The graphs that write with a model; kept with it, as compiling them takes longer than a short text."""
-    kept = model.__dict__.setdefault("_drawings", types.SimpleNamespace(by_top_k={})).by_top_k
-    if top_k not in kept:
-        kept[top_k] = _Drawing(model, top_k)
-        kept[top_k].hybridize()
-    return kept[top_k]
+    with one_at_a_time:
+        kept = model.__dict__.setdefault("_drawings", types.SimpleNamespace(by_top_k={})).by_top_k
+        if top_k not in kept:
+            kept[top_k] = _Drawing(model, top_k)
+            kept[top_k].hybridize(children=False)
+        return kept[top_k]
 
 
 def _check_best(best: numpy.ndarray) -> None:

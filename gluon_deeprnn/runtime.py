@@ -10,7 +10,7 @@ Importing this module, which ``import gluon_deeprnn`` does first of all, imports
   than by default on an idle machine;
 * keeps the memory that every operator frees for the next one (glibc only).  Otherwise each array above 128 KiB is
   mapped and unmapped anew, and the page faults cost as much as the arithmetic;
-* works in numpy mode, and prints no warnings of its own, ``python -W error`` included.
+* works in numpy mode, in every thread, and prints no warnings of its own, ``python -W error`` included.
 
 Environment variables, read once, at import; what the user has set wins:
 
@@ -30,6 +30,7 @@ import os
 from pathlib import Path
 import platform
 import sys
+import threading
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import warnings
 
@@ -161,6 +162,18 @@ def _import_mxnet() -> None:
             raise ImportError(f"mxnet must be loadable; got {error}{remedy}") from None
 
 
+def _numpy_mode_in_every_thread() -> None:
+    """Let threads begin in numpy mode: MXNet keeps two switches for each thread, and both begin as off."""
+    from mxnet import util
+
+    class Current(threading.local):
+        def __init__(self) -> None:
+            self.value = util._NumpyArrayScope(util.is_np_shape())
+
+    util.set_np_shape(2)  # on in all threads, until npx.reset_np()
+    util._NumpyArrayScope._current = Current()
+
+
 _imported_before = "mxnet" in sys.modules
 keeps_memory: bool = _keep_freed_memory()
 _import_mxnet()
@@ -170,6 +183,7 @@ import mxnet  # noqa: E402
 if mxnet.__version__ != _MXNET_VERSION:
     warnings.warn(f"gluon_deeprnn is written for mxnet {_MXNET_VERSION}; got {mxnet.__version__}", stacklevel=2)
 mxnet.npx.set_np()
+_numpy_mode_in_every_thread()
 
 
 def threads() -> Optional[int]:

@@ -19,6 +19,8 @@
 namespace gluon_deeprnn {
 namespace {
 
+constexpr unsigned kUnknown = -1;  // a size that MXNet asks for
+
 void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
@@ -39,11 +41,13 @@ void count_layer(const Attributes& attributes, int* num_inputs, int* num_outputs
 }
 
 void infer_layer(const Attributes& attributes, std::vector<Shape>* in, std::vector<Shape>* out) {
-  const Shape &inputs = (*in)[0], &weights = (*in)[1], &hidden = (*in)[2];
-  require(inputs.size() == 3 && weights.size() == 1 && hidden.size() == 2,
+  const Shape &inputs = (*in)[0], &hidden = (*in)[2];
+  Shape& weights = (*in)[1];
+  require(inputs.size() == 3 && hidden.size() == 2 && (weights.size() == 1 || weights.empty()),
           "inputs must be (T, N, D), weights flat, states (N, H)");
   require(inputs[0] > 0, "inputs must have at least one time step");
   const uint64_t rows = uint64_t(num_gates(cell_of(attributes))) * hidden[1];
+  if (weights.empty() || weights[0] == kUnknown) weights = {unsigned(rows * (inputs[2] + hidden[1] + 2))};
   require(hidden[0] == inputs[1] && weights[0] == rows * (uint64_t(inputs[2]) + hidden[1] + 2) && in->back() == hidden,
           "sizes of inputs, weights and states must fit each other");
   (*out)[0] = {inputs[0], inputs[1], hidden[1]};

@@ -5,8 +5,8 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
-from gluon_deeprnn.graph import GraphBlock, given_array, is_array
-from mxnet import np
+from gluon_deeprnn.graph import GraphBlock, given_array, is_array, one_at_a_time, zeros_like_batch
+from mxnet import np, symbol
 
 
 class RecurrentCore(GraphBlock):
@@ -85,14 +85,19 @@ class RecurrentCore(GraphBlock):
                                          _checks.Described(f"shape {inputs.shape}"))
             _checks.float32("inputs", inputs)
             if not self.num_inputs:
-                self.know_inputs(num_inputs)
+                with one_at_a_time:
+                    self.know_inputs(num_inputs)
             state = self.checked_state(state, batch_size, inputs.ctx)
             if lengths is not None:
                 lengths = self._checked_lengths(lengths, num_steps, batch_size, inputs.ctx)
         elif state is None:
-            raise _checks.InputError("state", "given inside a hybridized block", None,
-                                     "pass begin_state(batch_size) in")
+            state = self.symbolic_state(zeros_like_batch(inputs))
         return super().__call__(inputs, list(state), *([] if lengths is None else [lengths]))
+
+    def symbolic_state(self, zeros: Any) -> List[Any]:
+        """The first state inside a graph; ``zeros`` is (1, N, 1), as only the graph knows the batch size N."""
+        first = zeros + symbol.np.zeros((self.num_layers, 1, self.num_hiddens))
+        return [first] * self.num_states
 
     def know_inputs(self, num_inputs: int) -> None:
         """Take over the size of an input, from the first inputs or from the model around."""

@@ -5,7 +5,7 @@ from typing import Any, List, Optional, Union
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.generation import generate
-from gluon_deeprnn.graph import GraphBlock, given_array
+from gluon_deeprnn.graph import GraphBlock, given_array, zeros_like_batch
 from gluon_deeprnn.models.core import RecurrentCore
 from mxnet import gluon, init, np
 
@@ -68,8 +68,7 @@ class _LanguageModel(GraphBlock):
             _checks.indices("tokens", tokens.asnumpy(), self.vocab_size)
             state = self.rnn.checked_state(state, batch_size, tokens.ctx)
         elif state is None:
-            raise _checks.InputError("state", "given inside a hybridized block", None,
-                                     "pass begin_state(batch_size) in")
+            state = self.rnn.symbolic_state(zeros_like_batch(tokens))
         return super().__call__(tokens, list(state))
 
     def predict(self, prefix: str, num_preds: int, vocab: Any, device: Optional[Union[str, Context]] = None) -> str:

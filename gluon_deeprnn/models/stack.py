@@ -95,6 +95,10 @@ class RecurrentStack(RecurrentCore):
             return super().begin_state(batch_size, ctx)
         return self.first_state.arrays(_checks.integer("batch_size", batch_size, at_least=1), as_context(ctx))
 
+    def symbolic_state(self, zeros: Any) -> List[Any]:
+        """The first state inside a graph: zeros, or what was learned."""
+        return self.first_state.symbols(zeros) if self.learned_state else super().symbolic_state(zeros)
+
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], lengths: Any = None) -> Any:
         """Compute what the class describes."""
         masks = [] if lengths is None else [_mask(F, length(inputs), lengths)]
@@ -140,6 +144,10 @@ class _FirstState(GraphBlock):
         """The state for so many sequences; recorded, so that it can learn."""
         learned = [parameter.data(ctx) for parameter in self._parameters]
         return [np.broadcast_to(a, (a.shape[0], batch_size, a.shape[2])) for a in learned]
+
+    def symbols(self, zeros: Any) -> List[Any]:
+        """The state inside a graph; ``zeros`` is (1, N, 1)."""
+        return [zeros + parameter.var() for parameter in self._parameters]
 
 
 def _mask(F: Any, num_steps: int, lengths: Any) -> Any:
