@@ -99,6 +99,11 @@ class RNNScratch(_LayerScratch):
         super().__init__(num_inputs, num_hiddens, sigma, initial=initial, weight_dropout=weight_dropout)
         self.activation = _checks.one_of("activation", activation, ACTIVATIONS)
 
+    @property
+    def computes(self) -> str:
+        """What it computes, as files say it."""
+        return f"rnn_{self.activation}"
+
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute what the class describes."""
         times_W_hh = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))
@@ -157,6 +162,11 @@ class LSTMScratch(_LayerScratch):
         forget_bias = _checks.finite("forget_bias", forget_bias)
         if forget_bias:
             self.b_f.init = Drawn(lambda shape: np.full(shape, forget_bias))
+
+    @property
+    def computes(self) -> str:
+        """What it computes, as files say it."""
+        return "lstm"
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute what the class describes."""
@@ -220,6 +230,11 @@ class GRUScratch(_LayerScratch):
         if reset == "after":
             with self.name_scope():
                 self._new_parameter("b_hh", (num_hiddens,), self._initial.biases)
+
+    @property
+    def computes(self) -> str:
+        """What it computes, as files say it."""
+        return "gru" if self.reset == "after" else "gru with the reset before the product"
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute what the class describes."""

@@ -5,11 +5,12 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
-from gluon_deeprnn.graph import GraphBlock, given_array, is_array, one_at_a_time, zeros_like_batch
+from gluon_deeprnn.graph import given_array, is_array, one_at_a_time, zeros_like_batch
+from gluon_deeprnn.models.saved import SavedBlock
 from mxnet import np, symbol
 
 
-class RecurrentCore(GraphBlock):
+class RecurrentCore(SavedBlock):
     """A stack of recurrent layers: ``outputs, state = core(inputs, state)``.
 
     The state is a list of arrays of shape (num_layers, batch_size, num_hiddens): the hidden states, and for an LSTM

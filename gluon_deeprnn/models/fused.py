@@ -78,6 +78,11 @@ class FusedLayer(GraphBlock):
                                      init=Drawn(self._draw))
         self.params.update({name: self.weights})
 
+    @property
+    def computes(self) -> str:
+        """What it computes, as files say it."""
+        return self.mode
+
     def _size(self, num_inputs: int) -> int:
         size = self._rows * (num_inputs + self.num_hiddens + 2)
         if size >= 2**31:  # MXNet counts the elements of an operator's arrays in 32 bits

@@ -5,12 +5,13 @@ from typing import Any, List, Optional, Union
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.generation import generate
-from gluon_deeprnn.graph import GraphBlock, given_array, zeros_like_batch
+from gluon_deeprnn.graph import given_array, zeros_like_batch
 from gluon_deeprnn.models.core import RecurrentCore
+from gluon_deeprnn.models.saved import SavedBlock
 from mxnet import gluon, init, np
 
 
-class _LanguageModel(GraphBlock):
+class _LanguageModel(SavedBlock):
     """What both language models share: one-hot inputs, carried state, prediction.  See `RNNLM`."""
 
     embedding_size = 0

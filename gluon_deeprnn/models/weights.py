@@ -3,8 +3,7 @@
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from gluon_deeprnn._checks import Described, InputError
-from gluon_deeprnn.models.fused import FlatParameter
-from mxnet import gluon, np
+from mxnet import cpu, gluon, np
 import numpy
 
 
@@ -33,7 +32,7 @@ def _split(model: Any, arrays: Dict[str, numpy.ndarray]) -> Dict[str, numpy.ndar
 
 def _parts(path: str, parameter: gluon.Parameter) -> Iterator[Tuple[str, Any, int, int]]:
     """The arrays that a parameter is in files: name, shape, and where it begins and ends in a flat parameter."""
-    if not isinstance(parameter, FlatParameter):
+    if not hasattr(parameter, "parts"):
         yield path, None, 0, 0
         return
     start = 0
@@ -43,26 +42,43 @@ def _parts(path: str, parameter: gluon.Parameter) -> Iterator[Tuple[str, Any, in
         start += size
 
 
-def set_parameters(model: Any, arrays: Mapping[str, numpy.ndarray]) -> None:
+def set_parameters(model: Any, arrays: Mapping[str, numpy.ndarray], *, allow_missing: bool = False,
+                   ignore_extra: bool = False) -> None:
     """Give a model the parameters that `parameter_arrays` took from one like it.
+
+    Layers that wait for the size of their inputs learn it from the arrays.
 
     Raises
     ------
     ValueError
         When names, shapes or types differ; the model is then unchanged.
     """
+    _know_inputs(model, arrays)
     parts = {whole: list(_parts(whole, parameter)) for whole, parameter in model.named_parameters()}
     parameters = dict(model.named_parameters())
     expected = {name: tuple(parameters[whole].shape if shape is None else shape)
                 for whole, members in parts.items() for name, shape, _, _ in members}
-    if expected.keys() != arrays.keys():
-        different = sorted(expected.keys() ^ arrays.keys())
-        raise InputError("parameters", "those of the model", Described("other names: " + ", ".join(different)))
-    for name, shape in expected.items():
+    different = (set() if allow_missing else expected.keys() - arrays.keys()) \
+        | (set() if ignore_extra else arrays.keys() - expected.keys())
+    if different:
+        raise InputError("parameters", "those of the model", Described("other names: " + ", ".join(sorted(different))))
+    parts = {whole: members for whole, members in parts.items() if all(name in arrays for name, _, _, _ in members)}
+    for name, shape in ((name, expected[name]) for members in parts.values() for name, _, _, _ in members):
         array = arrays[name]
         if tuple(array.shape) != shape or array.dtype != numpy.float32:
             raise InputError(f"parameter {name}", f"float32 of shape {shape}",
                              Described(f"{array.dtype} of shape {tuple(array.shape)}"))
     for whole, members in parts.items():
         flat = numpy.concatenate([arrays[name].ravel() for name, _, _, _ in members])
+        if parameters[whole]._data is None:
+            parameters[whole].initialize(init="zeros", ctx=cpu(), force_reinit=True)
         parameters[whole].set_data(np.array(flat.reshape(parameters[whole].shape), dtype="float32"))
+
+
+def _know_inputs(block: Any, arrays: Mapping[str, numpy.ndarray], path: str = "") -> None:
+    """Tell cores that wait for the size of their inputs what the first layer's weights say of it."""
+    weights = arrays.get(f"{path}layer0.i2h_weight")
+    if getattr(block, "num_inputs", None) == 0 and weights is not None and weights.ndim == 2:
+        block.know_inputs(int(weights.shape[1]))
+    for name, child in block._children.items():
+        _know_inputs(child, arrays, f"{path}{name}.")

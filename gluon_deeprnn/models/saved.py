@@ -1,0 +1,121 @@
+"""Models in files of MXNet's own form, which say what they are of."""
+
+import json
+import os
+from pathlib import Path
+import tempfile
+from typing import Any, Dict, Optional, Tuple, Union
+
+from gluon_deeprnn import _checks, storage
+from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.graph import GraphBlock, one_at_a_time
+from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from mxnet import np, npx
+from mxnet.base import MXNetError
+import numpy
+
+_ABOUT = "gluon_deeprnn"
+
+
+class SavedBlock(GraphBlock):
+    """A block whose files name the parts of its weights, and which cells they belong to.
+
+    Gluon's own form of a file holds the weights of a fused layer as one vector, which fits every layer with as many
+    weights: an LSTM of 8 units over 2 inputs and a GRU of 8 over 6 have 384 both.
+    """
+
+    def save_parameters(self, filename: Union[str, "os.PathLike[str]"], deduplicate: bool = False) -> None:
+        """Write all parameters, by name, with what they are of; the file is replaced as a whole.
+
+        Parameters
+        ----------
+        filename : str or path
+            Where to; `mxnet.npx.load` reads it too.
+        deduplicate : bool, default False
+            Without effect, as parameters that are tied are written once anyway; Gluon has it.
+
+        Raises
+        ------
+        ValueError
+            When the file cannot be written.
+        """
+        about = numpy.frombuffer(json.dumps({"cells": cells_of(self)}).encode(), dtype="uint8")
+        arrays = {_ABOUT: np.array(about, dtype="uint8")}
+        arrays.update((name, np.array(array)) for name, array in parameter_arrays(self).items())
+        with tempfile.TemporaryDirectory() as folder:  # MXNet writes in place, and says nothing of a full disk
+            npx.save(str(Path(folder) / "arrays"), arrays)
+            storage.replace_file(Path(filename), (Path(folder) / "arrays").read_bytes())
+
+    def load_parameters(self, filename: Union[str, "os.PathLike[str]"],
+                        ctx: Optional[Union[str, Context]] = None, allow_missing: bool = False,
+                        ignore_extra: bool = False, cast_dtype: bool = False,
+                        dtype_source: str = "current") -> None:
+        """Take over the parameters of a file that `save_parameters` wrote, or of one in Gluon's own form.
+
+        Parameters
+        ----------
+        filename : str or path
+            The file.
+        ctx : str or mxnet.context.Context, optional
+            Where the parameters are to be; where they are, or on the CPU, when it is left out.
+        allow_missing, ignore_extra : bool, default False
+            Whether parameters may be missing from the file, or be in it and not in the model.
+        cast_dtype, dtype_source
+            As Gluon's, for files in its form; ours are float32.
+
+        Raises
+        ------
+        ValueError
+            "... must be parameters of gru at layer0; got lstm at layer0", and likewise for other sizes and names, and
+            for a file that cannot be read.  The model is then unchanged.
+        """
+        about, arrays = _read(filename)
+        if about is None:
+            self._load_gluons_form(filename, ctx, allow_missing, ignore_extra, cast_dtype, dtype_source)
+            return
+        ours = cells_of(self)
+        if about != ours:
+            raise _checks.InputError(str(filename), f"parameters of {_shown(ours)}", _checks.Described(_shown(about)))
+        with one_at_a_time:
+            set_parameters(self, arrays, allow_missing=allow_missing, ignore_extra=ignore_extra)
+            if ctx is not None:
+                self.collect_params().reset_ctx(as_context(ctx))
+
+    def _load_gluons_form(self, filename: Union[str, "os.PathLike[str]"], ctx: Any, *options: Any) -> None:
+        try:
+            super().load_parameters(str(filename), as_context(ctx) if ctx is not None else None, *options)
+        except AssertionError as error:  # Gluon's word for names and shapes that do not fit
+            raise _checks.InputError(str(filename), "parameters of this model",
+                                     _checks.Described(" ".join(str(error).split()))) from None
+
+
+def cells_of(block: Any, path: str = "") -> Dict[str, str]:
+    """What each recurrent layer below a block computes, by its path."""
+    found = {path: block.computes} if hasattr(block, "computes") else {}
+    for name, child in block._children.items():
+        found.update(cells_of(child, f"{path}.{name}" if path else name))
+    return found
+
+
+def _shown(cells: Dict[str, str]) -> str:
+    return ", ".join(f"{cell} at {path}" if path else cell for path, cell in cells.items()) or "no recurrent layer"
+
+
+def _read(filename: Union[str, "os.PathLike[str]"]) -> Tuple[Optional[Dict[str, str]], Dict[str, numpy.ndarray]]:
+    """What a file is of, None where it does not say, and its arrays."""
+    try:
+        with open(filename, "rb"):  # MXNet takes any missing file, and any folder, for a damaged one
+            loaded = npx.load(str(filename))
+        if not isinstance(loaded, dict):
+            raise ValueError("arrays without names")
+        arrays = {name: array.asnumpy() for name, array in loaded.items()}
+        if _ABOUT not in arrays:
+            return None, arrays
+        said = storage.parse_json(arrays.pop(_ABOUT).astype("uint8").tobytes().decode("utf-8"))["cells"]
+        return {str(path): str(cell) for path, cell in said.items()}, arrays
+    except (OSError, MXNetError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if "is_np_shape" in str(error):  # written without numpy mode: Gluon's own loader knows how to read it
+            return None, {}
+        reason = error.strerror if isinstance(error, OSError) else str(error).strip().splitlines()[-1]
+        raise _checks.InputError(str(filename), "a complete file of parameters",
+                                 _checks.Described(reason or str(error))) from None
