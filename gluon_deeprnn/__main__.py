@@ -2,7 +2,7 @@
 
 import sys
 
-from gluon_deeprnn.cli.main import main
+from gluon_deeprnn_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

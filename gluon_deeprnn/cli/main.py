@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import io
 import logging
-import os
 import signal
 import sys
 import threading
@@ -12,7 +11,7 @@ from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import Described, InputError, did_you_mean
-from gluon_deeprnn.cli import evaluate, generate, info, plot, recipes, train
+from gluon_deeprnn.cli import evaluate, generate, info, plot, recipes, streams, train
 
 _COMMANDS = (train, generate, evaluate, plot, recipes, info)
 
@@ -63,17 +62,21 @@ def _flags(parser: argparse.ArgumentParser, command: Optional[str]) -> List[str]
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; return its exit status."""
+    streams.replace_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a question mark
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is answered as Ctrl-C is
+        for request in (signal.SIGTERM, signal.SIGHUP):  # requests to end are answered as Ctrl-C is
+            if signal.getsignal(request) == signal.SIG_DFL:  # a program under nohup goes on
+                signal.signal(request, signal.default_int_handler)
     try:
-        with _notes_on_stderr():
+        with streams.forgiving(), _notes_on_stderr():
             return _run(arguments)
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    finally:
+        streams.abandon_what_fails()
 
 
 @contextlib.contextmanager

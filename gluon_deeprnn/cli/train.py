@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             result = begin_run(config, folder, None if given.keys() - {"ctx", "seed", "corpus"} else name)
     except KeyboardInterrupt:
-        if not folder.has_checkpoint():
+        if not folder.exists():
             raise
         command = f"gluon-deeprnn train --resume --out {shlex.quote(str(folder))}"
         raise KeyboardInterrupt(f"stopped. To go on:  {command}") from None

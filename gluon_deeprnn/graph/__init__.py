@@ -8,6 +8,7 @@ from gluon_deeprnn.graph.block import check_language_model as check_language_mod
 from gluon_deeprnn.graph.block import one_at_a_time as one_at_a_time
 from gluon_deeprnn.graph.parameters import context_of as context_of
 from gluon_deeprnn.graph.parameters import named_parameters as named_parameters
+from gluon_deeprnn.graph.sequences import all_of_length as all_of_length
 from gluon_deeprnn.graph.sequences import length as length
 from gluon_deeprnn.graph.sequences import scan as scan
 from gluon_deeprnn.graph.sequences import split as split

@@ -1,11 +1,14 @@
 """Operations on sequences, for blocks that are interpreted or compiled: taking apart, putting together, going along."""
 
-from typing import Any, Callable, List, Optional, Tuple
+import contextlib
+from contextvars import ContextVar
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from gluon_deeprnn._checks import Described, InputError
 from gluon_deeprnn.graph.arrays import is_array
 from mxnet import symbol
 
+_known_length: ContextVar[Optional[int]] = ContextVar("_known_length", default=None)
 
 def unstack(F: Any, x: Any, num: int) -> List[Any]:
     """The ``num`` parts of ``x`` along its first axis, as ``stack`` takes them."""
@@ -28,6 +31,19 @@ def zeros_like_batch(x: Any) -> Any:
     return symbol.npx.reshape(first, (1, -2, -1)).max(axis=-1, keepdims=True)
 
 
+@contextlib.contextmanager
+def all_of_length(x: Any) -> Iterator[None]:
+    """Every sequence inside is as long as ``x``: to ask the graph for each would go through all of it each time."""
+    if is_array(x):
+        yield
+        return
+    token = _known_length.set(length(x))
+    try:
+        yield
+    finally:
+        _known_length.reset(token)
+
+
 def length(x: Any) -> int:
     """The size of the first axis, of an array or of the symbol that stands for one.
 
@@ -38,6 +54,9 @@ def length(x: Any) -> int:
     """
     if is_array(x):
         return x.shape[0]
+    known = _known_length.get()
+    if known is not None:
+        return known
     shape = x.infer_shape_partial()[1][0]
     if not shape or shape[0] <= 0:
         # MXNet has a loop operator for such graphs; two of them in one static graph gave wrong numbers, silently.

@@ -1,10 +1,11 @@
 """Layers on top of each other, and what helps when there are many: the same for layers from scratch and fused ones."""
 
+import contextlib
 from typing import Any, Dict, List, Optional, Sequence
 
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context, as_context
-from gluon_deeprnn.graph import GraphBlock, length, unstack
+from gluon_deeprnn.graph import GraphBlock, all_of_length, length, unstack
 from gluon_deeprnn.models.core import RecurrentCore
 from mxnet import gluon, np
 
@@ -110,7 +111,8 @@ class RecurrentStack(RecurrentCore):
                 if self.layer_norm:
                     outputs = self.norms[i - 1](outputs)
                 outputs = self._dropped(F, outputs, self.dropout)
-            outputs, layer_state = layer(outputs, list(layer_state), *masks)  # (T, N, H), [(N, H), ...]
+            with all_of_length(inputs) if self.takes_lengths else contextlib.nullcontext():
+                outputs, layer_state = layer(outputs, list(layer_state), *masks)  # (T, N, H), [(N, H), ...]
             if self.residual and i > 0:
                 outputs = below + outputs
             last.append(layer_state)

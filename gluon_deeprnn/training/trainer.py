@@ -192,7 +192,7 @@ class Trainer:
         self._good = self.checkpoint()
         shown = Progress(self.max_epochs, len(self._train), self._at.epoch) if self.progress else Silence()
         try:
-            with interrupts() as self._interrupted:
+            with interrupts() as self._interrupts:
                 while self._at.epoch < self.max_epochs and not self._out_of_patience():
                     try:
                         self._fit_epoch(shown)
@@ -235,7 +235,7 @@ class Trainer:
         val_ppls = [row["val_ppl"] for row in self.history]
         for x, y in self._train.batches(at.epoch, start=at.batch):
             if at.batch % _STEPS_PER_SEED == 0:
-                if self._interrupted():
+                if self._interrupts.asked():
                     self._stop()
                 for callback in self.callbacks:
                     callback.on_pause(self)
@@ -285,6 +285,7 @@ class Trainer:
             self._at.nll += mean * count
             self._norms.add(self._at.gradients, squares)
             self._at.num_tokens += count
+            self._interrupts.began = True
 
     def _warn(self) -> None:
         """Say once what goes wrong, and what could be tried."""

@@ -1,0 +1,144 @@
+"""Commands whose standard streams are closed, full, or read by nobody: they do their work and say little."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TRAIN = ["train", "--max-epochs", "2", "--num-hiddens", "4", "--batch-size", "16", "--num-steps", "6", "--num-train",
+         "60", "--num-val", "30", "--text", "fox.txt", "--cleaning", "d2l", "--prefix", "the"]
+COMMANDS = {
+    "train": [*TRAIN, "--out", "new"], "resume": ["train", "--resume", "--out", "run", "--max-epochs", "3"],
+    "generate": ["generate", "--run", "run", "--prefix", "the", "--length", "20"],
+    "evaluate": ["evaluate", "--run", "run"], "plot": ["plot", "--run", "run"], "recipes": ["recipes"],
+    "info": ["info"], "help": ["train", "--help"], "version": ["--version"], "error": ["train", "--lr", "-1"],
+}
+NAMES = ("stdin", "stdout", "stderr")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A text, and a run on it."""
+    made = tmp_path_factory.mktemp("streams")
+    (made / "fox.txt").write_text("the quick brown fox jumps over the lazy dog. " * 30)
+    done = run(made, [*TRAIN, "--out", "run"])
+    assert done[0] == 0, done
+    return made
+
+
+def run(folder, arguments, stream=None, how=None):
+    """Status, standard output, standard error; what is closed or full is empty."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    prepare, opened = None, None
+    if how == "closed":
+        prepare = lambda: os.close(NAMES.index(stream))  # noqa: E731
+    elif how == "full":
+        opened = streams[stream] = open("/dev/full", "rb+", buffering=0)  # noqa: SIM115
+    elif how == "pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+        opened = streams[stream] = os.fdopen(writer, "wb")
+    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder, text=True,
+                               preexec_fn=prepare, **streams)
+    if opened:
+        opened.close()
+    output, notes = process.communicate(timeout=120)
+    return process.returncode, output or "", notes or ""
+
+
+def check(folder, command, stream, how):
+    status, _, notes = run(folder, COMMANDS[command], stream, how)
+    assert "Traceback" not in notes
+    assert "Exception ignored" not in notes
+    errors = [line for line in notes.splitlines() if line.startswith("gluon-deeprnn: error")]
+    expected = 2 if command == "error" else 0
+    silent = command == "error"  # it has nothing to say on standard output
+    if stream == "stdout" and how == "full" and not silent:
+        assert status == 2
+        assert errors == ["gluon-deeprnn: error: standard output must be a place that can be written; "
+                          "got No space left on device"]
+    elif stream == "stdout" and how == "pipe" and not silent:
+        assert (status, errors) == (0 if command in ("help", "version") else 141, [])  # argparse does not mind
+    else:
+        assert status == expected
+        assert len(errors) == (command == "error" and stream != "stderr")
+    if command == "train":  # whatever happened to what it says, it trained
+        result = json.loads((folder / "new" / "result.json").read_text())
+        assert result["epochs"] == 2
+        (folder / "new").rename(folder / f"trained-{time.monotonic_ns()}")
+
+
+@pytest.mark.parametrize("how", ["closed", "full", "pipe"])
+@pytest.mark.parametrize("command", ["train", "generate"])
+def test_output_that_goes_nowhere_loses_nothing(command, how, folder):
+    check(folder, command, "stdout", how)
+
+
+@pytest.mark.parametrize("how", ["closed", "full", "pipe"])
+def test_notes_that_go_nowhere_lose_nothing(how, folder):
+    check(folder, "train", "stderr", how)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["closed", "full", "pipe"])
+@pytest.mark.parametrize("stream", NAMES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_with_each_stream_closed_full_or_broken(command, stream, how, folder):
+    if stream == "stdin" and how == "pipe":
+        pytest.skip("a broken pipe is one that is written to")
+    check(folder, command, stream, how)
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_requests_to_end_write_a_checkpoint_and_say_how_to_go_on(request_to_end, folder, tmp_path):
+    arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--max-epochs", "100000"]
+    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "history.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(request_to_end)
+    _, notes = process.communicate(timeout=60)
+    assert process.returncode == 130, notes
+    assert f"To go on:  gluon-deeprnn train --resume --out {tmp_path / 'run'}" in notes
+    assert (tmp_path / "run" / "checkpoint" / "checkpoint.npz").exists()
+
+
+def test_a_training_that_is_to_survive_the_terminal_does(folder, tmp_path):
+    arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--max-epochs", "60"]
+    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))  # as nohup does
+    while not (tmp_path / "run" / "history.jsonl").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=120) == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["epochs"] == 60
+
+
+def test_a_request_to_end_is_answered_while_graphs_are_compiled(folder, tmp_path):
+    # From scratch, every layer and step is an operator of its own: this takes MXNet a good while.
+    arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--implementation", "scratch", "--num-layers", "60",
+                 "--num-steps", "32"]
+    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (tmp_path / "run" / "config.json").exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    time.sleep(2)
+    started = time.monotonic()
+    process.terminate()
+    _, notes = process.communicate(timeout=60)
+    assert time.monotonic() - started < 8
+    assert process.returncode == 130, notes
+    assert "Traceback" not in notes
+
+
+def test_the_version_is_told_without_mxnet(folder):
+    code = "import sys; from gluon_deeprnn_command import main; print(main(['--version']), 'mxnet' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1] == "0 False"
