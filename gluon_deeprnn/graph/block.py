@@ -209,12 +209,15 @@ class GraphBlock(HybridBlock):
 
 
 class _Turn:
-    """A lock that a thread can take several times, and that a forked process begins anew."""
+    """A lock that a thread can take several times, and that a forked process begins anew.
+
+    A process is forked while nobody calls a block: MXNet would wait for ever.
+    """
 
     def __init__(self) -> None:
         self._begin()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin)
+            os.register_at_fork(before=self.__enter__, after_in_parent=self.__exit__, after_in_child=self._begin)
 
     def _begin(self) -> None:
         self._lock = threading.RLock()
