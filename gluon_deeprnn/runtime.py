@@ -163,14 +163,24 @@ def _import_mxnet() -> None:
 
 
 def _numpy_mode_in_every_thread() -> None:
-    """Let threads begin in numpy mode: MXNet keeps two switches for each thread, and both begin as off."""
+    """Let threads begin in numpy mode, as long as the importing thread is in it.
+
+    MXNet keeps two switches for each thread, for arrays in Python and for shapes in C++; both begin as off.
+    """
     from mxnet import util
+
+    here, is_on = threading.get_ident(), [True]
 
     class Current(threading.local):
         def __init__(self) -> None:
-            self.value = util._NumpyArrayScope(util.is_np_shape())
+            util.set_np_shape(is_on[0])
+            self.value = util._NumpyArrayScope(is_on[0])
 
-    util.set_np_shape(2)  # on in all threads, until npx.reset_np()
+        def __setattr__(self, name: str, value: Any) -> None:
+            if threading.get_ident() == here and value._old_scope is None:  # set for good, not for a `with` block
+                is_on[0] = value._is_np_array
+            super().__setattr__(name, value)
+
     util._NumpyArrayScope._current = Current()
 
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from gluon_deeprnn.data import BatchSource, read_texts
+from gluon_deeprnn.data.tokens import share_kept
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
 
@@ -20,13 +21,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Print one line on stdout, and on stderr what it was judged by."""
     trained = load_run(arguments.folder)
     if arguments.text:
-        stream, per_token, unknown = trained.stream(read_texts(arguments.text))
+        sources, cleaning = read_texts(arguments.text), trained.vocab.cleaning
+        stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
-        judged = ", ".join(arguments.text)
+        judged = ", ".join(f"{source.name} (cleaning {cleaning} keeps {share_kept(source.text, cleaning):.1%})"
+                           if cleaning else source.name for source in sources)
         if unknown:
             judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
     else:
         part, batches, per_token = trained.data().judged_by()
         judged = f"the {part} part of its own text"
-    print(f"gluon-deeprnn: judged by {judged}", file=sys.stderr)
+    print(f"gluon-deeprnn: evaluated on {judged}", file=sys.stderr)
     print(evaluate(trained.model, batches, characters_per_token=per_token))

@@ -86,9 +86,12 @@ def _notes_on_stderr() -> Iterator[None]:
     handler.setFormatter(logging.Formatter("gluon-deeprnn: %(message)s"))
     logger.addHandler(handler)
     logger.propagate = False
+    level = logger.level
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
+        logger.setLevel(level)
         logger.propagate = True
         logger.removeHandler(handler)
 

@@ -1,14 +1,16 @@
 """Train a model and write its run folder."""
 
 import argparse
+from pathlib import Path
 import shlex
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.runs.config import settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
+from gluon_deeprnn.runs.stored import stored_run
 
 _DEFAULT_RECIPE = "chapter-gru"
 
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         f"(default {_DEFAULT_RECIPE}); each flag below overrides one of them")
     parser.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
     parser.add_argument("--resume", action="store_true",
-                        help="go on with the run in --out (with --max-epochs: for longer)")
+                        help="continue the run in --out; its own settings may be repeated, --max-epochs may be larger")
     for name, meaning, default in settings():
         flag = "--" + name.replace("_", "-")
         if isinstance(default, bool):
@@ -39,10 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.resume:
         if arguments.out is None:
             raise InputError("out", "given with --resume", None)
-        other = sorted((given.keys() - {"max_epochs"}) | ({"recipe"} if arguments.recipe else set()))
-        if other:
-            raise InputError("settings with --resume", "left out, but for max_epochs", ", ".join(other))
         folder = RunFolder(arguments.out)
+        _check_repeated(folder, given, arguments.recipe)
     else:
         name = arguments.recipe or _DEFAULT_RECIPE
         config = read_recipe(name).config.replace(**given)
@@ -58,6 +58,20 @@ def run(arguments: argparse.Namespace) -> None:
         command = f"gluon-deeprnn train --resume --out {shlex.quote(str(folder))}"
         raise KeyboardInterrupt(f"stopped. To go on:  {command}") from None
     _report(folder, result)
+
+
+def _check_repeated(folder: RunFolder, given: Dict[str, Any], recipe: Optional[str]) -> None:
+    """Refuse settings beside --resume that are not the run's own, but for a new number of epochs."""
+    own = stored_run(folder)[0].config.as_dict()
+    asked = {**(read_recipe(recipe).config.as_dict() if recipe else {}), **given}
+    if "text" in given:
+        asked["text"] = [str(Path(file).resolve()) for file in given["text"]]
+    for name in {"text", "corpus"} - given.keys():  # a run records which text it found
+        asked.pop(name, None)
+    for name, now in asked.items():
+        if name != "max_epochs" and now != own[name]:
+            raise InputError(f"{name} with --resume", f"that of the run, {own[name]!r}", now,
+                             "leave it out, or begin another run with another --out")
 
 
 def _report(folder: RunFolder, result: Dict[str, Any]) -> None:

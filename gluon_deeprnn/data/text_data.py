@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
-from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, tokenize
+from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, share_kept, tokenize
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
 import numpy
@@ -14,6 +14,7 @@ import numpy
 PROTOCOLS = ("d2l", "book")
 _TEST_SHARE, _VAL_SHARE = 0.10, 0.05
 _EVALUATION_STEPS = 128
+_LEAST_KEPT = 0.5
 
 BatchSource = Union[Windows, Stream]
 
@@ -48,6 +49,8 @@ class TextData:
     ----------
     vocab : Vocab
     sources : list of Source
+    kept : dict of str to float
+        How much of each text the cleaning kept: the share of its characters that are no white space.
     num_tokens : int
         Tokens of all texts together.
     num_train, num_val : int
@@ -56,7 +59,8 @@ class TextData:
     Raises
     ------
     ValueError
-        "text must be at least 35 tokens long ...; got 12 tokens", and likewise for the others.
+        "text must be at least 35 tokens long ...; got 12 tokens", "text must be one of which cleaning d2l keeps at
+        least half; got ...", and likewise for the others.
 
     Source
     ------
@@ -91,6 +95,9 @@ class TextData:
             raise _checks.InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
             raise _checks.InputError("vocab", "None or a Vocab", vocab)
+        self.kept = {source.name: share_kept(source.text, cleaning) for source in self.sources}
+        if vocab is None:  # a model that was trained on what was left of a text stays usable
+            self._check_kept()
         texts = [tokenize(clean(source.text, cleaning), tokens) for source in self.sources]
         self.num_tokens = sum(map(len, texts))
         build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
@@ -98,6 +105,15 @@ class TextData:
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=cleaning, kind=tokens)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
         self.characters_per_token = {name: characters_per_token(part, tokens) for name, part in parts.items()}
+
+    def _check_kept(self) -> None:
+        for source in self.sources:
+            if self.kept[source.name] < _LEAST_KEPT:
+                others = [name for name in CLEANINGS if share_kept(source.text, name) >= _LEAST_KEPT]
+                raise _checks.InputError(
+                    "text", f"one of which cleaning {self.cleaning} keeps at least half",
+                    _checks.Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
+                    f"--cleaning {others[0]}, or cleaning={others[0]!r}, keeps more" if others else None)
 
     @classmethod
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,

@@ -49,6 +49,19 @@ def clean(text: str, cleaning: str = "d2l") -> str:
     return re.sub(" +", " ", text.translate(other))
 
 
+def share_kept(text: str, cleaning: str) -> float:
+    """How much of a text `clean` keeps: the share of its characters that are no white space.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.tokens import share_kept
+    >>> share_kept("봄 강 a", "d2l"), share_kept("봄 강 a", "unicode")
+    (0.3333333333333333, 1.0)
+    """
+    whole = len("".join(unicodedata.normalize("NFC", text).split()))
+    return len("".join(clean(text, cleaning).split())) / whole if whole else 1.0
+
+
 def tokenize(text: str, tokens: str = "char") -> List[str]:
     """Split a cleaned text into characters (``char``) or words (``word``)."""
     _checks.one_of("tokens", tokens, TOKENS)

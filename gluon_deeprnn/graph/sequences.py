@@ -33,7 +33,7 @@ def zeros_like_batch(x: Any) -> Any:
 
 @contextlib.contextmanager
 def all_of_length(x: Any) -> Iterator[None]:
-    """Every sequence inside is as long as ``x``: to ask the graph for each would go through all of it each time."""
+    """`scan` goes along sequences as long as ``x`` inside: to ask the graph each time would go through all of it."""
     if is_array(x):
         yield
         return
@@ -54,9 +54,6 @@ def length(x: Any) -> int:
     """
     if is_array(x):
         return x.shape[0]
-    known = _known_length.get()
-    if known is not None:
-        return known
     shape = x.infer_shape_partial()[1][0]
     if not shape or shape[0] <= 0:
         # MXNet has a loop operator for such graphs; two of them in one static graph gave wrong numbers, silently.
@@ -72,7 +69,7 @@ def scan(F: Any, step: Callable[[Any, List[Any]], List[Any]], inputs: Any, state
 
     Where the ``mask``, (T, N, 1), is 0 a sequence has ended: its state stays what it was, and its output is 0.
     """
-    num_steps, outputs = length(inputs), []
+    num_steps, outputs = (None if is_array(inputs) else _known_length.get()) or length(inputs), []
     masks = [None] * num_steps if mask is None else unstack(F, mask, num_steps)
     for x, m in zip(unstack(F, inputs, num_steps), masks):
         new = step(x, state)

@@ -11,6 +11,13 @@ import mxnet
 
 _FUSED = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
+_KEPT = {"fused": {"rnn": 3, "lstm": 7, "gru": 7}, "scratch": {"rnn": 5, "lstm": 28, "gru": 28}}
+"""Numbers that a training keeps for each hidden unit, step and sequence, and below for each score: measured."""
+_KEPT_OF_SCORES = 5
+_OPERATORS_OF_STEP = {"rnn": 3, "lstm": 15, "gru": 15}
+_BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
+"""What MXNet takes for an operator of a graph, graphs for training and validation; its time grows with the square."""
+
 
 def find_sources(config: RunConfig) -> List[Source]:
     """The texts that a run asks for."""
@@ -54,18 +61,33 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     """Refuse settings that could not fit into this machine's memory, before any of it is asked for.
 
     Counted are the weights and their gradients; for ``training`` 16 times the weights, which is what was measured
-    (``python -m benchmarks.width``: MXNet's operators rearrange them into copies of their own), and what the layers
-    keep of a batch for the way back.
+    (``python -m benchmarks.width``: MXNet's operators rearrange them into copies of their own), what the layers keep of
+    a batch for the backward pass, and, for layers from scratch, the graphs that are compiled.
     """
-    gates, hiddens, layers = len(GATES[config.model]), config.num_hiddens, config.num_layers
+    hiddens, layers = config.num_hiddens, config.num_layers
     weights = num_weights(config, vocab_size)
-    kept = config.batch_size * config.num_steps * ((gates + 2) * hiddens * layers + 3 * vocab_size)
-    needed, there = 4 * (16 * weights + kept if training else 2 * weights), runtime.memory_bytes()
+    kept = config.batch_size * config.num_steps * (
+        _KEPT[config.implementation][config.model] * hiddens * layers + _KEPT_OF_SCORES * vocab_size)
+    operators = num_operators(config)
+    needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * operators if training else 8 * weights
+    there = runtime.memory_bytes()
+    if training and operators > _MOST_OPERATORS:
+        raise _checks.InputError(
+            "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
+            _checks.Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
+            "it would take minutes to compile; --implementation fused has one for each layer")
     if needed > there:
         raise _checks.InputError(
             "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(there)}",
             _checks.Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
                               f"{_gb(needed)}"))
+
+
+def num_operators(config: RunConfig) -> int:
+    """About how many operators the recurrent layers of a compiled graph have, where they grow with the steps."""
+    if config.implementation == "fused":
+        return 0
+    return _OPERATORS_OF_STEP[config.model] * config.num_layers * config.num_steps
 
 
 def num_weights(config: RunConfig, vocab_size: int) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import logging
 from pathlib import Path
 import secrets
 import statistics
@@ -20,6 +21,8 @@ from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
 from gluon_deeprnn.training import Callback, Diverged, Trainer
+
+_log = logging.getLogger(__name__)
 
 
 def _build_trainer(config: RunConfig, **options: Any) -> Trainer:
@@ -76,6 +79,8 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
     else:
         config = config.replace(corpus=sources[0].name)  # what was found is what a resumed run has to find
     data = build_data(config, sources)
+    _log.info("cleaning %s keeps %s", config.cleaning,
+              ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
     check_memory(config, len(data.vocab))
     with folder.held():
         if folder.exists():  # begun by another process while this one read the texts

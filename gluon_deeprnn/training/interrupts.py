@@ -80,11 +80,12 @@ def _watched(answer: Interrupts) -> Iterator[None]:
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     thread = threading.Thread(target=answer.watch, args=(reader,), daemon=True)
-    thread.start()
     try:
+        thread.start()
         yield
     finally:
         signal.set_wakeup_fd(before)
         os.close(writer)  # ends the thread
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
         os.close(reader)

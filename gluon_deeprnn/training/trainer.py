@@ -243,6 +243,7 @@ class Trainer:
                 mxnet.random.seed(_derived_seed(self.seed, at.epoch, at.batch))
             lr = at.lr_scale * self._schedule.rate(at.epoch + at.batch / len(self._train), val_ppls)
             self._step(x, y, lr)
+            self._interrupts.began = True
             at.batch += 1
             shown.batch()
         self._finish_steps(0)
@@ -285,7 +286,6 @@ class Trainer:
             self._at.nll += mean * count
             self._norms.add(self._at.gradients, squares)
             self._at.num_tokens += count
-            self._interrupts.began = True
 
     def _warn(self) -> None:
         """Say once what goes wrong, and what could be tried."""

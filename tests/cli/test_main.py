@@ -95,8 +95,6 @@ def test_recipes_and_info_tell_what_there_is(capsys):
      "depth-1, depth-2, depth-4, depth-8; got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
     (["train", "--text", "missing"], "text must be a file that can be read; got 'missing': No such file or directory"),
     (["train", "--ctx", "gpu(99)"], None), (["train", "--resume"], "out must be given with --resume; got None"),
-    (["train", "--resume", "--out", "x", "--lr", "3"],
-     "settings with --resume must be left out, but for max_epochs; got 'lr'"),
     (["train", "--resume", "--out", "nowhere"], "run must be a run folder (one with a config.json); got 'nowhere'"),
     (["generate", "--run", "nowhere", "--prefix", "x"],
      "run must be a run folder (one with a config.json); got 'nowhere'"),

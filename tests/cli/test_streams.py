@@ -93,6 +93,22 @@ def test_every_command_with_each_stream_closed_full_or_broken(command, stream, h
     check(folder, command, stream, how)
 
 
+def test_the_same_command_resumes_and_another_one_is_refused_with_both_values(folder, tmp_path):
+    command = [*COMMANDS["train"][:-1], str(tmp_path / "run")]
+    assert run(folder, command)[0] == 0
+    assert run(folder, [*command, "--resume"])[0] == 0
+    assert run(folder, [*command, "--resume", "--max-epochs", "3"])[0] == 0
+    assert run(folder, [*command, "--resume", "--recipe", "chapter-gru"])[0] == 0
+    for flag, value, was in (("--lr", "3", "2.0"), ("--num-hiddens", "5", "4"), ("--text", "none.txt", "fox.txt"),
+                             ("--recipe", "chapter-lstm", "gru"), ("--corpus", "python-docs", "None")):
+        extra = [part for part in command if part not in ("--text", "fox.txt")] if flag == "--corpus" else command
+        status, _, notes = run(folder, [*extra, "--resume", flag, value])
+        assert status == 2, notes
+        assert notes.count("\n") == 1
+        assert was in notes
+        assert "with --resume must be that of the run" in notes
+
+
 @pytest.mark.parametrize("request_to_end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_requests_to_end_write_a_checkpoint_and_say_how_to_go_on(request_to_end, folder, tmp_path):
     arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--max-epochs", "100000"]

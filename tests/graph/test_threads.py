@@ -9,7 +9,7 @@ import threading
 
 from gluon_deeprnn import GRU, LSTM, RNNLM, RNNLMScratch, StackedRNNScratch, Vocab, evaluate, generate
 from gluon_deeprnn.data import Windows
-from mxnet import np, npx
+from mxnet import np, npx, util
 from mxnet.util import is_np_array, is_np_shape
 import numpy
 import pytest
@@ -97,6 +97,12 @@ def test_a_new_thread_is_in_numpy_mode():
     thread.start()
     thread.join()
     assert found == [(True, True, (0, 2))]
+
+
+def test_a_scope_without_numpy_mode_does_not_last():
+    with util.np_array(False), util.np_shape(False):
+        assert not is_np_array()
+    test_a_new_thread_is_in_numpy_mode()
 
 
 def test_who_leaves_numpy_mode_leaves_it_for_new_threads_too():

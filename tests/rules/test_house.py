@@ -172,7 +172,7 @@ def test_errors_have_one_form():
     assert len(raised) > 30
     # What is read from files is refused by ValueError inside, and put into our form where the file is named.
     readers = ("storage.py", "vocab.py", "history.py", "position.py", "checkpoint.py", "diagnosis.py", "stored.py",
-               "trial.py")
+               "trial.py", "saved.py")
     assert others == {("runtime.py", "ImportError"), ("runtime.py", "RuntimeError"), ("alias.py", "ImportError"),
                       ("storage.py", "OSError"), ("corpora.py", "URLError"), ("job.py", "but"),
                       *((name, "ValueError") for name in readers)}
