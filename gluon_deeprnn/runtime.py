@@ -88,15 +88,24 @@ def _quota(folder: Path) -> float:
 
 
 @contextlib.contextmanager
-def _environment(**settings: str) -> Iterator[None]:
+def _environment(settings: Dict[str, str]) -> Iterator[None]:
     """Environment variables for the time of an import: libraries read them when they are loaded, children need not."""
-    added = {name: value for name, value in settings.items() if name not in os.environ}
-    os.environ.update(added)
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _asked_threads() -> Optional[int]:
+    """What ``OMP_NUM_THREADS`` asks for: of a list, one for each level of nesting, the first."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(asked) if asked.isdigit() and int(asked) > 0 else None
 
 
 def _keep_freed_memory() -> bool:
@@ -139,13 +148,18 @@ def _put_back_removed_names() -> None:
 
 
 def _import_mxnet() -> None:
+    if sys.flags.optimize > 1:
+        raise ImportError("Python must keep docstrings, which MXNet reads; got -OO or PYTHONOPTIMIZE=2 (-O is fine)")
     if "mxnet" not in sys.modules and any(name.startswith("mxnet.") for name in sys.modules):
         raise ImportError(
             "mxnet must be imported after gluon_deeprnn; got an import of mxnet that failed before (it cannot read "
             f"NumPy {numpy.__version__} by itself: start Python again and write `import gluon_deeprnn` first)")
     _put_back_removed_names()
-    spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": _SPIN_TURNS}
-    with warnings.catch_warnings(), _environment(OMP_NUM_THREADS=str(usable_cores()), **spin):
+    # A list of numbers, which OpenMP allows, ends the process in MXNet.
+    settings = {"OMP_NUM_THREADS": str(_asked_threads() or usable_cores())}
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        settings["GOMP_SPINCOUNT"] = _SPIN_TURNS
+    with warnings.catch_warnings(), _environment(settings):
         warnings.simplefilter("ignore")
         try:
             if sys.version_info >= (3, 12):
@@ -198,10 +212,7 @@ _numpy_mode_in_every_thread()
 
 def threads() -> Optional[int]:
     """The number of OpenMP threads that MXNet uses, or None when mxnet was imported before and chose for itself."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    return None if _imported_before else usable_cores()
+    return _asked_threads() or (None if _imported_before else usable_cores())
 
 
 def memory_bytes() -> int:

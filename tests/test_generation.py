@@ -31,7 +31,10 @@ def by_hand(model, vocab, prefix, length, temperature, seed=0):
     return "".join(vocab.to_tokens(indices))
 
 
-@pytest.mark.parametrize("prefix", ["it has", "t", "the time machine it has the time machine it has the time"])
+TEXT = "the time machine it has " * 6
+
+
+@pytest.mark.parametrize("prefix", ["it has", "t", *(TEXT[:n] for n in (31, 32, 33, 34, 35, 64, 65, 66, 67, 98))])
 def test_predict_takes_the_most_likely_token_given_everything_before(model, vocab, prefix):
     expected = by_hand(model, vocab, prefix, 20, temperature=0)
     assert model.predict(prefix, 20, vocab) == expected

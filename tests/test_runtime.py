@@ -166,3 +166,15 @@ def test_container_limits_are_read(tmp_path, files, membership, cores):
         (tmp_path / "cgroup" / name).write_text(content)
     (tmp_path / "membership").write_text(membership)
     assert runtime._control_group_cores(tmp_path / "cgroup", tmp_path / "membership") == cores
+
+
+def test_a_list_of_thread_counts_counts_by_its_first():
+    assert python(MAX_THREADS, OMP_NUM_THREADS="3,2").stdout.split() == ["3", "3"]
+    done = python("import gluon_deeprnn, os; print(os.environ['OMP_NUM_THREADS'])", OMP_NUM_THREADS="3,2")
+    assert done.stdout == "3,2\n"
+
+
+def test_a_python_without_docstrings_is_told_what_is_wrong():
+    done = python("import gluon_deeprnn", "-OO")
+    assert done.stderr.splitlines()[-1].startswith("ImportError: Python must keep docstrings, which MXNet reads; got")
+    assert python("import gluon_deeprnn", "-O").returncode == 0

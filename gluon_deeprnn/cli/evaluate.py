@@ -24,8 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
         sources, cleaning = read_texts(arguments.text), trained.vocab.cleaning
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
-        judged = ", ".join(f"{source.name} (cleaning {cleaning} keeps {share_kept(source.text, cleaning):.1%})"
-                           if cleaning else source.name for source in sources)
+        judged = ", ".join(f"{path} (cleaning {cleaning} keeps {share_kept(source.text, cleaning):.1%})"
+                           if cleaning else path for path, source in zip(arguments.text, sources))
         if unknown:
             judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
     else:

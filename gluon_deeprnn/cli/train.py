@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true",
                         help="continue the run in --out; its own settings may be repeated, --max-epochs may be larger")
     for name, meaning, default in settings():
+        if default not in (None, (), "", False):
+            meaning += f" (default {default}, unless the recipe says otherwise)"
         flag = "--" + name.replace("_", "-")
         if isinstance(default, bool):
             parser.add_argument(flag, dest=name, help=meaning, default=None, action=argparse.BooleanOptionalAction)

@@ -4,6 +4,7 @@ import collections
 import json
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
+from gluon_deeprnn import _checks
 from gluon_deeprnn.d2l.module import DataModule
 from gluon_deeprnn.data import Vocab as _Vocab
 from gluon_deeprnn.data import Windows, clean, tokenize
@@ -103,6 +104,8 @@ class TimeMachine(DataModule):
     def __init__(self, batch_size: int, num_steps: int, num_train: int = 10000, num_val: int = 5000) -> None:
         super().__init__()
         self.save_hyperparameters()
+        for name in ("batch_size", "num_steps", "num_train", "num_val"):
+            _checks.integer(name, getattr(self, name), at_least=1)
         self.corpus, self.vocab = self.build(self._download())
         self._tokens = numpy.array(self.corpus, dtype="int32")
 

@@ -1,5 +1,7 @@
 """Where texts come from: *The Time Machine*, a text that Python itself brings, or files of the user's own."""
 
+import codecs
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -199,13 +201,27 @@ def _decode(name: str, content: bytes, path: Path) -> Source:
     except UnicodeDecodeError as error:
         raise _checks.InputError(
             "text", "UTF-8", _checks.Described(f"{str(path)!r}, byte {content[error.start]:#04x} at {error.start}"),
-            "convert it first, for example: iconv -f CP949 -t UTF-8 FILE") from None
+            f"convert it first: iconv -f {_likely_encoding(content)} -t UTF-8 FILE") from None
     if "\0" in text:
         raise _checks.InputError("text", "a text", _checks.Described(f"{str(path)!r}, which holds zero bytes"))
     text = strip_gutenberg(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
         raise _checks.InputError("text", "a text with something in it", str(path))
     return Source(name, text, hashlib.sha1(content).hexdigest())
+
+
+def _likely_encoding(content: bytes) -> str:
+    """What a text that is no UTF-8 probably is: by its byte-order mark, its zero bytes, or what decodes to letters."""
+    for mark, name in ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
+                       (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")):
+        if content.startswith(mark):
+            return name
+    with contextlib.suppress(UnicodeDecodeError):
+        text = content.decode("cp949")
+        beyond = [character for character in text if ord(character) > 127]
+        if sum("가" <= character <= "힣" for character in beyond) > len(beyond) / 2:
+            return "CP949"
+    return "LATIN1"
 
 
 def strip_gutenberg(text: str) -> str:

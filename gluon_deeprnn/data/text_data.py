@@ -147,7 +147,8 @@ class TextData:
     def _refuse(self, needed: int) -> None:
         raise _checks.InputError(
             "text", f"at least {needed} tokens long for batch_size={self.batch_size} and num_steps={self.num_steps}",
-            _checks.Described(f"{self.num_tokens} tokens"))
+            _checks.Described(f"{self.num_tokens} tokens"),
+            "smaller ones, --batch-size and --num-steps, would take a shorter text")
 
     def train_dataloader(self) -> BatchSource:
         """The training batches."""

@@ -23,6 +23,7 @@ from mxnet import autograd, symbol
 from mxnet.gluon import HybridBlock, Parameter
 from mxnet.gluon.block import _flatten, _regroup
 from mxnet.gluon.utils import _check_same_symbol_type
+import numpy
 
 _GRAPHS_KEPT = 16
 _MANY_CHANGES = 10
@@ -102,6 +103,18 @@ class GraphBlock(HybridBlock):
     def named_parameters(self) -> Iterator[Tuple[str, Parameter]]:
         """Every parameter, once, under the path of attributes that leads to it."""
         return named_parameters(self)
+
+    def cast(self, dtype: Any) -> None:
+        """Turn the parameters into another type: float32, or float64, which MXNet's operators take for tests only.
+
+        Raises
+        ------
+        ValueError
+            For any other: on the CPU, MXNet has no operators for it.
+        """
+        if str(numpy.dtype(dtype)) not in ("float32", "float64"):
+            raise InputError("dtype", "float32 or float64", str(dtype))
+        super().cast(dtype)
 
     def summary(self, *inputs: Any) -> None:
         """Print a table of the blocks below and their outputs for these inputs, as Gluon's; hybridized or not."""

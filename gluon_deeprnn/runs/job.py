@@ -79,8 +79,6 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
     else:
         config = config.replace(corpus=sources[0].name)  # what was found is what a resumed run has to find
     data = build_data(config, sources)
-    _log.info("cleaning %s keeps %s", config.cleaning,
-              ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
     check_memory(config, len(data.vocab))
     with folder.held():
         if folder.exists():  # begun by another process while this one read the texts
@@ -88,6 +86,8 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
         vocab = data.vocab.to_json()
         stored = StoredRun(secrets.token_hex(16), config, [_about_text(source) for source in sources], recipe, vocab)
         folder.begin(stored.as_dict(), vocab)
+        _log.info("cleaning %s keeps %s", config.cleaning,
+                  ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
         return _train(stored, folder, data, resume=False, progress=progress)
 
 

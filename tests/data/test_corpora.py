@@ -228,3 +228,12 @@ def test_files_that_are_no_text_are_refused(tmp_path, content, message):
         (tmp_path / "x.txt").write_bytes(content)
     with pytest.raises(ValueError, match="^" + message):
         read_texts([tmp_path / "x.txt"])
+
+
+@pytest.mark.parametrize(("encoding", "text", "named"), [
+    ("utf-16", "a text", "UTF-16"), ("utf-32", "a text", "UTF-32"), ("cp949", "운수 좋은 날, 김첨지", "CP949"),
+    ("latin-1", "caf\u00e9 na\u00efve, \u00e9t\u00e9", "LATIN1")])
+def test_a_text_that_is_no_utf8_gets_the_command_for_its_own_encoding(encoding, text, named, tmp_path):
+    (tmp_path / "text").write_bytes(text.encode(encoding))
+    with pytest.raises(ValueError, match=f"text must be UTF-8; got .* \\(convert it first: iconv -f {named} -t UTF-8"):
+        read_texts([tmp_path / "text"])

@@ -1,3 +1,5 @@
+import unicodedata
+
 from gluon_deeprnn import TextData, TimeMachine, Vocab
 from gluon_deeprnn.data import Source
 import numpy
@@ -92,3 +94,28 @@ def test_the_order_of_windows_is_the_seeds(fox):
 
     assert (first(1) == first(1)).all()
     assert not numpy.array_equal(first(1), first(2))
+
+
+KOREAN = "운수 좋은 날이었다. 새침하게 흐린 품이 눈이 올 듯하더니 눈은 아니 오고 비가 추적추적 내렸다. abc " * 20
+
+
+def test_how_much_of_a_text_is_kept_is_known_and_less_than_half_is_refused(fox):
+    data = TextData([fox], 16, 8)
+    assert 0.9 < data.kept["fox"] < 1
+    with pytest.raises(ValueError, match=r"text must be one of which cleaning d2l keeps at least half; got 'k', of "
+                                         r"which it keeps \d\.\d% \(--cleaning unicode, or cleaning='unicode', keeps more\)"):
+        TextData([fox, Source("k", KOREAN, "")], 16, 8)
+    assert TextData([Source("k", KOREAN, "")], 16, 8, cleaning="unicode").kept["k"] > 0.9
+    digits = Source("d", "1,2,3;4 " * 200, "")
+    with pytest.raises(ValueError, match=r"of which it keeps 0\.0%$"):
+        TextData([digits], 16, 8)
+
+
+def test_what_is_kept_does_not_depend_on_how_letters_are_composed():
+    parts = unicodedata.normalize("NFD", KOREAN)
+    assert TextData([Source("k", parts, "")], 16, 8, cleaning="unicode").kept["k"] > 0.9
+
+
+def test_a_run_that_was_trained_on_less_stays_usable(fox):
+    vocab = TextData([fox], 16, 8).vocab
+    assert TextData([Source("k", KOREAN, "")], 4, 4, vocab=vocab).kept["k"] < 0.5

@@ -271,3 +271,12 @@ def test_a_pickled_model_holds_no_graph():
     buffer = io.BytesIO()
     pickle.dump(model, buffer)
     assert buffer.tell() < 2 * len(pickle.dumps(plain))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_type_that_mxnet_cannot_compute_is_refused(name):
+    model = MODELS[name]()
+    for block in (model, model.rnn):
+        with pytest.raises(ValueError, match="dtype must be float32 or float64; got 'float16'"):
+            block.cast("float16")
+    scores(model)

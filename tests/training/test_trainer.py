@@ -137,7 +137,7 @@ def test_ctrl_c_inside_an_epoch_and_going_on_equals_never_stopping(protocol, mon
     expected = Trainer(2, gradient_clip_val=1, progress=False).fit(whole, data)
     asked = itertools.count()
     with monkeypatch.context() as patched:
-        patched.setattr(interrupts.threading.Event, "is_set", lambda event: next(asked) == 1)  # after 8 steps
+        patched.setattr(interrupts.Interrupts, "asked", lambda self: next(asked) == 1)  # after 8 steps
         keep, model = Keep(), model_of(data)
         with pytest.raises(KeyboardInterrupt):
             Trainer(2, gradient_clip_val=1, progress=False, callbacks=[keep]).fit(model, data)
