@@ -1,5 +1,6 @@
 """Commands whose standard streams are closed, full, or read by nobody: they do their work and say little."""
 
+import contextlib
 import json
 import os
 import signal
@@ -108,50 +109,67 @@ def test_the_same_command_resumes_and_another_one_is_refused_with_both_values(fo
         assert "with --resume must be that of the run" in notes
 
 
+@contextlib.contextmanager
+def training(folder, arguments, hangup=signal.SIG_DFL):
+    """A training in the background, which is gone in the end."""
+    def prepare():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell in the background has it ignored
+        signal.signal(signal.SIGHUP, hangup)
+
+    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *map(str, arguments)], cwd=folder, text=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=prepare)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(file, process):
+    deadline = time.monotonic() + 120
+    while not file.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("request_to_end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_requests_to_end_write_a_checkpoint_and_say_how_to_go_on(request_to_end, folder, tmp_path):
-    arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--max-epochs", "100000"]
-    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "history.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(request_to_end)
-    _, notes = process.communicate(timeout=60)
-    assert process.returncode == 130, notes
-    assert f"To go on:  gluon-deeprnn train --resume --out {tmp_path / 'run'}" in notes
-    assert (tmp_path / "run" / "checkpoint" / "checkpoint.npz").exists()
+    run_folder = tmp_path / "run"
+    with training(folder, [*COMMANDS["train"][:-1], run_folder, "--max-epochs", "100000"]) as process:
+        wait_for(run_folder / "history.jsonl", process)
+        process.send_signal(request_to_end)
+        _, notes = process.communicate(timeout=60)
+        assert process.returncode == 130, notes
+    assert f"To go on:  gluon-deeprnn train --resume --out {run_folder}" in notes
+    assert (run_folder / "checkpoint" / "checkpoint.npz").exists()
 
 
 @pytest.mark.slow
 def test_a_training_that_is_to_survive_the_terminal_does(folder, tmp_path):
-    arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--max-epochs", "60"]
-    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))  # as nohup does
-    while not (tmp_path / "run" / "history.jsonl").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=120) == 0
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["epochs"] == 60
+    run_folder = tmp_path / "run"
+    arguments = [*COMMANDS["train"][:-1], run_folder, "--max-epochs", "60"]
+    with training(folder, arguments, hangup=signal.SIG_IGN) as process:  # as nohup does
+        wait_for(run_folder / "history.jsonl", process)
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert json.loads((run_folder / "result.json").read_text())["epochs"] == 60
 
 
 @pytest.mark.slow
 def test_a_request_to_end_is_answered_while_graphs_are_compiled(folder, tmp_path):
     # From scratch, every layer and step is an operator of its own: this takes MXNet a good while.
-    arguments = [*COMMANDS["train"][:-1], str(tmp_path / "run"), "--implementation", "scratch", "--num-layers", "60",
-                 "--num-steps", "32"]
-    process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *arguments], cwd=folder, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while not (tmp_path / "run" / "config.json").exists():
-        time.sleep(0.05)
-        assert process.poll() is None
-    time.sleep(2)
-    started = time.monotonic()
-    process.terminate()
-    _, notes = process.communicate(timeout=60)
-    assert time.monotonic() - started < 8
-    assert process.returncode == 130, notes
+    run_folder = tmp_path / "run"
+    with training(folder, [*COMMANDS["train"][:-1], run_folder, "--implementation", "scratch", "--num-layers", "60",
+                           "--num-steps", "32"]) as process:
+        wait_for(run_folder / "config.json", process)
+        time.sleep(2)
+        started = time.monotonic()
+        process.terminate()
+        _, notes = process.communicate(timeout=60)
+        assert time.monotonic() - started < 15
+        assert process.returncode == 130, notes
     assert "Traceback" not in notes
 
 
