@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from gluon_deeprnn.data import BatchSource, read_texts
-from gluon_deeprnn.data.tokens import share_kept
+from gluon_deeprnn.data.tokens import clean, share_kept
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
 
@@ -24,8 +24,9 @@ def run(arguments: argparse.Namespace) -> None:
         sources, cleaning = read_texts(arguments.text), trained.vocab.cleaning
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
-        judged = ", ".join(f"{path} (cleaning {cleaning} keeps {share_kept(source.text, cleaning):.1%})"
-                           if cleaning else path for path, source in zip(arguments.text, sources))
+        shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
+        judged = ", ".join(f"{path} (cleaning {cleaning} keeps {share:.1%})" if cleaning else path
+                           for path, share in zip(arguments.text, shares))
         if unknown:
             judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
     else:

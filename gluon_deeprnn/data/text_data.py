@@ -95,10 +95,11 @@ class TextData:
             raise _checks.InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
             raise _checks.InputError("vocab", "None or a Vocab", vocab)
-        self.kept = {source.name: share_kept(source.text, cleaning) for source in self.sources}
+        cleaned = [clean(source.text, cleaning) for source in self.sources]
+        self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # a model that was trained on what was left of a text stays usable
             self._check_kept()
-        texts = [tokenize(clean(source.text, cleaning), tokens) for source in self.sources]
+        texts = [tokenize(text, tokens) for text in cleaned]
         self.num_tokens = sum(map(len, texts))
         build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
         parts, vocab_tokens = build(texts)
@@ -109,7 +110,8 @@ class TextData:
     def _check_kept(self) -> None:
         for source in self.sources:
             if self.kept[source.name] < _LEAST_KEPT:
-                others = [name for name in CLEANINGS if share_kept(source.text, name) >= _LEAST_KEPT]
+                others = [name for name in CLEANINGS
+                          if share_kept(source.text, clean(source.text, name)) >= _LEAST_KEPT]
                 raise _checks.InputError(
                     "text", f"one of which cleaning {self.cleaning} keeps at least half",
                     _checks.Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
