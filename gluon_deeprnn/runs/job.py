@@ -1,10 +1,8 @@
 """Running: settings in, a trained model and its files out; stopped and gone on with."""
 
-import dataclasses
 import io
 import logging
 from pathlib import Path
-import secrets
 import statistics
 import time
 from typing import Any, Dict, List, Optional
@@ -84,7 +82,7 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
         if folder.exists():  # begun by another process while this one read the texts
             raise _checks.InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
         vocab = data.vocab.to_json()
-        stored = StoredRun(secrets.token_hex(16), config, [_about_text(source) for source in sources], recipe, vocab)
+        stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)
         folder.begin(stored.as_dict(), vocab)
         _log.info("cleaning %s keeps %s", config.cleaning,
                   ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
@@ -103,7 +101,7 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress:
     stored, vocab = stored_run(folder)
     sources = same_sources(stored)
     if max_epochs is not None:
-        stored = dataclasses.replace(stored, config=stored.config.replace(max_epochs=max_epochs))
+        stored = stored.replace(max_epochs=max_epochs)
     with folder.held():
         data = build_data(stored.config, sources, vocab)
         check_memory(stored.config, len(data.vocab))

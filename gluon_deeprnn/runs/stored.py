@@ -5,6 +5,7 @@ import hashlib
 import json
 from pathlib import Path
 import re
+import secrets
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks, kernels, runtime, storage
@@ -28,6 +29,8 @@ class StoredRun:
         Drawn when it began.
     config : RunConfig
         Its settings.
+    settings : dict
+        The same as config.json has them: a run of an earlier version does not have the settings that came later.
     texts : list of dict
         Name, SHA-1 and characters of each text.
     recipe : str or None
@@ -38,20 +41,33 @@ class StoredRun:
 
     id: str
     config: RunConfig
+    settings: Dict[str, Any]
     texts: List[Dict[str, Any]]
     recipe: Optional[str]
     vocab: str
 
+    @classmethod
+    def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str) -> "StoredRun":
+        """The identity of a run that begins."""
+        return cls(secrets.token_hex(16), config, config.as_dict(), texts, recipe, vocab)
+
+    def replace(self, **settings: Any) -> "StoredRun":
+        """The same run with other values for settings that may change."""
+        for name in settings:
+            _checks.one_of("setting", name, _MAY_CHANGE)
+        return dataclasses.replace(self, config=self.config.replace(**settings),
+                                   settings={**self.settings, **settings})
+
     @property
     def fingerprint(self) -> str:
         """What the run's other files carry: it changes with every setting that makes the model, and every token."""
-        settings = {name: value for name, value in self.config.as_dict().items() if name not in _MAY_CHANGE}
+        settings = {name: value for name, value in self.settings.items() if name not in _MAY_CHANGE}
         said = json.dumps([self.id, settings, self.texts, self.vocab], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()
 
     def as_dict(self) -> Dict[str, Any]:
         """What ``config.json`` says: this, the versions, and what else the numbers depend on."""
-        return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.config.as_dict(),
+        return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.settings,
                 "texts": self.texts, "versions": runtime.versions(), **kernels.arithmetic()}
 
     def own(self, about: Any, path: Path) -> Mapping[str, Any]:
@@ -85,7 +101,7 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
         texts = [{"name": str(text["name"]), "sha1": re.fullmatch("[0-9a-f]{40}", text["sha1"])[0],  # type: ignore
                   "characters": _checks.integer("characters", text["characters"], at_least=1)}
                  for text in said["texts"]]
-        stored = StoredRun(_checks.text("id", said["id"]), RunConfig.from_dict(said["settings"]), texts,
+        stored = StoredRun(_checks.text("id", said["id"]), RunConfig.from_dict(said["settings"]), said["settings"], texts,
                            said["recipe"] if said["recipe"] in recipe_names() else None, text)
         if not texts:
             raise ValueError("no texts")
