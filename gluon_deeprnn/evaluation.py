@@ -6,6 +6,7 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock, check_language_model, context_of
 from mxnet import np
 import numpy
@@ -113,7 +114,7 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     """
     characters_per_token = _checks.positive("characters_per_token", characters_per_token)
     if not hasattr(batches, "batches"):
-        raise _checks.InputError("batches", "a batch source, such as Windows or Stream", batches)
+        raise InputError("batches", "a batch source, such as Windows or Stream", batches)
     if isinstance(model, MeanLoss):
         loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
     else:

@@ -6,6 +6,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Uni
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph import GraphBlock, check_language_model, context_of, one_at_a_time, unstack
 from gluon_deeprnn.graph import length as length_of
 from mxnet import np
@@ -121,10 +122,10 @@ class _Writer:
                  device: Optional[Union[str, Context]]) -> None:
         check_language_model(model)
         if not isinstance(vocab, Vocab):
-            raise _checks.InputError("vocab", "a Vocab, the one that the model was trained with", vocab)
+            raise InputError("vocab", "a Vocab, the one that the model was trained with", vocab)
         self._indices = vocab.encode_prefix(prefix, skip_unknown=skip_unknown)
         if len(vocab) != model.vocab_size:
-            raise _checks.InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
+            raise InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
         self._model, self._ctx = model, context_of(model, device)
         with one_at_a_time:
             if not model.hybridized:
@@ -199,7 +200,7 @@ def _drawing(model: Any, top_k: int) -> _Drawing:
 
 def _check_best(best: numpy.ndarray) -> None:
     if not numpy.isfinite(best).all():
-        raise _checks.InputError("the model's scores", "finite numbers", _checks.Described(str(best.min())),
+        raise InputError("the model's scores", "finite numbers", Described(str(best.min())),
                                  "its parameters were lost in training")
 
 

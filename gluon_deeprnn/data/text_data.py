@@ -9,6 +9,7 @@ from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, share_kept, tokenize
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
+from gluon_deeprnn.errors import Described, InputError
 import numpy
 
 PROTOCOLS = ("d2l", "book")
@@ -92,9 +93,9 @@ class TextData:
         self.num_val = _checks.integer("num_val", num_val, at_least=1)
         self.sources = _checks.sequence("sources", sources, Source, "a sequence of Source, not empty")
         if not self.sources:
-            raise _checks.InputError("sources", "a sequence of Source, not empty", sources)
+            raise InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
-            raise _checks.InputError("vocab", "None or a Vocab", vocab)
+            raise InputError("vocab", "None or a Vocab", vocab)
         cleaned = [clean(source.text, cleaning) for source in self.sources]
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # a model that was trained on what was left of a text stays usable
@@ -112,9 +113,9 @@ class TextData:
             if self.kept[source.name] < _LEAST_KEPT:
                 others = [name for name in CLEANINGS
                           if share_kept(source.text, clean(source.text, name)) >= _LEAST_KEPT]
-                raise _checks.InputError(
+                raise InputError(
                     "text", f"one of which cleaning {self.cleaning} keeps at least half",
-                    _checks.Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
+                    Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
                     f"--cleaning {others[0]}, or cleaning={others[0]!r}, keeps more" if others else None)
 
     @classmethod
@@ -147,9 +148,9 @@ class TextData:
         return parts, parts["train"]
 
     def _refuse(self, needed: int) -> None:
-        raise _checks.InputError(
+        raise InputError(
             "text", f"at least {needed} tokens long for batch_size={self.batch_size} and num_steps={self.num_steps}",
-            _checks.Described(f"{self.num_tokens} tokens"),
+            Described(f"{self.num_tokens} tokens"),
             "smaller ones, --batch-size and --num-steps, would take a shorter text")
 
     def train_dataloader(self) -> BatchSource:

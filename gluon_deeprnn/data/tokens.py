@@ -5,6 +5,7 @@ from typing import List, Sequence
 import unicodedata
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 
 CLEANINGS = ("d2l", "unicode")
 TOKENS = ("char", "word")
@@ -39,7 +40,7 @@ def clean(text: str, cleaning: str = "d2l") -> str:
     """
     _checks.one_of("cleaning", cleaning, CLEANINGS)
     if not isinstance(text, str):
-        raise _checks.InputError("text", "a string", text)
+        raise InputError("text", "a string", text)
     if cleaning == "d2l":
         return re.sub("[^A-Za-z]+", " ", text).lower()
     # Lower case can take a composed character apart ('İ' becomes two), and composing may make new capital letters of

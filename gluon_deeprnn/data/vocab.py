@@ -6,6 +6,7 @@ from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, clean, tokenize
+from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.storage import parse_json
 import gluonnlp
 import numpy
@@ -115,17 +116,17 @@ class Vocab:
             When nothing is left of it, or when it holds tokens that the vocabulary does not know.
         """
         if not isinstance(prefix, str):
-            raise _checks.InputError("prefix", "a string", prefix)
+            raise InputError("prefix", "a string", prefix)
         tokens = self.split(prefix)
         unknown = [token for token in dict.fromkeys(tokens) if token not in self or token == UNKNOWN]
         if _checks.flag("skip_unknown", skip_unknown):
             tokens = [token for token in tokens if token not in unknown]
         elif unknown:
-            raise _checks.InputError("prefix", "made of tokens that the vocabulary knows",
-                                     _checks.Described(", ".join(map(repr, unknown))),
+            raise InputError("prefix", "made of tokens that the vocabulary knows",
+                                     Described(", ".join(map(repr, unknown))),
                                      "skip_unknown=True, or --skip-unknown, leaves them out")
         if not tokens or (prefix.strip() and not "".join(tokens).strip()):
-            raise _checks.InputError("prefix", "at least one token that the vocabulary knows, after cleaning", prefix)
+            raise InputError("prefix", "at least one token that the vocabulary knows, after cleaning", prefix)
         return self.encode(tokens)
 
     def addition(self, index: int) -> str:
@@ -151,5 +152,5 @@ class Vocab:
             vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))
             return vocab
         except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
-            raise _checks.InputError("vocab.json", "a vocabulary that this package wrote",
-                                     _checks.Described(f"{type(error).__name__}: {error}")) from None
+            raise DamagedFileError("vocab.json", "a vocabulary that this package wrote",
+                                     Described(f"{type(error).__name__}: {error}")) from None

@@ -15,8 +15,8 @@ import threading
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 import warnings
 
-from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.devices import Context
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph.arrays import compiled_for
 from gluon_deeprnn.graph.parameters import named_parameters
 from mxnet import autograd, symbol

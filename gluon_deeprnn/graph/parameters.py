@@ -2,8 +2,8 @@
 
 from typing import Iterator, Optional, Tuple, Union
 
-from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.errors import InputError
 from mxnet.gluon import HybridBlock, Parameter
 
 

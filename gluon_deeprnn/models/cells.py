@@ -10,6 +10,7 @@ is faster than T small ones.
 from typing import Any, List, Optional, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock, length, scan, split
 from gluon_deeprnn.models.initializers import Drawn, Initial
 from mxnet import np
@@ -31,7 +32,7 @@ class _LayerScratch(GraphBlock):
         self.num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         self.weight_dropout = _checks.fraction("weight_dropout", weight_dropout)
         if not isinstance(initial, (Initial, type(None))):
-            raise _checks.InputError("initial", "an Initial", initial)
+            raise InputError("initial", "an Initial", initial)
         self._initial = initial or Initial(num_hiddens, "normal", sigma=sigma)
         self._rows = len(self.gates) * num_hiddens
         with self.name_scope():

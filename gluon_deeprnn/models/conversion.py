@@ -23,7 +23,7 @@ h2h_bias, (G H,)       0, but for b_hh; from fused to scratch, b_g is the sum of
 
 from typing import Any, Dict, Mapping
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.fused import GATES, GRU, LSTM, RNN, FusedStack
 from gluon_deeprnn.models.language_model import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.scratch import StackedRNNScratch
@@ -71,7 +71,7 @@ def as_scratch(model: Any) -> Any:
     if isinstance(model, (RNNLM, RNNLMScratch)):
         return _language_model(model, as_scratch(model.rnn))
     if not isinstance(model, FusedStack):
-        raise _checks.InputError("model", "an RNN, LSTM or GRU, or a language model on one", model)
+        raise InputError("model", "an RNN, LSTM or GRU, or a language model on one", model)
     arrays = _values(model)
     cell, num_inputs = model.cell, arrays["layer0.i2h_weight"].shape[1]
     own: Dict[str, Any] = {"activation": model.activations} if cell == "rnn" else {}
@@ -110,10 +110,10 @@ def as_fused(model: Any) -> Any:
     if isinstance(model, (RNNLM, RNNLMScratch)):
         return _language_model(model, as_fused(model.rnn))
     if not isinstance(model, StackedRNNScratch):
-        raise _checks.InputError("model", "a StackedRNNScratch, or a language model on one", model)
+        raise InputError("model", "a StackedRNNScratch, or a language model on one", model)
     cell = model.cell
     if cell == "gru" and model.reset != "after":
-        raise _checks.InputError("reset", "after, for a fused GRU", model.reset)
+        raise InputError("reset", "after, for a fused GRU", model.reset)
     own: Dict[str, Any] = {"activation": model.activations} if cell == "rnn" else {}
     made = _CELLS[cell](model.num_hiddens, model.num_layers, num_inputs=model.num_inputs,
                         weight_dropout=model.weight_dropout, **own, **model.kit())
@@ -122,7 +122,7 @@ def as_fused(model: Any) -> Any:
 
 def _values(model: Any) -> Arrays:
     if any(parameter._data is None for _, parameter in model.named_parameters()):
-        raise _checks.InputError("model", "initialized, with all sizes known", model,
+        raise InputError("model", "initialized, with all sizes known", model,
                                  "call model.initialize(), and the model once if it was made without num_inputs")
     return parameter_arrays(model)
 

@@ -8,6 +8,7 @@ layer is right everywhere, and as fast.
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock
 from gluon_deeprnn.models.initializers import Drawn, Initial
 from gluon_deeprnn.models.scratch import per_layer
@@ -86,7 +87,7 @@ class FusedLayer(GraphBlock):
     def _size(self, num_inputs: int) -> int:
         size = self._rows * (num_inputs + self.num_hiddens + 2)
         if size >= 2**31:  # MXNet counts the elements of an operator's arrays in 32 bits
-            raise _checks.InputError("num_hiddens", "small enough for fewer than 2**31 weights in a layer",
+            raise InputError("num_hiddens", "small enough for fewer than 2**31 weights in a layer",
                                      self.num_hiddens)
         return size
 

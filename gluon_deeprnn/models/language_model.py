@@ -4,6 +4,7 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.generation import generate
 from gluon_deeprnn.graph import given_array, zeros_like_batch
 from gluon_deeprnn.models.core import RecurrentCore
@@ -19,7 +20,7 @@ class _LanguageModel(SavedBlock):
 
     def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
         if not isinstance(rnn, RecurrentCore):
-            raise _checks.InputError("rnn", "a recurrent core, such as GRU(num_hiddens=32, num_layers=2)", rnn)
+            raise InputError("rnn", "a recurrent core, such as GRU(num_hiddens=32, num_layers=2)", rnn)
         super().__init__()
         self.vocab_size = _checks.integer("vocab_size", vocab_size, at_least=1)
         self.lr = _checks.positive("lr", lr)
@@ -64,8 +65,8 @@ class _LanguageModel(SavedBlock):
         if given_array("tokens", tokens):
             num_steps, batch_size = _checks.shape("tokens", tokens, (None, None))
             if num_steps == 0 or batch_size == 0:
-                raise _checks.InputError("tokens", "an array with at least one step and one sequence",
-                                         _checks.Described(f"shape {tokens.shape}"))
+                raise InputError("tokens", "an array with at least one step and one sequence",
+                                         Described(f"shape {tokens.shape}"))
             _checks.indices("tokens", tokens.asnumpy(), self.vocab_size)
             state = self.rnn.checked_state(state, batch_size, tokens.ctx)
         elif state is None:
@@ -133,7 +134,7 @@ class RNNLMScratch(_LanguageModel):
     def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
         super().__init__(rnn, vocab_size, lr)
         if rnn.num_inputs not in (0, vocab_size):
-            raise _checks.InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
+            raise InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
         with self.name_scope():
             self.W_hq = self.params.get("W_hq", shape=(rnn.num_hiddens, vocab_size),
                                         init=init.Normal(getattr(rnn, "sigma", 0.01)))
@@ -196,10 +197,10 @@ class RNNLM(_LanguageModel):
         self.embedding_dropout = _checks.fraction("embedding_dropout", embedding_dropout)
         self.tied = _checks.flag("tied", tied)
         if rnn.num_inputs not in (0, embedding or vocab_size):
-            raise _checks.InputError("vocab_size" if not embedding else "embedding",
+            raise InputError("vocab_size" if not embedding else "embedding",
                                      f"the num_inputs of rnn, {rnn.num_inputs}", embedding or vocab_size)
         if tied and embedding != rnn.num_hiddens:
-            raise _checks.InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, if it is tied",
+            raise InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, if it is tied",
                                      embedding)
         with self.name_scope():
             if embedding:

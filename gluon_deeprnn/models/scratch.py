@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS, GRUScratch, LSTMScratch, RNNScratch
 from gluon_deeprnn.models.initializers import Initial
 from gluon_deeprnn.models.stack import RecurrentStack
@@ -96,7 +97,7 @@ class StackedRNNScratch(RecurrentStack):
         for name, of, given in (("activation", "rnn", self.activations != plain and activation),
                                 ("reset", "gru", reset != "after" and reset), ("forget_bias", "lstm", forget_bias)):
             if cell != of and given:
-                raise _checks.InputError(name, f"left out for cell {cell}", given)
+                raise InputError(name, f"left out for cell {cell}", given)
         common: Dict[str, Any] = {"initial": Initial(num_hiddens, initializer, recurrent_initializer, sigma),
                                   "weight_dropout": weight_dropout}
 
@@ -116,5 +117,5 @@ def per_layer(name: str, value: Union[str, Sequence[str]], num_layers: int, choi
     """One name for each layer, from one for all or a sequence."""
     values = [value] * num_layers if isinstance(value, str) else value
     if not isinstance(values, (list, tuple)) or len(values) != num_layers:
-        raise _checks.InputError(name, f"one name, or one for each of the {num_layers} layers", value)
+        raise InputError(name, f"one name, or one for each of the {num_layers} layers", value)
     return [_checks.one_of(name, each, choices) for each in values]

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
-from gluon_deeprnn._checks import Described, InputError
+from gluon_deeprnn.errors import Described, InputError
 from mxnet import cpu, gluon, np
 import numpy
 

@@ -2,8 +2,9 @@
 
 from typing import Any, Dict, List, Optional, Union
 
-from gluon_deeprnn import _checks, runtime
+from gluon_deeprnn import runtime
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import GRU, LSTM, RNN, RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.models.fused import GATES
 from gluon_deeprnn.runs.config import RunConfig
@@ -72,14 +73,14 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * operators if training else 8 * weights
     there = runtime.memory_bytes()
     if training and operators > _MOST_OPERATORS:
-        raise _checks.InputError(
+        raise InputError(
             "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
-            _checks.Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
+            Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
             "it would take minutes to compile; --implementation fused has one for each layer")
     if needed > there:
-        raise _checks.InputError(
+        raise InputError(
             "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(there)}",
-            _checks.Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
+            Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
                               f"{_gb(needed)}"))
 
 

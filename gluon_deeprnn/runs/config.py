@@ -7,6 +7,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.corpora import CORPORA
 from gluon_deeprnn.data.text_data import PROTOCOLS
 from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS
 from gluon_deeprnn.models.initializers import INITIALIZERS
 from gluon_deeprnn.models.scratch import CELLS
@@ -51,7 +52,7 @@ def _activations(name: str, value: Any) -> str:
 
 def _files(name: str, value: Any) -> Tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _checks.InputError(name, "a list of files", value)
+        raise InputError(name, "a list of files", value)
     return tuple(_checks.text(name, file) for file in value)
 
 
@@ -126,19 +127,19 @@ class RunConfig:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
-            raise _checks.InputError("corpus", "left out when a text is given", self.corpus)
+            raise InputError("corpus", "left out when a text is given", self.corpus)
         others = {"forget_bias": "lstm", "activation": "rnn", "reset": "gru"}
         for name, model in others.items():
             if self.model != model and getattr(self, name) != getattr(RunConfig, name):
-                raise _checks.InputError(name, f"left out for model {self.model}", getattr(self, name))
+                raise InputError(name, f"left out for model {self.model}", getattr(self, name))
         if self.implementation == "fused" and self.reset != "after":
-            raise _checks.InputError("reset", "after, for implementation fused", self.reset)
+            raise InputError("reset", "after, for implementation fused", self.reset)
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
-            raise _checks.InputError("sigma", "left out for implementation fused", self.sigma)
+            raise InputError("sigma", "left out for implementation fused", self.sigma)
         if self.tied and self.embedding != self.num_hiddens:
-            raise _checks.InputError("embedding", f"num_hiddens, {self.num_hiddens}, if it is tied", self.embedding)
+            raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, if it is tied", self.embedding)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
-            raise _checks.InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
+            raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
 
     def as_dict(self) -> Dict[str, Any]:
         """The settings as JSON takes them."""

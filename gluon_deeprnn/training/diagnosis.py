@@ -5,6 +5,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import on_device
 from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models import RecurrentStack
@@ -173,7 +174,7 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
     """
     stack = getattr(model, "rnn", None)
     if not isinstance(stack, RecurrentStack):
-        raise _checks.InputError("model", "a language model on a RecurrentStack, such as RNNLM(GRU(32, 2), 28)", model)
+        raise InputError("model", "a language model on a RecurrentStack, such as RNNLM(GRU(32, 2), 28)", model)
     num_steps, batch_size = _checks.shape("x", x, (None, None))
     _checks.shape("y", y, (num_steps, batch_size))
     ctx, layers, hybridized = context_of(model), stack.layers, model.hybridized

@@ -4,6 +4,7 @@ import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import Described, InputError
 import mxnet
 from mxnet import gluon, np
 import numpy
@@ -43,7 +44,7 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     """
     gradients = _checks.sequence("gradients", gradients, np.ndarray, "a sequence of arrays, not empty")
     if not gradients:
-        raise _checks.InputError("gradients", "a sequence of arrays, not empty", gradients)
+        raise InputError("gradients", "a sequence of arrays, not empty", gradients)
     squares = squared_norms(gradients)
     _clip(gradients, squares, _checks.not_negative("max_norm", max_norm))
     return np.sqrt(squares.sum())
@@ -74,8 +75,8 @@ def check_options(name: str, options: Optional[Mapping[str, Any]]) -> Dict[str, 
     try:
         mxnet.optimizer.create(name, **found)
     except TypeError as error:
-        raise _checks.InputError("optimizer_params", f"options of MXNet's {name}",
-                                 _checks.Described(str(error).split("() ")[-1])) from None
+        raise InputError("optimizer_params", f"options of MXNet's {name}",
+                                 Described(str(error).split("() ")[-1])) from None
     for option, value in found.items():
         if not isinstance(value, bool):
             _checks.finite(f"optimizer_params[{option!r}]", value)
@@ -149,8 +150,8 @@ class Optimizer:
                 expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
         shapes = {name: array.shape for name, array in expected.items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:
-            raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
-                                     _checks.Described(f"arrays {sorted(arrays)}"))
+            raise InputError("optimizer state", "that of this optimizer over these parameters",
+                                     Described(f"arrays {sorted(arrays)}"))
         for name, array in expected.items():
             array[:] = arrays[name]
         updater.states = states
@@ -167,8 +168,8 @@ class Optimizer:
         if numbers.keys() != own_numbers.keys() or not updates.keys() <= set(self._names) \
                 or not all(type(x) is type(own_numbers[key]) and math.isfinite(x) for key, x in numbers.items()) \
                 or not all(type(count) is int and count >= 0 for count in updates.values()):
-            raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
-                                     _checks.Described(f"numbers {numbers}, updates {updates}"))
+            raise InputError("optimizer state", "that of this optimizer over these parameters",
+                                     Described(f"numbers {numbers}, updates {updates}"))
         return numbers, updates
 
 

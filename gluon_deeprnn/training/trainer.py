@@ -9,6 +9,7 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context, as_context, try_gpu
+from gluon_deeprnn.errors import Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
 from gluon_deeprnn.graph import check_language_model
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
@@ -29,21 +30,6 @@ _log = logging.getLogger(__name__)
 _STEPS_IN_FLIGHT = 8
 _STEPS_PER_SEED = 8
 _MOST_ROLLBACKS = 5
-
-
-class Diverged(_checks.InputError):
-    """Loss or gradients are no numbers any more, at ever lower learning rates; the model is as it last was good."""
-
-    def __init__(self, lr: float, epoch: int, remedy: str) -> None:
-        super().__init__("lr", "small enough for loss and gradients to stay numbers", lr,
-                         f"they were lost in epoch {epoch}, and again at each of {_MOST_ROLLBACKS} lower rates; "
-                         f"{remedy}")
-        self._cause = lr, epoch, remedy
-
-    def but(self, kept: str) -> "Diverged":
-        """The same, saying what was kept."""
-        lr, epoch, remedy = self._cause
-        return Diverged(lr, epoch, f"{remedy}; {kept}")
 
 
 class _Lost(Exception):  # noqa: N818
@@ -139,7 +125,7 @@ class Trainer:
         self.patience = _checks.integer("patience", patience, at_least=0)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
         if num_gpus > 1:
-            raise _checks.InputError("num_gpus", "0 or 1", num_gpus)
+            raise InputError("num_gpus", "0 or 1", num_gpus)
         self.ctx = as_context("cpu") if ctx is None else as_context(ctx)
         if ctx is None and num_gpus:
             self.ctx = try_gpu()
@@ -174,18 +160,18 @@ class Trainer:
         ------
         KeyboardInterrupt
             After Ctrl-C, once the callbacks have had their say; the model keeps what it has learned.
-        Diverged
+        DivergedError
             When loss or gradients are no numbers any more, at lower learning rates neither; model and history are then
             those of the last good epoch.
         """
         check_language_model(model)
         if not all(hasattr(data, name) for name in ("vocab", "train_dataloader", "val_dataloader")):
-            raise _checks.InputError("data", "a source of batches, such as TextData", data)
+            raise InputError("data", "a source of batches, such as TextData", data)
         if resume is not None and (not isinstance(resume, tuple) or len(resume) != 2):
-            raise _checks.InputError("resume", "what checkpoint() returned", resume)
+            raise InputError("resume", "what checkpoint() returned", resume)
         if len(data.vocab) != model.vocab_size:
-            raise _checks.InputError("model", f"one for the {len(data.vocab)} tokens of data.vocab",
-                                     _checks.Described(f"vocab_size={model.vocab_size}"))
+            raise InputError("model", f"one for the {len(data.vocab)} tokens of data.vocab",
+                                     Described(f"vocab_size={model.vocab_size}"))
         self._prepare(model, data)
         if resume is not None:
             self._restore(*resume)
@@ -301,7 +287,7 @@ class Trainer:
         self._in_flight.clear()
         self._restore(*self._good)
         if lost.rollbacks == _MOST_ROLLBACKS:
-            raise Diverged(lr, lost.epoch + 1, remedies(self.model, lr, self.gradient_clip_val))
+            raise DivergedError(lr, lost.epoch + 1, _MOST_ROLLBACKS, remedies(self.model, lr, self.gradient_clip_val))
         self._at.lr_scale, self._at.rollbacks = lost.lr_scale / 2, lost.rollbacks + 1
         _log.warning("loss or gradients were no numbers in epoch %d: back to the end of epoch %d, learning rate %g",
                      lost.epoch + 1, self._at.epoch, lr / 2)
@@ -340,8 +326,8 @@ class Trainer:
             set_parameters(self.model, groups["parameters"])
             self._optimizer.set_state(groups["optimizer"], about["optimizer"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _checks.InputError("checkpoint", "one of this training",
-                                     _checks.Described(f"{type(error).__name__}: {error}")) from None
+            raise InputError("checkpoint", "one of this training",
+                                     Described(f"{type(error).__name__}: {error}")) from None
         self._best_parameters, self._at, self.history = groups["best"], position, history
         state = [mxnet.np.array(groups["state"][name], ctx=self.ctx) for name in sorted(groups["state"], key=int)]
         self._state = state or None

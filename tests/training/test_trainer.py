@@ -4,9 +4,10 @@ import math
 
 from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, TextData, Trainer, evaluate
 from gluon_deeprnn.data import Source
+from gluon_deeprnn.errors import DivergedError
 from gluon_deeprnn.evaluation import MeanLoss
 from gluon_deeprnn.models.weights import parameter_arrays
-from gluon_deeprnn.training import Callback, Diverged, interrupts
+from gluon_deeprnn.training import Callback, interrupts
 from gluon_deeprnn.training.progress import Progress
 import mxnet
 import numpy
@@ -196,9 +197,9 @@ def test_a_step_that_goes_wrong_is_taken_back_and_the_rate_lowered(caplog):
 def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
     model, keep = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5), Keep()
     whole = Trainer(60, progress=False, callbacks=[keep, Poison(*range(3, 60))])
-    message = (r"^lr must be small enough for loss and gradients to stay numbers; got 0\.015625 "
-               r"\(they were lost in epoch 3, and again at each of 5 lower rates; try a lower")
-    with pytest.raises(Diverged, match=message):
+    message = (r"^lr must be small enough for a finite loss and finite gradients; got 0\.015625 "
+               r"\(they were not in epoch 3, nor at 5 lower rates; try a lower")
+    with pytest.raises(DivergedError, match=message):
         whole.fit(model, small_data)
     assert len(whole.history) == 2
     arrays, _ = keep.checkpoints[-1]
@@ -209,7 +210,7 @@ def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
 
 def test_a_rate_that_is_much_too_high_is_said(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=1e20)
-    with pytest.raises(Diverged, match=r"^lr must be .*; got 3\.125e\+18 \(they were lost in epoch 1, "):
+    with pytest.raises(DivergedError, match=r"^lr must be .*; got 3\.125e\+18 \(they were not in epoch 1, "):
         Trainer(20, progress=False).fit(model, small_data)
 
 
