@@ -5,8 +5,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
+from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
 from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
-from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, share_kept, tokenize
+from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
 from gluon_deeprnn.errors import Described, InputError
@@ -34,7 +35,7 @@ class TextData:
         zero state; there is no test part.  ``book``: each text is cut by position, 85% to train by truncated
         backpropagation through time, the next 5% to validate, the last 10% to test; those two are read as one stream.
     cleaning : {"d2l", "unicode"}, default "d2l"
-        See `gluon_deeprnn.data.tokens.clean`.
+        See `gluon_deeprnn.data.cleaning.clean`.
     tokens : {"char", "word"}, default "char"
         What a token is.
     min_freq : int, default 0
@@ -86,7 +87,7 @@ class TextData:
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
-        self.kind = _checks.one_of("tokens", tokens, TOKENS)
+        tokenizer = TOKENIZERS[_checks.one_of("tokens", tokens, TOKENIZERS)]
         self.seed = _checks.integer("seed", seed, at_least=0)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self.num_train = _checks.integer("num_train", num_train, at_least=1)
@@ -100,13 +101,13 @@ class TextData:
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # a model that was trained on what was left of a text stays usable
             self._check_kept()
-        texts = [tokenize(text, tokens) for text in cleaned]
+        texts = [tokenizer.split(text) for text in cleaned]
         self.num_tokens = sum(map(len, texts))
         build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
         parts, vocab_tokens = build(texts)
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=cleaning, kind=tokens)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
-        self.characters_per_token = {name: characters_per_token(part, tokens) for name, part in parts.items()}
+        self.characters_per_token = {name: tokenizer.characters_per_token(part) for name, part in parts.items()}
 
     def _check_kept(self) -> None:
         for source in self.sources:

@@ -1,12 +1,13 @@
 """Everything that a run is made of, in one table: the fields of recipes, the flags of ``train``, ``config.json``."""
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.corpora import CORPORA
 from gluon_deeprnn.data.text_data import PROTOCOLS
-from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS
+from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS
 from gluon_deeprnn.models.initializers import INITIALIZERS
@@ -24,6 +25,11 @@ def _setting(default: Any, help: str, check: Check) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "check": check})
 
 
+def _named(choices: Mapping[str, Any]) -> str:
+    """The names that an option takes, each with what it means."""
+    return "; ".join(f"{name}: {choice.about}" for name, choice in choices.items())
+
+
 def _count(name: str, value: Any) -> int:
     return _checks.integer(name, value, at_least=1)
 
@@ -32,7 +38,7 @@ def _from_zero(name: str, value: Any) -> int:
     return _checks.integer(name, value, at_least=0)
 
 
-def _choice(choices: Tuple[str, ...]) -> Check:
+def _choice(choices: Iterable[str]) -> Check:
     return lambda name, value: _checks.one_of(name, value, choices)
 
 
@@ -76,8 +82,8 @@ class RunConfig:
     text: Tuple[str, ...] = _setting((), "a UTF-8 text file to train on instead (repeatable)", _files)
     protocol: str = _setting("d2l", "d2l: windows from a zero state; book: carried state and a test part",
                              _choice(PROTOCOLS))
-    cleaning: str = _setting("d2l", "d2l: letters A-Z; unicode: letters of every script", _choice(CLEANINGS))
-    tokens: str = _setting("char", "what is predicted: char or word", _choice(TOKENS))
+    cleaning: str = _setting("d2l", _named(CLEANINGS), _choice(CLEANINGS))
+    tokens: str = _setting("char", "a token is one of: " + _named(TOKENIZERS), _choice(TOKENIZERS))
     min_freq: int = _setting(0, "tokens that occur less often are unknown", _from_zero)
     num_train: int = _setting(10000, "training windows (d2l)", _count)
     num_val: int = _setting(5000, "validation windows (d2l)", _count)

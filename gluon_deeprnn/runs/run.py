@@ -5,7 +5,6 @@ import os
 from typing import Any, Dict, List, Tuple, Union
 
 from gluon_deeprnn.data import Source, Stream, TextData, Vocab
-from gluon_deeprnn.data.tokens import characters_per_token
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
@@ -58,7 +57,7 @@ class Run:
             raise InputError("text", "at least 2 tokens long", Described(f"{len(tokens)} tokens"))
         indices = self.vocab.encode(tokens)
         unknown = int((indices == self.vocab.unknown_index).sum())
-        return TextData.stream(indices), characters_per_token(tokens, self.vocab.kind), unknown
+        return TextData.stream(indices), self.vocab.tokenizer.characters_per_token(tokens), unknown
 
 
 def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
