@@ -44,7 +44,7 @@ class LatinLetters(Cleaning):
 
 
 class UnicodeLetters(Cleaning):
-    """Letters of every script, composed (NFC) and in lower case, with their marks; everything else becomes one space."""
+    """Letters of every script and their marks, composed (NFC), in lower case; everything else becomes one space."""
 
     about = "letters of every script"
 

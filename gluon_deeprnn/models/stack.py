@@ -44,7 +44,10 @@ class RecurrentStack(RecurrentCore):
     """
 
     cell: str
-    """What a layer computes: rnn, lstm or gru."""
+    """What a layer computes, by its name in `gluon_deeprnn.models.cells.CELLS`."""
+
+    layer_options: List[Dict[str, Any]]
+    """For each layer the options that only this cell has."""
 
     weight_dropout = 0.0
 

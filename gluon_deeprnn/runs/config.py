@@ -9,9 +9,8 @@ from gluon_deeprnn.data.corpora import CORPORA
 from gluon_deeprnn.data.text_data import PROTOCOLS
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS
+from gluon_deeprnn.models.cells import ACTIVATIONS, CELLS, RESETS, check_fused, layer_options
 from gluon_deeprnn.models.initializers import INITIALIZERS
-from gluon_deeprnn.models.scratch import CELLS
 from gluon_deeprnn.training.optimizer import OPTIMIZERS
 from gluon_deeprnn.training.schedules import SCHEDULES
 
@@ -87,7 +86,7 @@ class RunConfig:
     min_freq: int = _setting(0, "tokens that occur less often are unknown", _from_zero)
     num_train: int = _setting(10000, "training windows (d2l)", _count)
     num_val: int = _setting(5000, "validation windows (d2l)", _count)
-    model: str = _setting("gru", "rnn, lstm or gru", _choice(CELLS))
+    model: str = _setting("gru", "the cell: " + ", ".join(CELLS), _choice(CELLS))
     implementation: str = _setting("fused", "fused, or scratch: layers written out", _choice(IMPLEMENTATIONS))
     num_hiddens: int = _setting(32, "hidden units of a layer", _count)
     num_layers: int = _setting(2, "layers", _count)
@@ -134,18 +133,34 @@ class RunConfig:
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise InputError("corpus", "left out when a text is given", self.corpus)
-        others = {"forget_bias": "lstm", "activation": "rnn", "reset": "gru"}
-        for name, model in others.items():
-            if self.model != model and getattr(self, name) != getattr(RunConfig, name):
-                raise InputError(name, f"left out for model {self.model}", getattr(self, name))
-        if self.implementation == "fused" and self.reset != "after":
-            raise InputError("reset", "after, for implementation fused", self.reset)
+        self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
             raise InputError("sigma", "left out for implementation fused", self.sigma)
         if self.tied and self.embedding != self.num_hiddens:
             raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, if it is tied", self.embedding)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
+
+    def _check_cell(self) -> None:
+        for cell in CELLS.values():
+            for name in cell.options:
+                if cell.name != self.model and getattr(self, name) != getattr(RunConfig, name):
+                    raise InputError(name, f"left out for model {self.model}", getattr(self, name))
+        if self.implementation == "fused":
+            check_fused(self.model, layer_options(self.model, self.num_layers, self._own_options()), "model")
+
+    def _own_options(self) -> Dict[str, Any]:
+        """The options that only this model's cell has; one for each layer as a list."""
+        found = {name: getattr(self, name) for name in CELLS[self.model].options}
+        return {name: value.split(",") if CELLS[self.model].options[name].per_layer and "," in value else value
+                for name, value in found.items()}
+
+    def cell_options(self) -> Dict[str, Any]:
+        """Those of them that the model's stack is made with."""
+        options = CELLS[self.model].options
+        return {name: value for name, value in self._own_options().items()
+                if (options[name].is_free_when_fused or self.implementation != "fused")
+                and (not options[name].initial or value != options[name].default)}
 
     def as_dict(self) -> Dict[str, Any]:
         """The settings as JSON takes them."""
