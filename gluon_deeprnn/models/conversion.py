@@ -17,6 +17,7 @@ h2h_bias, (G H,)       0, but for the cell's ``second_biases``, such as a GRU's 
 
 from typing import Any, Dict, Mapping
 
+from gluon_deeprnn import mxnet_private
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.cells import CELLS, Cell, check_fused
 from gluon_deeprnn.models.fused import FUSED, FusedStack
@@ -121,7 +122,7 @@ def _own_options(model: Any, cell: Cell, *, fused: bool = False) -> Dict[str, An
 
 
 def _values(model: Any) -> Arrays:
-    if any(parameter._data is None for _, parameter in model.named_parameters()):
+    if not all(mxnet_private.has_values(parameter) for _, parameter in model.named_parameters()):
         raise InputError("model", "initialized, with all sizes known", model,
                                  "call model.initialize(), and the model once if it was made without num_inputs")
     return parameter_arrays(model)

@@ -7,7 +7,7 @@ layer is right everywhere, and as fast.
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
-from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn import _checks, kernels, mxnet_private
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock
 from gluon_deeprnn.models.cells import cell_of_mode, check_fused, layer_options
@@ -91,8 +91,8 @@ class FusedLayer(GraphBlock):
     def know_inputs(self, num_inputs: int) -> None:
         """Take over the size of an input; weights that wait for it are drawn now."""
         self.weights.shape = (self._size(num_inputs),)
-        if self.weights._deferred_init:
-            self.weights._finish_deferred_init()
+        if mxnet_private.waits_for_shape(self.weights):
+            mxnet_private.finish_initialization(self.weights)
 
     def _draw(self, shape: Tuple[int, ...]) -> np.ndarray:
         inputs, recurrent, biases, _ = self.weights.parts(shape[0]).values()

@@ -2,14 +2,14 @@
 
 from typing import Any, List, Optional, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.generation import generate
-from gluon_deeprnn.graph import given_array, zeros_like_batch
+from gluon_deeprnn.graph import GraphBlock, context_of, given_array, zeros_like_batch
 from gluon_deeprnn.models.core import RecurrentCore
 from gluon_deeprnn.models.saved import SavedBlock
 from mxnet import gluon, init, np
+import numpy
 
 
 class _LanguageModel(SavedBlock):
@@ -34,10 +34,10 @@ class _LanguageModel(SavedBlock):
             inputs = inputs * F.npx.embedding(tokens, kept, input_dim=self.vocab_size, output_dim=1)  # (T, N, 1)
         return inputs
 
-    def _be_born(self) -> None:
-        """Give every parameter that has none its initial value; sizes not known yet are read off one empty step."""
+    def _initialize_now(self) -> None:
+        """Give every parameter that has none its initial value; sizes not known yet are inferred from one step."""
         for _, parameter in self.named_parameters():
-            if parameter._data is None and not parameter._deferred_init:
+            if not mxnet_private.has_values(parameter) and not mxnet_private.waits_for_shape(parameter):
                 parameter.initialize()
         self(np.zeros((1, 1), dtype="int32"))
 
@@ -74,7 +74,9 @@ class _LanguageModel(SavedBlock):
         return super().__call__(tokens, list(state))
 
     def predict(self, prefix: str, num_preds: int, vocab: Any, device: Optional[Union[str, Context]] = None) -> str:
-        """Continue ``prefix`` by the ``num_preds`` most likely tokens, one after the other.
+        """Continue a text by greedy decoding: the most likely token at each step.
+
+        `gluon_deeprnn.generate` is faster, and can sample.
 
         Parameters
         ----------
@@ -96,7 +98,19 @@ class _LanguageModel(SavedBlock):
         ------
         Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch", decoding.
         """
-        return prefix + "".join(generate(self, vocab, prefix, num_preds, temperature=0, device=device))
+        num_preds = _checks.integer("num_preds", num_preds, at_least=0)
+        if not hasattr(vocab, "encode_prefix") or len(vocab) != self.vocab_size:
+            raise InputError("vocab", f"the Vocab of {self.vocab_size} tokens that the model was trained with", vocab)
+        *read, token = vocab.encode_prefix(prefix)
+        ctx = context_of(self, device)
+        state, text = self.begin_state(1, ctx), prefix
+        for before in read:
+            _, state = self(np.array([[before]], dtype="int32", ctx=ctx), state)
+        for _ in range(num_preds):
+            logits, state = self(np.array([[token]], dtype="int32", ctx=ctx), state)
+            token = most_likely(logits[0, 0].asnumpy(), vocab.unknown_index)
+            text += vocab.addition(token)
+        return text
 
 
 class RNNLMScratch(_LanguageModel):
@@ -139,7 +153,7 @@ class RNNLMScratch(_LanguageModel):
             self.W_hq = self.params.get("W_hq", shape=(rnn.num_hiddens, vocab_size),
                                         init=init.Normal(getattr(rnn, "sigma", 0.01)))
             self.b_q = self.params.get("b_q", shape=(vocab_size,), init="zeros")
-        self._be_born()
+        self._initialize_now()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any], W_hq: Any, b_q: Any) -> Any:
         """Compute what the class describes."""
@@ -207,9 +221,36 @@ class RNNLM(_LanguageModel):
                 self.embedding = gluon.nn.Embedding(vocab_size, embedding)
             self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_hiddens,
                                         params=self.embedding.params if tied else None)
-        self._be_born()
+        self._initialize_now()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any]) -> Any:
         """Compute what the class describes."""
         outputs, state = self.rnn(self._encode(F, tokens), state)  # (T, N, H)
         return self.dense(outputs), state  # (T, N, V)
+
+
+def check_language_model(model: Any) -> None:
+    """Refuse what is not a language model: tokens in, logits and a state out.
+
+    Raises
+    ------
+    ValueError
+        "model must be a language model, such as RNNLM(GRU(32, 2), 28); got ...".
+    """
+    if not isinstance(model, GraphBlock) or not hasattr(model, "vocab_size") or not hasattr(model, "begin_state"):
+        raise InputError("model", "a language model, such as RNNLM(GRU(32, 2), 28)", model)
+
+
+def check_logits(largest: numpy.ndarray) -> None:
+    """Refuse, by `ValueError`, the logits of a model whose parameters are not finite; the largest ones tell."""
+    if not numpy.isfinite(largest).all():
+        raise InputError("the model's logits", "finite numbers", Described(str(largest.min())),
+                         "its parameters were lost in training")
+
+
+def most_likely(logits: numpy.ndarray, unknown: int) -> int:
+    """The index of the largest logit, (V,), but for that of the unknown token, which is never written."""
+    check_logits(logits.max())
+    if len(logits) > 1:
+        logits = numpy.where(numpy.arange(len(logits)) == unknown, -numpy.inf, logits)
+    return int(logits.argmax())

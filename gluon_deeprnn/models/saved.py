@@ -6,7 +6,7 @@ from pathlib import Path
 import tempfile
 from typing import Any, Dict, Optional, Tuple, Union
 
-from gluon_deeprnn import storage
+from gluon_deeprnn import mxnet_private, storage
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.graph import GraphBlock, one_at_a_time
@@ -93,7 +93,7 @@ class SavedBlock(GraphBlock):
 def cells_of(block: Any, path: str = "") -> Dict[str, str]:
     """What each recurrent layer below a block computes, by its path."""
     found = {path: block.computes} if hasattr(block, "computes") else {}
-    for name, child in block._children.items():
+    for name, child in mxnet_private.children(block).items():
         found.update(cells_of(child, f"{path}.{name}" if path else name))
     return found
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.errors import Described, InputError
 import mxnet
 from mxnet import gluon, np
@@ -116,7 +116,8 @@ class Optimizer:
         """
         gradients = [parameter.list_grad()[0] for parameter in self._parameters]
         for parameter, gradient in zip(self._parameters, gradients):
-            if not parameter.list_data()[0]._fresh_grad:  # a learned first state, in batches that carry another on
+            # A learned initial state has none in batches that carry the state on.
+            if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
                 gradient[:] = 0
         squares = squared_norms(gradients)
         _clip(gradients, squares, self.clip)
@@ -126,11 +127,11 @@ class Optimizer:
 
     def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """Everything that the next update depends on besides parameters and gradients: arrays, and plain numbers."""
-        optimizer, states = self._trainer.optimizer, self._trainer._updaters[0].states
+        optimizer, states = self._trainer.optimizer, mxnet_private.updater(self._trainer).states
         arrays = {f"{self._names[i]}/{j}": array.asnumpy()
                   for i, state in states.items() for j, array in enumerate(_flat(state))}
         numbers = {key: value for key, value in vars(optimizer).items() if type(value) in (int, float)}
-        updates = {self._names[i]: count for i, count in optimizer._index_update_count.items()}
+        updates = {self._names[i]: count for i, count in mxnet_private.update_counts(optimizer).items()}
         return arrays, {"numbers": numbers, "updates": updates}
 
     def set_state(self, arrays: Mapping[str, numpy.ndarray], about: Mapping[str, Any]) -> None:
@@ -141,7 +142,7 @@ class Optimizer:
         ValueError
             When it is not the state of this optimizer over these parameters.
         """
-        optimizer, updater = self._trainer.optimizer, self._trainer._updaters[0]
+        optimizer, updater = self._trainer.optimizer, mxnet_private.updater(self._trainer)
         numbers, updates = self._checked(about)
         expected, states = {}, {}
         for i, (name, parameter) in enumerate(zip(self._names, self._parameters)):
@@ -158,8 +159,9 @@ class Optimizer:
         updater.states_synced = dict.fromkeys(states, True)
         for key, value in numbers.items():
             setattr(optimizer, key, value)
-        optimizer._index_update_count.clear()
-        optimizer._index_update_count.update({self._names.index(name): count for name, count in updates.items()})
+        counts = mxnet_private.update_counts(optimizer)
+        counts.clear()
+        counts.update({self._names.index(name): count for name, count in updates.items()})
 
     def _checked(self, about: Mapping[str, Any]) -> Tuple[Dict[str, float], Dict[str, int]]:
         numbers, updates = about["numbers"], about["updates"]

@@ -11,7 +11,7 @@ from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.errors import Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
-from gluon_deeprnn.graph import check_language_model
+from gluon_deeprnn.models.language_model import check_language_model
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.callback import Callback
 from gluon_deeprnn.training.checkpoint import pack, unpack
