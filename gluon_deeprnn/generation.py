@@ -1,7 +1,7 @@
 """Writing text: feed a prefix, then sample one token after the other with the state carried."""
 
 import types
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
@@ -165,7 +165,7 @@ class _Writer:
 
 
 class _Drawing(GraphBlock):
-    """Several steps as one graph: read a token, score what follows, draw it as `sample` does, read that, ..."""
+    """Several steps as one graph: read a token, score what follows, draw it, read that, ..."""
 
     def __init__(self, model: Any, top_k: int) -> None:
         super().__init__()
@@ -202,44 +202,3 @@ def _check_best(best: numpy.ndarray) -> None:
     if not numpy.isfinite(best).all():
         raise InputError("the model's scores", "finite numbers", Described(str(best.min())),
                                  "its parameters were lost in training")
-
-
-def write(read: Callable[[numpy.ndarray, Any], Tuple[numpy.ndarray, Any]], state: Any, vocab: Any,
-          indices: numpy.ndarray, length: int, temperature: float = 0, top_k: int = 0,
-          rng: Optional[numpy.random.Generator] = None) -> Iterator[str]:
-    """Feed ``indices``, then draw tokens one by one; the loop under `generate`, for any model.
-
-    ``read(tokens, state)`` reads some more tokens, (T,), and returns the scores of what follows the last, (V,), and the
-    state behind it.
-    """
-    rng = rng or numpy.random.default_rng()
-    for start in range(0, len(indices), _PREFIX_STEPS):
-        scores, state = read(indices[start:start + _PREFIX_STEPS], state)
-    for position in range(length):
-        scores = scores.astype("float64")
-        if len(scores) > 1:
-            scores[vocab.unknown_index] = -numpy.inf
-        token = sample(scores, temperature, top_k, rng)
-        yield vocab.addition(token)
-        if position + 1 < length:
-            scores, state = read(numpy.array([token]), state)
-
-
-def sample(scores: numpy.ndarray, temperature: float, top_k: int, rng: numpy.random.Generator) -> int:
-    """Draw an index with probability softmax(scores / temperature), among the ``top_k`` best if that is not 0.
-
-    It is drawn as the largest of the scores plus Gumbel noise, one number of noise for each score, so that the draw
-    depends on nothing but the scores and the generator.
-
-    Source
-    ------
-    Gumbel, "Statistical Theory of Extreme Values and Some Practical Applications", 1954; the "Gumbel-max trick".
-    """
-    _check_best(scores.max())
-    if temperature == 0:
-        return int(scores.argmax())
-    noise = rng.gumbel(size=scores.shape)
-    if 0 < top_k < len(scores):
-        worst_kept = numpy.partition(scores, -top_k)[-top_k]
-        scores = numpy.where(scores >= worst_kept, scores, -numpy.inf)
-    return int((scores / temperature + noise).argmax())

@@ -1,11 +1,12 @@
 import itertools
 
 from gluon_deeprnn import GRU, RNNLM, Vocab, generate, generation
-from gluon_deeprnn.generation import _Drawing, generate_many, sample, write
+from gluon_deeprnn.generation import _Drawing, generate_many
 import mxnet
 from mxnet import np
 import numpy
 import pytest
+from sampling import generated, sample
 
 
 @pytest.fixture
@@ -76,10 +77,10 @@ def test_drawing_on_the_device_draws_what_numpy_draws(model, vocab, temperature,
         logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
         return logits[-1, 0].asnumpy(), state
 
-    expected = write(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
-                     numpy.random.default_rng(5))
+    expected = generated(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
+                         numpy.random.default_rng(5))
     drawn = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5)
-    assert "".join(drawn) == "".join(expected)
+    assert "".join(drawn) == expected
 
 
 def test_many_at_once_are_the_texts_of_their_seeds(model, vocab):
@@ -143,6 +144,8 @@ def test_bad_arguments_are_refused_before_anything_is_written(model, vocab, opti
         next(generate(model, **{"vocab": vocab, "prefix": "it", "length": 3, **options}))
 
 
-def test_lost_parameters_are_no_text():
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_lost_parameters_are_no_text(model, vocab, temperature):
+    model.dense.bias.set_data(np.array([numpy.nan] * len(vocab)))
     with pytest.raises(ValueError, match=r"^the model's scores must be finite numbers; got nan"):
-        sample(numpy.array([numpy.nan, 1.0]), 1.0, 0, numpy.random.default_rng(0))
+        next(generate(model, vocab, "it has", 5, temperature=temperature))
