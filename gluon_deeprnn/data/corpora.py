@@ -100,29 +100,50 @@ def time_machine(timeout: float = 10) -> Source:
 
 
 def _download(url: str, timeout: float, size: int) -> bytes:
-    """The ``size`` bytes behind ``url``; no more are ever read, and ``timeout`` bounds the whole of it."""
+    try:
+        return fetch(url, timeout, size)
+    except urllib.error.URLError as error:
+        raise CorpusUnavailableError(
+            "time-machine", "at hand or to be downloaded", Described(f"{url}: {error.reason}"),
+            "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs") from None
+
+
+def fetch(url: str, timeout: float, max_bytes: int) -> bytes:
+    """The content of a web address; of a longer one ``max_bytes + 1`` bytes.
+
+    Parameters
+    ----------
+    url : str
+        Its address.
+    timeout : float
+        Seconds that the whole download may take.
+    max_bytes : int
+        The largest content that is expected.
+
+    Raises
+    ------
+    urllib.error.URLError
+        When there is no complete answer in this time.
+    """
     ended: queue.Queue[Union[bytes, Exception]] = queue.Queue()
 
-    def fetch() -> None:
+    def run() -> None:
         try:
-            ended.put(_fetch(url, timeout, size))
+            ended.put(_fetch(url, timeout, max_bytes))
         except Exception as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # its connection would stay open for as long as the error lives
             ended.put(error)
 
     # A name server that does not answer keeps its caller for as long as it likes: the caller is a thread.
-    threading.Thread(target=fetch, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     try:
         outcome = ended.get(timeout=timeout)
     except queue.Empty:
-        outcome = TimeoutError(f"no answer within {timeout:g} seconds")
+        outcome = urllib.error.URLError(f"no answer within {timeout:g} seconds")
     if isinstance(outcome, bytes):
         return outcome
-    reason = getattr(outcome, "reason", None) or outcome
-    raise CorpusUnavailableError(
-        "time-machine", "at hand or to be downloaded", Described(f"{url}: {reason}"),
-        "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs")
+    raise urllib.error.URLError(getattr(outcome, "reason", None) or str(outcome))
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
@@ -139,9 +160,13 @@ def _fetch(url: str, timeout: float, size: int) -> bytes:
     deadline = time.monotonic() + timeout
     content = bytearray()
     with urllib.request.build_opener(_SameScheme).open(url, timeout=timeout) as response:
-        while len(content) <= size and time.monotonic() < deadline:
+        while len(content) <= size:
+            if time.monotonic() > deadline:
+                raise urllib.error.URLError(f"no answer within {timeout:g} seconds")
             block = response.read1(min(65536, size + 1 - len(content)))
             if not block:
+                if response.length:
+                    raise urllib.error.URLError(f"the answer ends {response.length} bytes too early")
                 break
             content += block
     return bytes(content)
