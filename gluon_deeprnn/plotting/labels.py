@@ -13,6 +13,7 @@ from gluon_deeprnn.plotting.style import can_draw_hangul
 LANGUAGES = ("en", "ko")
 VARIABLE = "GLUON_DEEPRNN_LANGUAGE"
 
+# Matplotlib's mathematics ($...$) has no Hangul, so a translation has no mathematics.
 KOREAN = {
     # learning curves
     "epoch": "에포크",
@@ -30,9 +31,9 @@ KOREAN = {
     "steps before the prediction": "예측에서 거슬러 올라간 타임 스텝 수",
     "layer": "은닉층",
     "top layer: {:.2f} powers of ten lost for each step back":
-        "맨 위 은닉층: 한 스텝 거슬러 올라갈 때마다 $10^{{{:.2f}}}$분의 1로 감소",
+        "맨 위 은닉층: 한 스텝 거슬러 올라갈 때마다 10의 {:.2f}제곱분의 1로 감소",
     "top layer: {:.2f} powers of ten gained for each step back":
-        "맨 위 은닉층: 한 스텝 거슬러 올라갈 때마다 $10^{{{:.2f}}}$배로 증가",
+        "맨 위 은닉층: 한 스텝 거슬러 올라갈 때마다 10의 {:.2f}제곱배로 증가",
     # the network; "layer {}" is in the gradients' legend too
     "layer {}": "은닉층 {}",
     "{}, {} layer of {} hidden units": "{}, 은닉층 {}개, 은닉 유닛 {}개",

@@ -63,7 +63,7 @@ def test_the_labels_hold_the_same_numbers(hangul):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["훈련: 3.00", "검증: 2.67"]
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.texts[0].get_text()) == ("에포크", "퍼플렉서티", "최저 2.67")
     ax = plot_gradient_flow(numpy.array([[1e-1, 1.0], [1e-2, 1.0]]), language="ko", title="제목")
-    assert ax.get_title(loc="left") == "제목\n맨 위 은닉층: 한 스텝 거슬러 올라갈 때마다 $10^{2.00}$분의 1로 감소"
+    assert ax.get_title(loc="left") == "제목\n맨 위 은닉층: 한 스텝 거슬러 올라갈 때마다 10의 2.00제곱분의 1로 감소"
     ax = plot_architecture(StackedRNNScratch(28, 32, 1), language="ko")
     assert ax.get_title(loc="left") == "RNN, 은닉층 1개, 은닉 유닛 32개"
     assert {"은닉층 1", "입력\n(28)"} <= set(texts(ax))
@@ -101,12 +101,13 @@ def test_without_a_font_the_labels_are_english_and_that_is_logged_once(what, no_
 
 @pytest.mark.parametrize("what", DRAWN)
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_with_a_font_every_glyph_is_there(what, kind):
+def test_with_a_font_every_glyph_is_there(what, kind, caplog):
     if not style._hangul_fonts():
         pytest.skip("needs a font with Hangul: apt-get install fonts-nanum")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         DRAWN[what](language="ko").figure.savefig(io.BytesIO(), format=kind)
+    assert not [record for record in caplog.records if "glyph" in record.message]
 
 
 def test_a_font_that_matplotlibs_list_does_not_have_yet_is_found():
