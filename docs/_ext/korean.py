@@ -83,4 +83,5 @@ def setup(app):
     """After the theme has made its own navigation."""
     app.connect("html-page-context", adapt, priority=900)
     app.connect("build-finished", check)
+    app.add_css_file("korean.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
