@@ -10,7 +10,7 @@ from gluon_deeprnn import _checks
 
 _log = logging.getLogger(__name__)
 
-# Fonts that have Hangul, and their files.  Of a collection Matplotlib knows the first font, of Noto's the Japanese one.
+# Fonts that have Hangul, and their files.  Of a collection older Matplotlibs know the first font: Noto's Japanese one.
 _WITH_HANGUL = {"Noto Sans CJK KR": "NotoSansCJKkr-Regular.otf", "Noto Sans CJK JP": "NotoSansCJK-Regular.ttc",
                 "Noto Sans KR": "NotoSansKR-Regular.otf", "NanumGothic": "NanumGothic.ttf",
                 "Malgun Gothic": "malgun.ttf", "Apple SD Gothic Neo": "AppleSDGothicNeo.ttc", "UnDotum": "UnDotum.ttf"}
