@@ -5,29 +5,28 @@ import os
 from pathlib import Path
 import re
 import sys
-import tempfile
 
 import gluon_deeprnn
 from sphinx.util import logging
+
+_extensions = str(Path(__file__).parent / "_ext")
+sys.path.append(_extensions)
 
 project = "gluon_deeprnn"
 version = release = gluon_deeprnn.__version__
 copyright = "the gluon_deeprnn developers"
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "myst_nb",
-              "sphinx_design", "sphinx_copybutton", "sphinx-mathjax-offline"]
+              "sphinx_design", "sphinx_copybutton", "sphinx-mathjax-offline", "korean"]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = False
 
-# Pages with code are executed whenever they are built, in empty folders; a cell that fails stops the build.  The cache
-# is new each time: it is there for the Korean chapter, whose code is that of the English one.
+# Pages with code are executed whenever they are built, in empty folders; a cell that fails stops the build.
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
-nb_execution_mode = "cache"
-_cache = tempfile.TemporaryDirectory()  # removed with this process
-nb_execution_cache_path = _cache.name
+nb_execution_mode = "force"
 nb_execution_in_temp = True
 # For the pages' kernels: `%load_ext shell`, and the command gluon-deeprnn of this environment.
-os.environ["PYTHONPATH"] = str(Path(__file__).parent / "_ext")
+os.environ["PYTHONPATH"] = _extensions
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300

@@ -86,6 +86,7 @@ BAD = {
     "x": ([[1], numpy.zeros((2, 2)), numpy.full((3, 2), 99), "x"], "an array|indices from|token|as many"),
     "y": ([[1], numpy.zeros((3, 2)), numpy.full((3, 2), 99), "x"], "an array|indices from|token"),
     "initial": ([3, "uniform"], "an Initial"), "layers": ([[], [3], None, "gru"], "a sequence of layers"),
+    "language": (["korean", 3], "one of en, ko"),
     "title": ([3, None], "a string"), "ax": ([3, "x"], "axes"), "max_norm": NOT_NEGATIVE, "clip": NOT_NEGATIVE,
     "gradients": ([[], [3], None], "a sequence of arrays"),
     # where a name means something else
