@@ -8,7 +8,7 @@ import urllib.parse
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.corpora import TIME_MACHINE_SHA1, TIME_MACHINE_URL, fetch
-from gluon_deeprnn.errors import CorpusUnavailableError, Described
+from gluon_deeprnn.errors import CorpusUnavailableError, Described, InputError
 from gluon_deeprnn.storage import replace_file
 
 DATA_URL = TIME_MACHINE_URL.rpartition("/")[0] + "/"
@@ -51,7 +51,7 @@ def download(url: str, folder: str = "../data", sha1_hash: Optional[str] = None)
     parts = urllib.parse.urlsplit(_checks.text("url", url))
     name = parts.path.rpartition("/")[2]
     if parts.scheme not in ("http", "https") or name in ("", ".", ".."):
-        raise _checks.InputError("url", "an http address that ends in the name of a file, or a name in DATA_HUB", url)
+        raise InputError("url", "an http address that ends in the name of a file, or a name in DATA_HUB", url)
     for place in filter(None, (os.environ.get("GLUON_DEEPRNN_DATA"), folder)):
         path = Path(place) / name
         if path.is_file() and sha1_hash in (None, _sha1(path.read_bytes())):
@@ -68,7 +68,7 @@ def download(url: str, folder: str = "../data", sha1_hash: Optional[str] = None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _checks.InputError("folder", "a folder that can be written",
+        raise InputError("folder", "a folder that can be written",
                                  Described(f"{folder!r}: {error.strerror}")) from None
     replace_file(path, content)
     return str(path)

@@ -4,6 +4,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import Described, InputError
 
 
 def add_to_class(Class: type) -> Callable[[Any], Any]:
@@ -73,7 +74,7 @@ class HyperParameters:
 def check_len(a: Sequence[Any], n: int) -> None:
     """Raise an error unless ``a`` has ``n`` elements."""
     if len(a) != n:
-        raise _checks.InputError("a", f"{n} long", _checks.Described(f"{len(a)} elements"))
+        raise InputError("a", f"{n} long", Described(f"{len(a)} elements"))
 
 
 def check_shape(a: Any, shape: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from gluon_deeprnn.d2l.board import in_notebook
 from gluon_deeprnn.d2l.oop import HyperParameters
 from gluon_deeprnn.devices import num_gpus as _num_gpus
 from gluon_deeprnn.devices import try_gpu
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.training.optimizer import clip_global_norm
 from gluon_deeprnn.training.progress import Progress, Silence
 from mxnet import autograd, np
@@ -86,7 +87,7 @@ class Trainer(HyperParameters):
                 self.epoch += 1
                 shown.epoch(self.epoch, ", ".join(f"{label} {value:.3g}" for label, value in figures.items()))
                 if any(math.isnan(value) for value in figures.values()):
-                    raise _checks.InputError("lr", "small enough for the loss to stay finite", model.lr,
+                    raise InputError("lr", "small enough for the loss to stay finite", model.lr,
                                              f"it was not in epoch {self.epoch}")
                 model.board.refresh()
         finally:

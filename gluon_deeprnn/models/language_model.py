@@ -1,4 +1,4 @@
-"""Language models: a recurrent core between token indices and the scores of the next token."""
+"""Language models: a recurrent core between token indices and the logits of the next token."""
 
 from typing import Any, List, Optional, Union
 

@@ -43,10 +43,10 @@ class RecurrentStack(RecurrentCore):
     outputs : (T, N, H) and the next state
     """
 
-    cell: str
-    """What a layer computes, by its name in `gluon_deeprnn.models.cells.CELLS`."""
+    cell = ""
+    """What a layer computes, by its name in `gluon_deeprnn.models.cells.CELLS`; "" for layers of another kind."""
 
-    layer_options: List[Dict[str, Any]]
+    layer_options: Sequence[Dict[str, Any]] = ()
     """For each layer the options that only this cell has."""
 
     weight_dropout = 0.0

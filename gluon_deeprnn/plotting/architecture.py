@@ -3,13 +3,14 @@
 from typing import Any, Callable, List, Optional, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models import RecurrentStack
+from gluon_deeprnn.models.cells import CELLS
 from gluon_deeprnn.plotting.labels import labels
 from gluon_deeprnn.plotting.style import axes, fonts, put_font
 
 _INK, _PALE, _ACCENT = "#1f3a5f", "#dfe8f3", "#a34700"
 _HALF = 0.3  # half the height of a box
-_KINDS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
 def plot_architecture(model: Any, num_steps: int = 4, *, language: Optional[str] = None,
@@ -49,7 +50,7 @@ def plot_architecture(model: Any, num_steps: int = 4, *, language: Optional[str]
     """
     stack = model if isinstance(model, RecurrentStack) else getattr(model, "rnn", None)
     if not isinstance(stack, RecurrentStack):
-        raise _checks.InputError("model", "a RecurrentStack, such as GRU(32, 2), or a language model on one", model)
+        raise InputError("model", "a RecurrentStack, such as GRU(32, 2), or a language model on one", model)
     num_steps = _checks.integer("num_steps", num_steps, at_least=2)
     label = labels(language)
     rows = stack.num_layers + (1 if model is stack else 2)
@@ -87,9 +88,13 @@ class _Drawing:
         self.ax.set_aspect("auto")
         self.ax.axis("off")
         size = "{}, {} layer of {} hidden units" if stack.num_layers == 1 else "{}, {} layers of {} hidden units"
-        title = self.label(size, _KINDS[stack.cell], stack.num_layers, stack.num_hiddens)
+        title = self.label(size, self._kind(), stack.num_layers, stack.num_hiddens)
         self.ax.set_title(", ".join([title, *self._extras()]), loc="left", fontsize=10, color=_INK,
                           fontfamily=fonts(), wrap=True)
+
+    def _kind(self) -> str:
+        cell = self.stack.cell
+        return CELLS[cell].title if cell in CELLS else type(self.stack.layers[0]).__name__
 
     def _extras(self) -> List[str]:
         stack, label = self.stack, self.label
@@ -108,7 +113,7 @@ class _Drawing:
         return self.label("one-hot\ntokens ({})", self.model.vocab_size)
 
     def _writes(self) -> str:
-        return self.label("scores of the\nnext token ({})", self.model.vocab_size)
+        return self.label("logits of the\nnext token ({})", self.model.vocab_size)
 
     def _box(self, t: int, layer: int, text: str) -> None:
         from matplotlib.patches import FancyBboxPatch

@@ -3,6 +3,7 @@
 from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.plotting.labels import labels
 from gluon_deeprnn.plotting.style import axes, checked_title, put_font, put_title, rows, without_frame
 import numpy
@@ -92,10 +93,10 @@ def plot_gradient_flow(flow: Any, *, title: str = "", language: Optional[str] = 
     try:
         flow = numpy.asarray(flow, dtype="float64")
     except (TypeError, ValueError):
-        raise _checks.InputError("flow", "an array of numbers, (L, T)", flow) from None
+        raise InputError("flow", "an array of numbers, (L, T)", flow) from None
     num_layers, num_steps = _checks.shape("flow", flow, (None, None))
     if not numpy.isfinite(flow).all() or (flow < 0).any():
-        raise _checks.InputError("flow", "finite numbers, at least 0", _checks.Described("others"))
+        raise InputError("flow", "finite numbers, at least 0", Described("others"))
     ax = axes(ax, (7, 1.6 + 0.32 * num_layers))
     logs = numpy.log10(numpy.maximum(flow, 1e-12))
     high = float(logs.max())

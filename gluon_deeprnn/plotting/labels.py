@@ -46,7 +46,7 @@ KOREAN = {
     "inputs\n({})": "입력\n({})",
     "embedded\ntokens ({})": "임베딩한\n토큰 ({})",
     "one-hot\ntokens ({})": "원-핫\n토큰 ({})",
-    "scores of the\nnext token ({})": "다음 토큰의\n로짓 ({})",
+    "logits of the\nnext token ({})": "다음 토큰의\n로짓 ({})",
 }
 
 

@@ -7,6 +7,7 @@ import re
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def axes(ax: Optional[Any], size: Tuple[float, float] = (7, 4.2)) -> Any:
     if ax is None:
         return new_figure(*size).add_subplot()
     if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
-        raise _checks.InputError("ax", "axes of Matplotlib", ax)
+        raise InputError("ax", "axes of Matplotlib", ax)
     return ax
 
 
@@ -38,7 +39,7 @@ def rows(history: Any, *keys: str) -> Sequence[Mapping[str, Any]]:
     rule = "rows with " + ", ".join(keys) + ", at least one epoch long"
     found = _checks.sequence("history", history, Mapping, rule)
     if not found or not all(key in row for row in found for key in keys):
-        raise _checks.InputError("history", rule, history)
+        raise InputError("history", rule, history)
     return found
 
 
@@ -60,7 +61,7 @@ def put_font(ax: Any) -> None:
 def checked_title(title: Any) -> str:
     """``title``, if it is a string."""
     if not isinstance(title, str):
-        raise _checks.InputError("title", "a string", title)
+        raise InputError("title", "a string", title)
     return title
 
 
