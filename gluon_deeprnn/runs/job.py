@@ -12,7 +12,7 @@ from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.generation import generate
-from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
 from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, find_sources
 from gluon_deeprnn.runs.config import RunConfig
@@ -41,7 +41,7 @@ class _Keeper(Callback):
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history[-1]
         if trainer.improved:
-            self._folder.write_model(parameter_arrays(trainer.model), {
+            self._folder.write_model(trainer.parameters(), {
                 "run": self._fingerprint, "epoch": row["epoch"], "val_ppl": row["val_ppl"]})
         self._write_checkpoint(trainer)
         self._folder.write_history(trainer.history)

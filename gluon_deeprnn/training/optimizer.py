@@ -1,7 +1,8 @@
 """Moving the parameters: Gluon's optimizers, clipping without a wait, and their state as plain arrays."""
 
+import copy
 import math
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.errors import Described, InputError
@@ -13,8 +14,8 @@ OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "ad
               "signum")
 
 
-def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.ndarray:
-    """Scale gradients, in place, so that their global norm is at most ``max_norm``; 0 only measures it.
+def clip_global_norm(gradients: Sequence[np.ndarray], clip: float) -> np.ndarray:
+    """Scale gradients, in place, so that their global norm is at most ``clip``; 0 only computes it.
 
     Nothing waits for the result (MXNet's own function does, and refuses numpy arrays).
 
@@ -22,8 +23,8 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     ----------
     gradients : sequence of mxnet.np.ndarray
         All on one context.
-    max_norm : float
-        The largest norm that is let through.
+    clip : float
+        The largest norm; 0 for none.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     if not gradients:
         raise InputError("gradients", "a sequence of arrays, not empty", gradients)
     squares = squared_norms(gradients)
-    _clip(gradients, squares, _checks.not_negative("max_norm", max_norm))
+    _scale(gradients, squares, _checks.not_negative("clip", clip))
     return np.sqrt(squares.sum())
 
 
@@ -55,28 +56,38 @@ def squared_norms(gradients: Sequence[np.ndarray]) -> np.ndarray:
     return mxnet.nd.multi_sum_sq(*[g.as_nd_ndarray() for g in gradients], num_arrays=len(gradients)).as_np_ndarray()
 
 
-def _clip(gradients: Sequence[np.ndarray], squares: np.ndarray, max_norm: float) -> None:
-    if max_norm > 0:
-        scale = max_norm / np.maximum(np.sqrt(squares.sum()), max_norm)  # exactly 1 where the norm is small enough
+def _scale(gradients: Sequence[np.ndarray], squares: np.ndarray, clip: float) -> None:
+    if clip > 0:
+        scale = clip / np.maximum(np.sqrt(squares.sum()), clip)  # exactly 1 where the norm is small enough
         for gradient in gradients:
             gradient *= scale
 
 
-def check_options(name: str, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
-    """The options of an optimizer, if it is one of `OPTIMIZERS` and takes them.
+AnyOptimizer = Union[str, mxnet.optimizer.Optimizer]
+
+
+def check_optimizer(optimizer: AnyOptimizer, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The options of an optimizer, if it is one of `OPTIMIZERS` and takes them; none for an optimizer object.
 
     Raises
     ------
     ValueError
         "optimizer must be one of sgd, ...; got ...", "optimizer_params must be options of MXNet's sgd; got ...".
     """
-    _checks.one_of("optimizer", name, OPTIMIZERS)
+    if isinstance(optimizer, mxnet.optimizer.Optimizer):
+        if options:
+            raise InputError("optimizer_params", "left out beside an optimizer object, which has its own", options)
+        if optimizer.lr_scheduler is not None:
+            raise InputError("optimizer", "one without an lr_scheduler", optimizer,
+                             "Trainer's schedule changes the learning rate")
+        return {}
+    _checks.one_of("optimizer", optimizer, OPTIMIZERS)
     found = dict(_checks.mapping("optimizer_params", options or {}))
     try:
-        mxnet.optimizer.create(name, **found)
+        mxnet.optimizer.create(optimizer, **found)
     except TypeError as error:
-        raise InputError("optimizer_params", f"options of MXNet's {name}",
-                                 Described(str(error).split("() ")[-1])) from None
+        raise InputError("optimizer_params", f"options of MXNet's {optimizer}",
+                         Described(str(error).split("() ")[-1])) from None
     for option, value in found.items():
         if not isinstance(value, bool):
             _checks.finite(f"optimizer_params[{option!r}]", value)
@@ -90,21 +101,21 @@ class Optimizer:
     ----------
     parameters : mapping of str to mxnet.gluon.Parameter
         What to train, by name.
-    name : str
-        One of `OPTIMIZERS`.
+    optimizer : str or mxnet.optimizer.Optimizer
+        One of `OPTIMIZERS`, or an optimizer object, which is copied.
     options : mapping, optional
         Further options of that MXNet optimizer, such as ``momentum`` or ``wd``.
     clip : float, default 0
         The largest global norm of the gradients; 0 for none.
     """
 
-    def __init__(self, parameters: Mapping[str, gluon.Parameter], name: str,
+    def __init__(self, parameters: Mapping[str, gluon.Parameter], optimizer: AnyOptimizer,
                  options: Optional[Mapping[str, Any]] = None, clip: float = 0) -> None:
-        options = check_options(name, options)
-        self.clip = _checks.not_negative("gradient_clip_val", clip)
+        options = check_optimizer(optimizer, options)
+        self.clip = _checks.not_negative("clip", clip)
         self._names = list(parameters)
         self._parameters = list(parameters.values())
-        self._trainer = gluon.Trainer(self._parameters, name, options, kvstore=None)
+        self._trainer = gluon.Trainer(self._parameters, copy.deepcopy(optimizer), options or None, kvstore=None)
 
     def update(self, lr: float) -> np.ndarray:
         """Clip the gradients that backward left and move the parameters.
@@ -120,7 +131,7 @@ class Optimizer:
             if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
                 gradient[:] = 0
         squares = squared_norms(gradients)
-        _clip(gradients, squares, self.clip)
+        _scale(gradients, squares, self.clip)
         self._trainer.set_learning_rate(lr)
         self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is a mean already
         return squares

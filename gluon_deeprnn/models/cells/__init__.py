@@ -65,7 +65,7 @@ def _per_layer(name: str, value: Any, num_layers: int, option: Option) -> Sequen
     return [option.check(name, each) for each in values]
 
 
-def check_fused(cell: str, options: List[Dict[str, Any]], name: str = "cell") -> List[str]:
+def check_fused(cell: str, options: Sequence[Dict[str, Any]], name: str = "cell") -> List[str]:
     """The fused operators of a stack's layers.
 
     Raises
