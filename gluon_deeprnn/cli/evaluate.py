@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         if unknown:
             judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
     else:
-        part, batches, per_token = trained.data().judged_by()
+        part, batches, per_token = trained.data().held_out()
         judged = f"the {part} part of its own text"
     print(f"gluon-deeprnn: evaluated on {judged}", file=sys.stderr)
     print(evaluate(trained.model, batches, characters_per_token=per_token))

@@ -52,7 +52,7 @@ def test_a_run_leaves_the_files_of_the_contract(finished, protocol):
 def test_a_loaded_run_judges_as_the_run_did(finished, protocol):
     folder, result = finished
     run = load_run(folder.path)
-    part, batches, per_token = run.data().judged_by()
+    part, batches, per_token = run.data().held_out()
     score = evaluate(run.model, batches, characters_per_token=per_token)
     assert score.perplexity == pytest.approx(result["test_ppl"] if part == "test" else result["val_ppl"], rel=1e-6)
     assert score.bits_per_character == pytest.approx(result["bits_per_char"], rel=1e-6)
