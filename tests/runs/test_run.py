@@ -4,6 +4,7 @@ import re
 from gluon_deeprnn import evaluate, load_run
 from gluon_deeprnn.data import read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
+from gluon_deeprnn.plotting import plot_architecture
 from gluon_deeprnn.runs import RunConfig, RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 import mxnet
@@ -168,3 +169,13 @@ def test_a_real_korean_story_trains_and_writes_hangul(real_text, tmp_path):
     assert result["val_ppl"] < 0.4 * len(load_run(folder.path).vocab)
     written = (folder.path / "sample.txt").read_text(encoding="utf-8").splitlines()[-1].split(": ")[1]
     assert sum("가" <= character <= "힣" for character in written) > 100
+
+
+def test_a_cell_without_a_fused_operator_is_trained_drawn_and_read_again(fox_file, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    result = begin_run(config(fox_file, model="mgu", implementation="scratch"), folder, None, progress=False)
+    assert result["val_ppl"] < 15  # of 27 tokens
+    run = load_run(folder.path)
+    assert plot_architecture(run.model).get_title(loc="left") == "MGU, 2 layers of 16 hidden units"
+    assert run.title.startswith("MGU from scratch, 2 x 16 hidden units")
+    assert evaluate(run.model, run.data().val_dataloader()).perplexity == pytest.approx(result["val_ppl"], rel=1e-6)
