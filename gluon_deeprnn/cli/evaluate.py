@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     parser.add_argument("--text", metavar="FILE", action="append",
-                        help="judge by this text, read as one stream (repeatable); "
+                        help="evaluate on this text, read as one stream, - for standard input (repeatable); "
                         "default: the run's test part, or its validation windows where it has none")
 
 

@@ -88,14 +88,16 @@ class Job:
         _check_free(folder)
         as_context(config.ctx)  # refuse a GPU that is not there before any file is written
         sources = find_sources(config)
-        if config.text:
-            config = config.replace(text=tuple(str(Path(file).resolve()) for file in config.text))
-        else:
+        if not config.text:
             config = config.replace(corpus=sources[0].name)  # what was found is what a resumed run has to find
         data = build_data(config, sources)
         check_memory(config, len(data.vocab))
         with folder.held():
             _check_free(folder)  # another process may have begun one while this one read the texts
+            if config.text:
+                files = [folder.keep_text(source.name, source.content) if source.content else Path(file).resolve()
+                         for file, source in zip(config.text, sources)]
+                config = config.replace(text=tuple(map(str, files)))
             vocab = data.vocab.to_json()
             stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)
             folder.begin(stored.as_dict(), vocab)

@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 
 from gluon_deeprnn import evaluate, load_run
 from gluon_deeprnn.data import read_texts
@@ -179,3 +181,22 @@ def test_a_cell_without_a_fused_operator_is_trained_drawn_and_read_again(fox_fil
     assert plot_architecture(run.model).get_title(loc="left") == "MGU, 2 layers of 16 hidden units"
     assert run.title.startswith("MGU from scratch, 2 x 16 hidden units")
     assert evaluate(run.model, run.data().val_dataloader()).perplexity == pytest.approx(result["val_ppl"], rel=1e-6)
+
+
+@pytest.mark.parametrize("given", ["-", "/dev/stdin", "<(cat {file})"])
+def test_a_text_from_a_stream_is_trained_on_kept_and_resumed(fox_file, tmp_path, given):
+    command = f"'{sys.executable}' -m gluon_deeprnn train --batch-size 64 --num-steps 8 --num-hiddens 8 " \
+              f"--max-epochs 1 --out '{tmp_path}/run' --text {given.format(file=fox_file)} < '{fox_file}'"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "keeps 96.8% of stream" in done.stderr
+    assert (tmp_path / "run" / "texts" / "stream").read_bytes() == fox_file.read_bytes()
+    assert resume_run(RunFolder(tmp_path / "run"), 2, progress=False)["epochs"] == 2
+
+
+def test_a_stream_without_text_is_refused_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "gluon_deeprnn", "train", "--text", "-", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["gluon-deeprnn: error: text must be a text with something in it; got '-'"]
+    assert not (tmp_path / "run").exists()
