@@ -43,7 +43,7 @@ def text_of(action, parser):
         said += f" (default {action.default})"
     if action.option_strings and action.required:
         said += " (required)"
-    return escape(said[:1].upper() + said[1:]) + ("" if said.endswith(".") else ".")
+    return escape(said)
 
 
 def is_shown(action):
