@@ -20,7 +20,7 @@ class CLIReference(Directive):
         """Sections for the program and for each of its commands."""
         parsed = nodes.section()
         parsed.document = self.state.document
-        lines = reference(parser_of(self.arguments[0]))
+        lines = list(reference(parser_of(self.arguments[0])))
         nested_parse_with_titles(self.state, StringList(lines, source=self.arguments[0]), parsed)
         return parsed.children
 
