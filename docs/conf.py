@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 import re
 import sys
-import tempfile
 
 import gluon_deeprnn
 from sphinx.util import logging
@@ -35,7 +34,7 @@ myst_substitutions = {
 }
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "myst_nb",
-              "sphinx_design", "sphinx_copybutton", "sphinx-mathjax-offline", "cli_reference"]
+              "sphinx_design", "sphinx_copybutton", "sphinx-mathjax-offline", "cli_reference", "korean"]
 exclude_patterns = ["_build", "_ext"]
 default_role = "py:obj"  # single backticks in docstrings are references
 nitpicky = True
@@ -50,12 +49,9 @@ nitpick_ignore = [
     ("py:class", "StoredRun"),
 ]
 
-# Pages with code are executed whenever they are built, in empty folders; a cell that fails stops the build.  The cache
-# is new each time: it is there for the Korean chapter, whose code is that of the English one.
+# Pages with code are executed whenever they are built, in empty folders; a cell that fails stops the build.
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "substitution"]
-nb_execution_mode = "cache"
-_cache = tempfile.TemporaryDirectory()  # removed with this process
-nb_execution_cache_path = _cache.name
+nb_execution_mode = "force"
 nb_execution_in_temp = True
 # For the pages' kernels: `%load_ext shell`, and the command gluon-deeprnn of this environment.
 os.environ["PYTHONPATH"] = _extensions

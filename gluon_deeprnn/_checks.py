@@ -1,4 +1,4 @@
-"""Checks of what callers pass in: one message form, used by every room.
+"""Checks of arguments, with one form of message.
 
 MXNet reports a bad argument late, elsewhere, or not at all, so each public function checks its arguments before any
 work is done.  The message is always ``<name> must be <rule>; got <value>``, with a remedy behind it when there is one.
@@ -9,43 +9,9 @@ import math
 import numbers
 from typing import Any, Iterable, Mapping, Optional, Sequence, Tuple
 
+from gluon_deeprnn.errors import Described as Described
+from gluon_deeprnn.errors import InputError as InputError
 import numpy
-
-
-class InputError(ValueError):
-    """Something that a caller passed in is not usable.
-
-    Parameters
-    ----------
-    name : str
-        What is wrong: an argument, a file, a setting.
-    rule : str
-        What it must be.
-    got : object
-        What it was; shown by ``repr``, a string type that is not meant to be quoted by its text.
-    remedy : str, optional
-        What to do about it.
-
-    Examples
-    --------
-    >>> from gluon_deeprnn._checks import InputError
-    >>> str(InputError('num_hiddens', 'a positive integer', 0))
-    'num_hiddens must be a positive integer; got 0'
-    """
-
-    def __init__(self, name: str, rule: str, got: object, remedy: Optional[str] = None) -> None:
-        shown = got.text if isinstance(got, Described) else repr(got)
-        if len(shown) > 200:
-            shown = shown[:197] + "..."
-        message = f"{name} must be {rule}; got {shown}"
-        super().__init__(message + (f" ({remedy})" if remedy else ""))
-
-
-class Described:
-    """A value for `InputError` that is told in words, such as ``5 characters``, and not quoted."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
 
 
 def integer(name: str, value: Any, *, at_least: int) -> int:

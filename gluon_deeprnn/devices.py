@@ -3,7 +3,8 @@
 import re
 from typing import List, Union
 
-from gluon_deeprnn._checks import InputError, did_you_mean, integer
+from gluon_deeprnn._checks import did_you_mean, integer
+from gluon_deeprnn.errors import InputError
 from mxnet import context as mx_context
 from mxnet.base import MXNetError
 from mxnet.context import Context as Context

@@ -30,7 +30,6 @@ import os
 from pathlib import Path
 import platform
 import sys
-import threading
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import warnings
 
@@ -176,38 +175,17 @@ def _import_mxnet() -> None:
             raise ImportError(f"mxnet must be loadable; got {error}{remedy}") from None
 
 
-def _numpy_mode_in_every_thread() -> None:
-    """Let threads begin in numpy mode, as long as the importing thread is in it.
-
-    MXNet keeps two switches for each thread, for arrays in Python and for shapes in C++; both begin as off.
-    """
-    from mxnet import util
-
-    here, is_on = threading.get_ident(), [True]
-
-    class Current(threading.local):
-        def __init__(self) -> None:
-            util.set_np_shape(is_on[0])
-            self.value = util._NumpyArrayScope(is_on[0])
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            if threading.get_ident() == here and value._old_scope is None:  # set for good, not for a `with` block
-                is_on[0] = value._is_np_array
-            super().__setattr__(name, value)
-
-    util._NumpyArrayScope._current = Current()
-
-
 _imported_before = "mxnet" in sys.modules
 keeps_memory: bool = _keep_freed_memory()
 _import_mxnet()
 
+from gluon_deeprnn import mxnet_private  # noqa: E402
 import mxnet  # noqa: E402
 
 if mxnet.__version__ != _MXNET_VERSION:
     warnings.warn(f"gluon_deeprnn is written for mxnet {_MXNET_VERSION}; got {mxnet.__version__}", stacklevel=2)
 mxnet.npx.set_np()
-_numpy_mode_in_every_thread()
+mxnet_private.numpy_mode_in_every_thread()
 
 
 def threads() -> Optional[int]:

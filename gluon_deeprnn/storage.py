@@ -19,7 +19,7 @@ import tempfile
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Tuple
 import zipfile
 
-from gluon_deeprnn._checks import Described, InputError
+from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 import numpy
 
 _FORMAT = "gluon_deeprnn arrays 1"
@@ -188,7 +188,7 @@ def parsed(path: Path, parse: Any) -> Any:
         return parse(read_file(path, _MOST_JSON).decode("utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(str(path), "a file that this package wrote", Described(reason)) from None
+        raise DamagedFileError(str(path), "a file that this package wrote", Described(reason)) from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, numpy.ndarray], about: Any = None) -> None:
@@ -240,7 +240,7 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
             OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else \
             str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise InputError(str(path), "a complete file that this package wrote", Described(reason)) from None
+        raise DamagedFileError(str(path), "a complete file that this package wrote", Described(reason)) from None
 
 
 def _array(content: bytes) -> numpy.ndarray:

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import gluon_deeprnn
 from gluon_deeprnn.data import Source, TextData
+import hypothesis
 import mxnet
 import numpy
 import pytest
+
+# A machine that is busy with something else makes an example slow, not wrong.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. "
 

@@ -3,7 +3,7 @@ import os
 import stat
 
 from gluon_deeprnn import storage
-from gluon_deeprnn._checks import InputError
+from gluon_deeprnn.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

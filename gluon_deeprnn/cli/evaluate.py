@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from gluon_deeprnn.data import BatchSource, read_texts
-from gluon_deeprnn.data.tokens import clean, share_kept
+from gluon_deeprnn.data.cleaning import clean, share_kept
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
 

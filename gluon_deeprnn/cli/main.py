@@ -10,8 +10,9 @@ import threading
 from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
-from gluon_deeprnn._checks import Described, InputError, did_you_mean
+from gluon_deeprnn._checks import did_you_mean
 from gluon_deeprnn.cli import evaluate, generate, info, plot, recipes, streams, train
+from gluon_deeprnn.errors import DeepRNNError, Described, InputError
 
 _COMMANDS = (train, generate, evaluate, plot, recipes, info)
 
@@ -102,7 +103,7 @@ def _run(arguments: Optional[Sequence[str]]) -> int:
         known.run(known)
         sys.stdout.flush()
         return 0
-    except InputError as error:
+    except DeepRNNError as error:
         message = " ".join(str(error).split())
         print(f"gluon-deeprnn: error: {message}", file=sys.stderr)
         return 2

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 from gluon_deeprnn import storage
-from gluon_deeprnn._checks import InputError, one_of
+from gluon_deeprnn._checks import one_of
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.plotting import plot_architecture, plot_gradient_flow, plot_gradient_norms, plot_history
 from gluon_deeprnn.runs.run import Run, load_run
 from gluon_deeprnn.training.diagnosis import gradient_flow

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, Iterator, TextIO
 
-from gluon_deeprnn._checks import Described, InputError
+from gluon_deeprnn.errors import Described, InputError
 
 
 class _Output:

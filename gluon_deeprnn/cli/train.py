@@ -5,7 +5,7 @@ from pathlib import Path
 import shlex
 from typing import Any, Dict, Optional
 
-from gluon_deeprnn._checks import InputError
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs.config import settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run

@@ -1,4 +1,4 @@
-"""For notebooks whose import line cannot be changed."""
+"""The import line of the book's notebooks."""
 
 import importlib.util
 import sys
@@ -6,9 +6,9 @@ import types
 
 
 def register() -> None:
-    """Make ``from d2l import mxnet as d2l`` find this package, for as long as this Python runs.
+    """Make ``from d2l import mxnet as d2l`` import this package, in this process.
 
-    One line before the book's own does it::
+    Put one line before the book's import::
 
         from gluon_deeprnn import d2l; d2l.register()
 
@@ -29,7 +29,7 @@ def register() -> None:
     if "d2l" in sys.modules and getattr(sys.modules["d2l"], "mxnet", None) is ours:
         return
     if importlib.util.find_spec("d2l") is not None:
-        raise ImportError("d2l must be left to gluon_deeprnn; got the book's own package, which is installed "
+        raise ImportError("d2l must not be installed; got the book's own package "
                           "(pip uninstall d2l, or change the import to: from gluon_deeprnn import d2l)")
     package = types.ModuleType("d2l", "An alias of gluon_deeprnn.d2l.")
     package.__path__ = []

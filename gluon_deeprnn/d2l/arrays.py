@@ -1,4 +1,4 @@
-"""The book's short names for what it does with arrays."""
+"""The book's names for operations on arrays."""
 
 from typing import Any, Callable
 
@@ -25,6 +25,7 @@ exp = np.exp
 expand_dims = np.expand_dims
 eye = np.eye
 int32 = np.int32
+int64 = np.int64
 float32 = np.float32
 linspace = np.linspace
 log = np.log
@@ -54,15 +55,14 @@ zeros_like = np.zeros_like
 def stack(arrays: Any, axis: int = 0) -> np.ndarray:
     """Join arrays along a new axis.
 
-    Outputs of a layer of this package are one array already, and indexing them is like a list of steps; to stack them
-    is nothing, and does not take them apart first.
+    The outputs of this package's layers are one array; it is returned as it is, or with its first axis moved.
 
     Parameters
     ----------
     arrays : sequence of mxnet.np.ndarray, or one array
         Equal in shape.
     axis : int, default 0
-        Where the new axis stands.
+        Position of the new axis.
     """
     if isinstance(arrays, np.ndarray):
         return arrays if axis == 0 else np.moveaxis(arrays, 0, axis)
@@ -70,10 +70,10 @@ def stack(arrays: Any, axis: int = 0) -> np.ndarray:
 
 
 def to(x: np.ndarray, device: Context) -> np.ndarray:
-    """Copy an array to a device, if it is not there."""
+    """The array on a device; copied if it is on another."""
     return x.as_in_ctx(device)
 
 
 def size(a: np.ndarray) -> int:
-    """The number of elements."""
+    """Number of elements."""
     return a.size

@@ -1,11 +1,12 @@
-"""The book's text and vocabulary, on the package's own."""
+"""The book's text and vocabulary."""
 
 import collections
+import functools
 import json
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.d2l.module import DataModule
+from gluon_deeprnn.d2l.datamodule import DataModule
 from gluon_deeprnn.data import Vocab as _Vocab
 from gluon_deeprnn.data import Windows, clean, tokenize
 from gluon_deeprnn.data.corpora import time_machine
@@ -15,16 +16,16 @@ import numpy
 
 
 class Vocab(_Vocab):
-    """The package's `Vocab` with the book's order: tokens sorted by the alphabet.
+    """The package's `Vocab` in the book's order: all tokens sorted.
 
     Parameters
     ----------
     tokens : sequence of str, or of sequences of str
         The tokens of a text.
     min_freq : int, default 0
-        Tokens that occur less often are unknown.
+        Tokens that occur less often become the unknown token.
     reserved_tokens : sequence of str
-        Tokens to have in any case.
+        Tokens that are always included.
 
     Source
     ------
@@ -52,17 +53,17 @@ class Vocab(_Vocab):
 
     @property
     def token_to_idx(self) -> dict:
-        """All indices, by token."""
+        """The index of each token."""
         return self._vocab.token_to_idx
 
     @property
     def unk(self) -> int:
-        """The index of the unknown token."""
+        """Index of the unknown token."""
         return self.unknown_index
 
 
 class _Batches:
-    """A batch source of the package, as the book hands batches out: (X, Y), each (batch_size, num_steps)."""
+    """The batches of a source of this package, batch first: (X, Y), each (batch_size, num_steps)."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -76,25 +77,27 @@ class _Batches:
 
 
 class TimeMachine(DataModule):
-    """*The Time Machine*, as the book uses it, cut into the package's `Windows`.
+    """*The Time Machine* in overlapping windows, the package's `Windows` batch first.
 
     Parameters
     ----------
     batch_size, num_steps : int
-        Windows in a batch, and characters in each.
+        Windows in a batch, and characters in a window.
     num_train, num_val : int, default 10000 and 5000
-        How many windows to train on, and to validate on.
+        Windows for training, and those after them for validation.
 
     Attributes
     ----------
     vocab : Vocab
+        The vocabulary of the whole text.
     X, Y : mxnet.np.ndarray
-        All windows, (number of windows, num_steps), made when they are asked for; batches do not need them.
+        All windows and their targets, (number of windows, num_steps); computed on first use, as batches do not need
+        them.
 
     Raises
     ------
     ValueError
-        When the text is not on this machine and cannot be downloaded, with what to do about it.
+        When the text is not on this machine and cannot be downloaded; the message says what to do.
 
     Source
     ------
@@ -119,27 +122,28 @@ class TimeMachine(DataModule):
         return tokenize(text)
 
     def build(self, raw_text: str, vocab: Optional[Vocab] = None) -> Tuple[List[int], Vocab]:
-        """The indices of a text, and the vocabulary, made of it unless one is given."""
+        """Indices of a text, and the vocabulary: the given one, or a new one of this text."""
         tokens = self._tokenize(self._preprocess(raw_text))
         vocab = Vocab(tokens) if vocab is None else vocab
         return vocab[tokens], vocab
 
     def get_dataloader(self, train: bool) -> _Batches:
-        """The batches to train on, shuffled anew in every epoch, or those to validate on."""
+        """The training batches, in another order in each epoch, or the validation batches."""
         first, num = (0, self.num_train) if train else (self.num_train, self.num_val)
         return _Batches(Windows(self._tokens, first, num, batch_size=self.batch_size, num_steps=self.num_steps,
                                 shuffle=train))
 
-    @property
+    @functools.cached_property
     def X(self) -> np.ndarray:
-        """The windows."""
-        return self._windows()[:, :-1]
+        """All windows."""
+        return self._windows[:, :-1]
 
-    @property
+    @functools.cached_property
     def Y(self) -> np.ndarray:
-        """What follows each character of the windows."""
-        return self._windows()[:, 1:]
+        """The character after each character of ``X``."""
+        return self._windows[:, 1:]
 
+    @functools.cached_property
     def _windows(self) -> np.ndarray:
         view = numpy.lib.stride_tricks.sliding_window_view(self._tokens, self.num_steps + 1)
         return np.array(view, dtype="int32")

@@ -1,31 +1,35 @@
-"""The book's trainer: any module, any data, curves instead of a history."""
+"""The book's trainer: for any `Module` and `DataModule`, with curves."""
 
 import collections
 import logging
 import math
-from typing import Any, Deque, List, Union
+from typing import Any, Deque, List
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.d2l.oop import HyperParameters, in_notebook
+from gluon_deeprnn.d2l.board import in_notebook
+from gluon_deeprnn.d2l.oop import HyperParameters
 from gluon_deeprnn.devices import num_gpus as _num_gpus
 from gluon_deeprnn.devices import try_gpu
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.training.optimizer import clip_global_norm
 from gluon_deeprnn.training.progress import Progress, Silence
-from mxnet import autograd, gluon, np
+from mxnet import autograd, np
 
 _log = logging.getLogger(__name__)
 _STEPS_IN_FLIGHT = 8
 
 
 class Trainer(HyperParameters):
-    """Train any of the book's modules.
+    """Trains any `Module` on the batches of any `DataModule`.
+
+    Its methods can be overridden, or replaced by `add_to_class`, as in the book.
 
     Parameters
     ----------
     max_epochs : int
-        Passes over the training batches.
+        Number of epochs.
     num_gpus : int, default 0
-        More than 0 for the first GPU; without one it trains on the CPU, and says so once.
+        If more than 0, train on the first GPU, or on the CPU, with one warning, if there is none.
     gradient_clip_val : float, default 0
         The largest global norm of the gradients; 0 does not clip.
 
@@ -34,7 +38,8 @@ class Trainer(HyperParameters):
     Dive into Deep Learning, section "Object-Oriented Design for Implementation".
     """
 
-    _said = False
+    _warned = False
+    _clipped: Any = None  # the model that _gradients belong to: to search its parameters takes longer than to clip them
 
     def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0) -> None:
         _checks.integer("max_epochs", max_epochs, at_least=1)
@@ -42,19 +47,19 @@ class Trainer(HyperParameters):
         _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self.save_hyperparameters()
         self.gpus = [try_gpu(i) for i in range(min(num_gpus, _num_gpus()))]
-        if num_gpus and not self.gpus and not Trainer._said:
-            Trainer._said = True
+        if num_gpus and not self.gpus and not Trainer._warned:
+            Trainer._warned = True
             _log.warning("no GPU that MXNet can use: training on the CPU")
 
     def prepare_data(self, data: Any) -> None:
-        """Get the batches, and count them."""
+        """Get the data loaders and the numbers of their batches."""
         self.train_dataloader = data.train_dataloader()
         self.val_dataloader = data.val_dataloader()
         self.num_train_batches = len(self.train_dataloader)
         self.num_val_batches = len(self.val_dataloader) if self.val_dataloader is not None else 0
 
     def prepare_model(self, model: Any) -> None:
-        """Move the model to the device, and its curves to the number of epochs."""
+        """Move the model to the device, and start its curves."""
         model.trainer = self
         model.board.xlim = [0, self.max_epochs]
         model.board.begin()
@@ -71,6 +76,7 @@ class Trainer(HyperParameters):
         self.prepare_model(model)
         self.optim: Any = None
         self.epoch = self.train_batch_idx = self.val_batch_idx = 0
+        self._clipped = None
         self._in_flight: Deque[np.ndarray] = collections.deque()
         shown = Silence() if in_notebook() else Progress(self.max_epochs, self.num_train_batches)
         try:
@@ -81,8 +87,8 @@ class Trainer(HyperParameters):
                 self.epoch += 1
                 shown.epoch(self.epoch, ", ".join(f"{label} {value:.3g}" for label, value in figures.items()))
                 if any(math.isnan(value) for value in figures.values()):
-                    raise _checks.InputError("lr", "small enough for the loss to stay a number", model.lr,
-                                             f"it was lost in epoch {self.epoch}")
+                    raise InputError("lr", "small enough for the loss to stay finite", model.lr,
+                                             f"it was not in epoch {self.epoch}")
                 model.board.refresh()
         finally:
             shown.close()
@@ -96,7 +102,7 @@ class Trainer(HyperParameters):
             with autograd.record():
                 loss = self.model.training_step(batch)
             loss.backward()
-            if self.optim is None:  # only now are all sizes known
+            if self.optim is None:  # the first forward pass has completed deferred initializations
                 self.optim = self.model.configure_optimizers()
             if self.gradient_clip_val > 0:
                 self.clip_gradients(self.gradient_clip_val, self.model)
@@ -113,7 +119,8 @@ class Trainer(HyperParameters):
             self.val_batch_idx += 1
 
     def clip_gradients(self, grad_clip_val: float, model: Any) -> None:
-        """Scale the gradients, so that their global norm is at most ``grad_clip_val``; nothing waits for it."""
-        parameters: Union[List[np.ndarray], gluon.ParameterDict] = model.parameters()
-        arrays = parameters if isinstance(parameters, list) else [p.data() for p in parameters.values()]
-        clip_global_norm([array.grad for array in arrays if array.grad is not None], grad_clip_val)
+        """Scale the gradients in place so that their global norm is at most ``grad_clip_val``."""
+        if self._clipped is not model:
+            self._clipped = model
+            self._gradients = [array.grad for array in model.get_scratch_params() if array.grad is not None]
+        clip_global_norm(self._gradients, grad_clip_val)

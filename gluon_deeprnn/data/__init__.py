@@ -1,6 +1,7 @@
 """Data: text in, batches of token indices out."""
 
 from gluon_deeprnn.data.bptt import Stream as Stream
+from gluon_deeprnn.data.cleaning import clean as clean
 from gluon_deeprnn.data.corpora import CORPORA as CORPORA
 from gluon_deeprnn.data.corpora import Source as Source
 from gluon_deeprnn.data.corpora import corpus as corpus
@@ -9,7 +10,6 @@ from gluon_deeprnn.data.corpora import read_texts as read_texts
 from gluon_deeprnn.data.text_data import BatchSource as BatchSource
 from gluon_deeprnn.data.text_data import TextData as TextData
 from gluon_deeprnn.data.text_data import TimeMachine as TimeMachine
-from gluon_deeprnn.data.tokens import clean as clean
-from gluon_deeprnn.data.tokens import tokenize as tokenize
+from gluon_deeprnn.data.tokenizers import tokenize as tokenize
 from gluon_deeprnn.data.vocab import Vocab as Vocab
 from gluon_deeprnn.data.windows import Windows as Windows

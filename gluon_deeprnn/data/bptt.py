@@ -4,6 +4,7 @@ from typing import Iterator
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.windows import Batch
+from gluon_deeprnn.errors import Described, InputError
 import numpy
 
 
@@ -53,8 +54,8 @@ class Stream:
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         tokens = _checks.indices("tokens", tokens, 2**31)
         if len(tokens) < batch_size + 1:
-            raise _checks.InputError("tokens", f"at least {batch_size + 1} tokens long for {batch_size} columns",
-                                     _checks.Described(f"{len(tokens)} tokens"), "use a smaller batch_size")
+            raise InputError("tokens", f"at least {batch_size + 1} tokens long for {batch_size} columns",
+                                     Described(f"{len(tokens)} tokens"), "use a smaller batch_size")
         rows = (len(tokens) - 1) // batch_size
         self._x = tokens[:batch_size * rows].reshape(batch_size, rows)
         self._y = tokens[1:batch_size * rows + 1].reshape(batch_size, rows)

@@ -17,6 +17,7 @@ import urllib.parse
 import urllib.request
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import CorpusUnavailableError, Described, InputError
 from gluon_deeprnn.storage import cache_folder, read_file, replace_file
 
 TIME_MACHINE_URL = "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
@@ -47,17 +48,13 @@ class Source:
     sha1: str
 
 
-class CorpusUnavailable(_checks.InputError):
-    """A corpus is not on this machine and could not be fetched."""
-
-
 def corpus(name: str) -> Source:
     """A corpus by its name: ``time-machine`` or ``python-docs``.
 
     Raises
     ------
     ValueError
-        For another name, and when the corpus cannot be had (`CorpusUnavailable`).
+        For another name, and when the corpus cannot be had (`CorpusUnavailableError`).
     """
     return time_machine() if _checks.one_of("corpus", name, CORPORA) == "time-machine" else python_docs()
 
@@ -75,7 +72,7 @@ def time_machine(timeout: float = 10) -> Source:
 
     Raises
     ------
-    CorpusUnavailable
+    CorpusUnavailableError
         When none of the three has it.
     """
     folder = os.environ.get("GLUON_DEEPRNN_DATA")
@@ -85,47 +82,68 @@ def time_machine(timeout: float = 10) -> Source:
             content = path.read_bytes()
             digest = hashlib.sha1(content).hexdigest()
             if digest != TIME_MACHINE_SHA1:
-                raise _checks.InputError(str(path), f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
+                raise InputError(str(path), f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
             return _decode("time-machine", content, path)
     cached = cache_folder() / "timemachine.txt"
     if not cached.exists() or hashlib.sha1(cached.read_bytes()).hexdigest() != TIME_MACHINE_SHA1:
         content = _download(TIME_MACHINE_URL, timeout, _TIME_MACHINE_BYTES)
         digest = hashlib.sha1(content).hexdigest()
         if digest != TIME_MACHINE_SHA1:
-            raise CorpusUnavailable(TIME_MACHINE_URL, f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
+            raise CorpusUnavailableError(TIME_MACHINE_URL, f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             replace_file(cached, content)
-        except (OSError, _checks.InputError) as error:  # no room: the text is used, and downloaded again next time
+        except (OSError, InputError) as error:  # no room: the text is used, and downloaded again next time
             _log.warning("the text was not kept for the next time: %s", error)
         return _decode("time-machine", content, cached)
     return _decode("time-machine", cached.read_bytes(), cached)
 
 
 def _download(url: str, timeout: float, size: int) -> bytes:
-    """The ``size`` bytes behind ``url``; no more are ever read, and ``timeout`` bounds the whole of it."""
+    try:
+        return fetch(url, timeout, size)
+    except urllib.error.URLError as error:
+        raise CorpusUnavailableError(
+            "time-machine", "at hand or to be downloaded", Described(f"{url}: {error.reason}"),
+            "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs") from None
+
+
+def fetch(url: str, timeout: float, max_bytes: int) -> bytes:
+    """The content of a web address; of a longer one ``max_bytes + 1`` bytes.
+
+    Parameters
+    ----------
+    url : str
+        Its address.
+    timeout : float
+        Seconds that the whole download may take.
+    max_bytes : int
+        The largest content that is expected.
+
+    Raises
+    ------
+    urllib.error.URLError
+        When there is no complete answer in this time.
+    """
     ended: queue.Queue[Union[bytes, Exception]] = queue.Queue()
 
-    def fetch() -> None:
+    def run() -> None:
         try:
-            ended.put(_fetch(url, timeout, size))
+            ended.put(_fetch(url, timeout, max_bytes))
         except Exception as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # its connection would stay open for as long as the error lives
             ended.put(error)
 
     # A name server that does not answer keeps its caller for as long as it likes: the caller is a thread.
-    threading.Thread(target=fetch, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     try:
         outcome = ended.get(timeout=timeout)
     except queue.Empty:
-        outcome = TimeoutError(f"no answer within {timeout:g} seconds")
+        outcome = urllib.error.URLError(f"no answer within {timeout:g} seconds")
     if isinstance(outcome, bytes):
         return outcome
-    reason = getattr(outcome, "reason", None) or outcome
-    raise CorpusUnavailable(
-        "time-machine", "at hand or to be downloaded", _checks.Described(f"{url}: {reason}"),
-        "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs")
+    raise urllib.error.URLError(getattr(outcome, "reason", None) or str(outcome))
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
@@ -142,9 +160,13 @@ def _fetch(url: str, timeout: float, size: int) -> bytes:
     deadline = time.monotonic() + timeout
     content = bytearray()
     with urllib.request.build_opener(_SameScheme).open(url, timeout=timeout) as response:
-        while len(content) <= size and time.monotonic() < deadline:
+        while len(content) <= size:
+            if time.monotonic() > deadline:
+                raise urllib.error.URLError(f"no answer within {timeout:g} seconds")
             block = response.read1(min(65536, size + 1 - len(content)))
             if not block:
+                if response.length:
+                    raise urllib.error.URLError(f"the answer ends {response.length} bytes too early")
                 break
             content += block
     return bytes(content)
@@ -158,8 +180,8 @@ def python_docs() -> Source:
     try:
         from pydoc_data.topics import topics
     except ImportError:  # some distributions pack the standard library without it
-        raise CorpusUnavailable("python-docs", "in this Python's standard library",
-                                _checks.Described("no pydoc_data.topics"), "pass a text of your own") from None
+        raise CorpusUnavailableError("python-docs", "in this Python's standard library",
+                                Described("no pydoc_data.topics"), "pass a text of your own") from None
     paragraphs = [p.strip("\n") for topic in sorted(topics) for p in re.split(r"\n\s*\n", topics[topic])]
     prose = "\n\n".join(dict.fromkeys(p for p in paragraphs if _is_prose(p)))  # topics repeat one another
     return Source("python-docs", prose + "\n", hashlib.sha1((prose + "\n").encode()).hexdigest())
@@ -187,8 +209,8 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
             content = read_file(path, _MOST_TEXT)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise _checks.InputError("text", "a file that can be read",
-                                     _checks.Described(f"{str(path)!r}: {reason}")) from None
+            raise InputError("text", "a file that can be read",
+                                     Described(f"{str(path)!r}: {reason}")) from None
         taken = [source.name for source in sources]
         name = next(n for n in [path.name, *(f"{path.name} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
         sources.append(_decode(name, content, path))
@@ -199,14 +221,14 @@ def _decode(name: str, content: bytes, path: Path) -> Source:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _checks.InputError(
-            "text", "UTF-8", _checks.Described(f"{str(path)!r}, byte {content[error.start]:#04x} at {error.start}"),
+        raise InputError(
+            "text", "UTF-8", Described(f"{str(path)!r}, byte {content[error.start]:#04x} at {error.start}"),
             f"convert it first: iconv -f {_likely_encoding(content)} -t UTF-8 FILE") from None
     if "\0" in text:
-        raise _checks.InputError("text", "a text", _checks.Described(f"{str(path)!r}, which holds zero bytes"))
+        raise InputError("text", "a text", Described(f"{str(path)!r}, which holds zero bytes"))
     text = strip_gutenberg(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
-        raise _checks.InputError("text", "a text with something in it", str(path))
+        raise InputError("text", "a text with something in it", str(path))
     return Source(name, text, hashlib.sha1(content).hexdigest())
 
 
@@ -242,6 +264,6 @@ def default_corpus() -> Source:
     """``time-machine`` when it can be had, else ``python-docs``, and then a warning in the log (stderr) says so."""
     try:
         return time_machine()
-    except CorpusUnavailable as error:
+    except CorpusUnavailableError as error:
         _log.warning("training on python-docs instead: %s", error)
         return python_docs()

@@ -5,10 +5,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
+from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
 from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
-from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, characters_per_token, clean, share_kept, tokenize
+from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
+from gluon_deeprnn.errors import Described, InputError
 import numpy
 
 PROTOCOLS = ("d2l", "book")
@@ -33,7 +35,7 @@ class TextData:
         zero state; there is no test part.  ``book``: each text is cut by position, 85% to train by truncated
         backpropagation through time, the next 5% to validate, the last 10% to test; those two are read as one stream.
     cleaning : {"d2l", "unicode"}, default "d2l"
-        See `gluon_deeprnn.data.tokens.clean`.
+        See `gluon_deeprnn.data.cleaning.clean`.
     tokens : {"char", "word"}, default "char"
         What a token is.
     min_freq : int, default 0
@@ -85,36 +87,36 @@ class TextData:
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
-        self.kind = _checks.one_of("tokens", tokens, TOKENS)
+        tokenizer = TOKENIZERS[_checks.one_of("tokens", tokens, TOKENIZERS)]
         self.seed = _checks.integer("seed", seed, at_least=0)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self.num_train = _checks.integer("num_train", num_train, at_least=1)
         self.num_val = _checks.integer("num_val", num_val, at_least=1)
         self.sources = _checks.sequence("sources", sources, Source, "a sequence of Source, not empty")
         if not self.sources:
-            raise _checks.InputError("sources", "a sequence of Source, not empty", sources)
+            raise InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
-            raise _checks.InputError("vocab", "None or a Vocab", vocab)
+            raise InputError("vocab", "None or a Vocab", vocab)
         cleaned = [clean(source.text, cleaning) for source in self.sources]
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # a model that was trained on what was left of a text stays usable
             self._check_kept()
-        texts = [tokenize(text, tokens) for text in cleaned]
+        texts = [tokenizer.split(text) for text in cleaned]
         self.num_tokens = sum(map(len, texts))
         build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
         parts, vocab_tokens = build(texts)
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=cleaning, kind=tokens)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
-        self.characters_per_token = {name: characters_per_token(part, tokens) for name, part in parts.items()}
+        self.characters_per_token = {name: tokenizer.characters_per_token(part) for name, part in parts.items()}
 
     def _check_kept(self) -> None:
         for source in self.sources:
             if self.kept[source.name] < _LEAST_KEPT:
                 others = [name for name in CLEANINGS
                           if share_kept(source.text, clean(source.text, name)) >= _LEAST_KEPT]
-                raise _checks.InputError(
+                raise InputError(
                     "text", f"one of which cleaning {self.cleaning} keeps at least half",
-                    _checks.Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
+                    Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
                     f"--cleaning {others[0]}, or cleaning={others[0]!r}, keeps more" if others else None)
 
     @classmethod
@@ -147,9 +149,9 @@ class TextData:
         return parts, parts["train"]
 
     def _refuse(self, needed: int) -> None:
-        raise _checks.InputError(
+        raise InputError(
             "text", f"at least {needed} tokens long for batch_size={self.batch_size} and num_steps={self.num_steps}",
-            _checks.Described(f"{self.num_tokens} tokens"),
+            Described(f"{self.num_tokens} tokens"),
             "smaller ones, --batch-size and --num-steps, would take a shorter text")
 
     def train_dataloader(self) -> BatchSource:

@@ -5,7 +5,9 @@ import json
 from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS, clean, tokenize
+from gluon_deeprnn.data.cleaning import CLEANINGS
+from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer
+from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.storage import parse_json
 import gluonnlp
 import numpy
@@ -70,7 +72,7 @@ class Vocab:
 
     def _describe(self, cleaning: Optional[str], kind: str) -> None:
         self.cleaning = None if cleaning is None else _checks.one_of("cleaning", cleaning, CLEANINGS)
-        self.kind = _checks.one_of("kind", kind, TOKENS)
+        self.kind = _checks.one_of("kind", kind, TOKENIZERS)
 
     def __len__(self) -> int:
         return len(self._vocab)
@@ -104,7 +106,7 @@ class Vocab:
 
     def split(self, text: str) -> List[str]:
         """The tokens of a text, cleaned and split as this vocabulary's text was."""
-        return tokenize(clean(text, self.cleaning) if self.cleaning else text, self.kind)
+        return self.tokenizer.split(CLEANINGS[self.cleaning](text) if self.cleaning else text)
 
     def encode_prefix(self, prefix: str, *, skip_unknown: bool = False) -> numpy.ndarray:
         """Indices of the tokens of a text that someone typed; ``skip_unknown`` leaves out those that are not known.
@@ -115,22 +117,27 @@ class Vocab:
             When nothing is left of it, or when it holds tokens that the vocabulary does not know.
         """
         if not isinstance(prefix, str):
-            raise _checks.InputError("prefix", "a string", prefix)
+            raise InputError("prefix", "a string", prefix)
         tokens = self.split(prefix)
         unknown = [token for token in dict.fromkeys(tokens) if token not in self or token == UNKNOWN]
         if _checks.flag("skip_unknown", skip_unknown):
             tokens = [token for token in tokens if token not in unknown]
         elif unknown:
-            raise _checks.InputError("prefix", "made of tokens that the vocabulary knows",
-                                     _checks.Described(", ".join(map(repr, unknown))),
+            raise InputError("prefix", "made of tokens that the vocabulary knows",
+                                     Described(", ".join(map(repr, unknown))),
                                      "skip_unknown=True, or --skip-unknown, leaves them out")
         if not tokens or (prefix.strip() and not "".join(tokens).strip()):
-            raise _checks.InputError("prefix", "at least one token that the vocabulary knows, after cleaning", prefix)
+            raise InputError("prefix", "at least one token that the vocabulary knows, after cleaning", prefix)
         return self.encode(tokens)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What splits its texts into tokens."""
+        return TOKENIZERS[self.kind]
 
     def addition(self, index: int) -> str:
         """What a token adds to a text: itself, for words with the space before it."""
-        return ("" if self.kind == "char" else " ") + self.to_tokens(index)
+        return self.tokenizer.join([self.to_tokens(index)])
 
     def to_json(self) -> str:
         """Return the vocabulary as JSON text."""
@@ -151,5 +158,5 @@ class Vocab:
             vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))
             return vocab
         except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
-            raise _checks.InputError("vocab.json", "a vocabulary that this package wrote",
-                                     _checks.Described(f"{type(error).__name__}: {error}")) from None
+            raise DamagedFileError("vocab.json", "a vocabulary that this package wrote",
+                                     Described(f"{type(error).__name__}: {error}")) from None

@@ -3,6 +3,7 @@
 from typing import Iterator, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import Described, InputError
 import numpy
 
 Batch = Tuple[numpy.ndarray, numpy.ndarray]
@@ -59,8 +60,8 @@ class Windows:
         tokens = _checks.indices("tokens", tokens, 2**31)
         needed = first + num + num_steps
         if len(tokens) < needed:
-            raise _checks.InputError("tokens", f"at least {needed} tokens long",
-                                     _checks.Described(f"{len(tokens)} tokens"))
+            raise InputError("tokens", f"at least {needed} tokens long",
+                                     Described(f"{len(tokens)} tokens"))
         view = numpy.lib.stride_tricks.sliding_window_view(tokens, num_steps + 1)  # (all windows, T + 1), no copy
         self._windows = view[first:first + num]
         self._shuffle = _checks.flag("shuffle", shuffle)

@@ -3,8 +3,8 @@
 from contextvars import ContextVar
 from typing import Any, Optional
 
-from gluon_deeprnn._checks import InputError
 from gluon_deeprnn.devices import Context
+from gluon_deeprnn.errors import InputError
 from mxnet import symbol
 from mxnet.ndarray import NDArray
 

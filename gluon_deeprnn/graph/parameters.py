@@ -2,8 +2,9 @@
 
 from typing import Iterator, Optional, Tuple, Union
 
-from gluon_deeprnn._checks import InputError
+from gluon_deeprnn import mxnet_private
 from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.errors import InputError
 from mxnet.gluon import HybridBlock, Parameter
 
 
@@ -17,9 +18,9 @@ def named_parameters(block: HybridBlock, prefix: str = "") -> Iterator[Tuple[str
 
 
 def _paths(block: HybridBlock, prefix: str) -> Iterator[Tuple[str, Parameter]]:
-    for name, parameter in block._reg_params.items():
+    for name, parameter in mxnet_private.own_parameters(block).items():
         yield prefix + name, parameter
-    for name, child in block._children.items():
+    for name, child in mxnet_private.children(block).items():
         yield from _paths(child, f"{prefix}{name}.")
 
 

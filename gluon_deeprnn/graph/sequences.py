@@ -4,7 +4,7 @@ import contextlib
 from contextvars import ContextVar
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from gluon_deeprnn._checks import Described, InputError
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph.arrays import is_array
 from mxnet import symbol
 

@@ -1,15 +1,8 @@
 """The same network on the other implementation: from scratch to fused layers and back, with its weights.
 
-A fused layer keeps the gates' matrices one under the other, transposed, in the order that its operator reads, and has
-two biases where a layer from scratch has one.
-
-=====  ==============  =================================================================
-cell   order           from scratch
-=====  ==============  =================================================================
-rnn    h               W_xh, W_hh, b_h
-lstm   i, f, c, o      W_xi, W_hi, b_i, W_xf, ... (torch and cuDNN write g for c)
-gru    r, z, h         W_xr, W_hr, b_r, ..., and b_hh, which the reset gate acts upon
-=====  ==============  =================================================================
+A fused layer keeps the gates' matrices one under the other, transposed, in the order that its operator reads (the
+``gates`` of the cell; torch and cuDNN write g for an LSTM's c, and n for a GRU's h), and has two biases where a layer
+from scratch has one.
 
 =====================  =====================================================================
 fused                  from scratch
@@ -17,20 +10,22 @@ fused                  from scratch
 i2h_weight, (G H, D)   the W_xg transposed, each (D, H)
 h2h_weight, (G H, H)   the W_hg transposed, each (H, H)
 i2h_bias, (G H,)       the b_g
-h2h_bias, (G H,)       0, but for b_hh; from fused to scratch, b_g is the sum of both biases
+h2h_bias, (G H,)       0, but for the cell's ``second_biases``, such as a GRU's b_hh; from fused to scratch, the other
+                       b_g are the sum of both biases
 =====================  =====================================================================
 """
 
 from typing import Any, Dict, Mapping
 
-from gluon_deeprnn import _checks
-from gluon_deeprnn.models.fused import GATES, GRU, LSTM, RNN, FusedStack
+from gluon_deeprnn import mxnet_private
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.models.cells import CELLS, Cell, check_fused
+from gluon_deeprnn.models.fused import FUSED, FusedStack
 from gluon_deeprnn.models.language_model import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.scratch import StackedRNNScratch
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 import numpy
 
-_CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 Arrays = Dict[str, numpy.ndarray]
 
 
@@ -71,12 +66,10 @@ def as_scratch(model: Any) -> Any:
     if isinstance(model, (RNNLM, RNNLMScratch)):
         return _language_model(model, as_scratch(model.rnn))
     if not isinstance(model, FusedStack):
-        raise _checks.InputError("model", "an RNN, LSTM or GRU, or a language model on one", model)
-    arrays = _values(model)
-    cell, num_inputs = model.cell, arrays["layer0.i2h_weight"].shape[1]
-    own: Dict[str, Any] = {"activation": model.activations} if cell == "rnn" else {}
-    made = StackedRNNScratch(num_inputs, model.num_hiddens, model.num_layers, cell=cell,
-                             weight_dropout=model.weight_dropout, **own, **model.kit())
+        raise InputError("model", "an RNN, LSTM or GRU, or a language model on one", model)
+    arrays, cell = _values(model), CELLS[model.cell]
+    made = StackedRNNScratch(arrays["layer0.i2h_weight"].shape[1], model.num_hiddens, model.num_layers, cell=cell.name,
+                             weight_dropout=model.weight_dropout, **_own_options(model, cell), **model.kit())
     return _filled(made, _by_layer(arrays, lambda layer: _layer_as_scratch(layer, cell)))
 
 
@@ -110,19 +103,27 @@ def as_fused(model: Any) -> Any:
     if isinstance(model, (RNNLM, RNNLMScratch)):
         return _language_model(model, as_fused(model.rnn))
     if not isinstance(model, StackedRNNScratch):
-        raise _checks.InputError("model", "a StackedRNNScratch, or a language model on one", model)
-    cell = model.cell
-    if cell == "gru" and model.reset != "after":
-        raise _checks.InputError("reset", "after, for a fused GRU", model.reset)
-    own: Dict[str, Any] = {"activation": model.activations} if cell == "rnn" else {}
-    made = _CELLS[cell](model.num_hiddens, model.num_layers, num_inputs=model.num_inputs,
-                        weight_dropout=model.weight_dropout, **own, **model.kit())
+        raise InputError("model", "a StackedRNNScratch, or a language model on one", model)
+    cell = CELLS[model.cell]
+    check_fused(cell.name, model.layer_options)
+    made = FUSED[cell.name](model.num_hiddens, model.num_layers, num_inputs=model.num_inputs,
+                            weight_dropout=model.weight_dropout, **_own_options(model, cell, fused=True), **model.kit())
     return _filled(made, _by_layer(_values(model), lambda layer: _layer_as_fused(layer, cell)))
 
 
+def _own_options(model: Any, cell: Cell, *, fused: bool = False) -> Dict[str, Any]:
+    """The options that say what the cell computes, for another stack."""
+    found = {}
+    for name, option in cell.options.items():
+        values = [own.get(name, option.default) for own in model.layer_options]
+        if not option.initial and (option.is_free_when_fused or not fused):
+            found[name] = values if option.per_layer else values[0]
+    return found
+
+
 def _values(model: Any) -> Arrays:
-    if any(parameter._data is None for _, parameter in model.named_parameters()):
-        raise _checks.InputError("model", "initialized, with all sizes known", model,
+    if not all(mxnet_private.has_values(parameter) for _, parameter in model.named_parameters()):
+        raise InputError("model", "initialized, with all sizes known", model,
                                  "call model.initialize(), and the model once if it was made without num_inputs")
     return parameter_arrays(model)
 
@@ -147,28 +148,26 @@ def _by_layer(arrays: Mapping[str, numpy.ndarray], convert: Any) -> Arrays:
     return {**converted, **rest}
 
 
-def _layer_as_scratch(layer: Arrays, cell: str) -> Arrays:
-    gates = GATES[cell]
-    parts = {name: numpy.split(array, len(gates)) for name, array in layer.items()}
+def _layer_as_scratch(layer: Arrays, cell: Cell) -> Arrays:
+    parts = {name: numpy.split(array, len(cell.gates)) for name, array in layer.items()}
     made = {}
-    for i, gate in enumerate(gates):
+    for i, gate in enumerate(cell.gates):
         made[f"W_x{gate}"] = parts["i2h_weight"][i].T
         made[f"W_h{gate}"] = parts["h2h_weight"][i].T
-        made[f"b_{gate}"] = parts["i2h_bias"][i] + parts["h2h_bias"][i]
-    if cell == "gru":
-        made["b_h"], made["b_hh"] = parts["i2h_bias"][2], parts["h2h_bias"][2]
+        if gate in cell.second_biases:
+            made[f"b_{gate}"], made[cell.second_biases[gate]] = parts["i2h_bias"][i], parts["h2h_bias"][i]
+        else:
+            made[f"b_{gate}"] = parts["i2h_bias"][i] + parts["h2h_bias"][i]
     return made
 
 
-def _layer_as_fused(layer: Arrays, cell: str) -> Arrays:
-    gates = GATES[cell]
-    inner = {gate: numpy.zeros_like(layer[f"b_{gate}"]) for gate in gates}
-    if cell == "gru":
-        inner["h"] = layer["b_hh"]
-    return {"i2h_weight": numpy.concatenate([layer[f"W_x{gate}"].T for gate in gates]),
-            "h2h_weight": numpy.concatenate([layer[f"W_h{gate}"].T for gate in gates]),
-            "i2h_bias": numpy.concatenate([layer[f"b_{gate}"] for gate in gates]),
-            "h2h_bias": numpy.concatenate([inner[gate] for gate in gates])}
+def _layer_as_fused(layer: Arrays, cell: Cell) -> Arrays:
+    second = [layer[cell.second_biases[gate]] if gate in cell.second_biases else numpy.zeros_like(layer[f"b_{gate}"])
+              for gate in cell.gates]
+    return {"i2h_weight": numpy.concatenate([layer[f"W_x{gate}"].T for gate in cell.gates]),
+            "h2h_weight": numpy.concatenate([layer[f"W_h{gate}"].T for gate in cell.gates]),
+            "i2h_bias": numpy.concatenate([layer[f"b_{gate}"] for gate in cell.gates]),
+            "h2h_bias": numpy.concatenate(second)}
 
 
 def _language_model(model: Any, core: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph import given_array, is_array, one_at_a_time, zeros_like_batch
 from gluon_deeprnn.models.saved import SavedBlock
 from mxnet import np, symbol
@@ -82,8 +83,8 @@ class RecurrentCore(SavedBlock):
         if given_array("inputs", inputs):
             num_steps, batch_size, num_inputs = _checks.shape("inputs", inputs, (None, None, self.num_inputs or None))
             if 0 in inputs.shape:
-                raise _checks.InputError("inputs", "an array with at least one step, one sequence and one feature",
-                                         _checks.Described(f"shape {inputs.shape}"))
+                raise InputError("inputs", "an array with at least one step, one sequence and one feature",
+                                         Described(f"shape {inputs.shape}"))
             _checks.float32("inputs", inputs)
             if not self.num_inputs:
                 with one_at_a_time:
@@ -109,7 +110,7 @@ class RecurrentCore(SavedBlock):
         if state is None:
             return self.begin_state(batch_size, ctx)
         if not isinstance(state, (list, tuple)) or len(state) != self.num_states:
-            raise _checks.InputError("state", f"a list of {self.num_states} array(s)", state)
+            raise InputError("state", f"a list of {self.num_states} array(s)", state)
         for array in state:
             _checks.shape("state", array, (self.num_layers, batch_size, self.num_hiddens))
             _checks.float32("state", array)
@@ -117,14 +118,14 @@ class RecurrentCore(SavedBlock):
 
     def _checked_lengths(self, lengths: Any, num_steps: int, batch_size: int, ctx: Context) -> np.ndarray:
         if not self.takes_lengths:
-            raise _checks.InputError("lengths", f"left out for {type(self).__name__}", lengths,
+            raise InputError("lengths", f"left out for {type(self).__name__}", lengths,
                                      "gluon_deeprnn.models.as_scratch makes a stack of it that takes them")
         values = lengths.asnumpy() if is_array(lengths) else lengths
         rule = f"{batch_size} integers from 0 to {num_steps}, one for each sequence"
         if not hasattr(values, "__len__") or len(values) != batch_size:
-            raise _checks.InputError("lengths", rule, lengths)
+            raise InputError("lengths", rule, lengths)
         for value in values:
             whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
             if not whole or not 0 <= value <= num_steps:
-                raise _checks.InputError("lengths", rule, lengths)
+                raise InputError("lengths", rule, lengths)
         return np.array(values, dtype="int32", ctx=ctx)

@@ -5,17 +5,15 @@ are wrong for several layers on its second CPU kernel (float64, or ``MXNET_USE_M
 layer is right everywhere, and as fast.
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
-from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn import _checks, kernels, mxnet_private
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock
+from gluon_deeprnn.models.cells import cell_of_mode, check_fused, layer_options
 from gluon_deeprnn.models.initializers import Drawn, Initial
-from gluon_deeprnn.models.scratch import per_layer
 from gluon_deeprnn.models.stack import RecurrentStack
 from mxnet import gluon, np
-
-GATES = {"rnn": ("h",), "lstm": ("i", "f", "c", "o"), "gru": ("r", "z", "h")}
-"""The gates of each cell in the order of the fused weights."""
 
 
 class FlatParameter(gluon.Parameter):
@@ -68,9 +66,9 @@ class FusedLayer(GraphBlock):
         super().__init__()
         self.mode, self.num_hiddens = mode, num_hiddens
         self.weight_dropout = _checks.fraction("weight_dropout", weight_dropout)
-        self.num_states = 2 if mode == "lstm" else 1
+        cell = cell_of_mode(mode)
+        self.num_states, self._gates, self._num_gates = cell.num_states, cell.gates, len(cell.gates)
         self._initial, self._forget_bias = initial, forget_bias
-        self._num_gates = len(GATES[mode.split("_")[0]])
         self._rows = self._num_gates * num_hiddens
         size = self._size(num_inputs) if num_inputs else -1
         name = self.params.prefix + "weights"
@@ -86,22 +84,23 @@ class FusedLayer(GraphBlock):
     def _size(self, num_inputs: int) -> int:
         size = self._rows * (num_inputs + self.num_hiddens + 2)
         if size >= 2**31:  # MXNet counts the elements of an operator's arrays in 32 bits
-            raise _checks.InputError("num_hiddens", "small enough for fewer than 2**31 weights in a layer",
+            raise InputError("num_hiddens", "small enough for fewer than 2**31 weights in a layer",
                                      self.num_hiddens)
         return size
 
     def know_inputs(self, num_inputs: int) -> None:
         """Take over the size of an input; weights that wait for it are drawn now."""
         self.weights.shape = (self._size(num_inputs),)
-        if self.weights._deferred_init:
-            self.weights._finish_deferred_init()
+        if mxnet_private.waits_for_shape(self.weights):
+            mxnet_private.finish_initialization(self.weights)
 
     def _draw(self, shape: Tuple[int, ...]) -> np.ndarray:
         inputs, recurrent, biases, _ = self.weights.parts(shape[0]).values()
         parts = self._initial.inputs(inputs, self._num_gates), self._initial.recurrent(recurrent, self._num_gates)
         i2h_bias, h2h_bias = self._initial.biases(biases), self._initial.biases(biases)
         if self._forget_bias is not None:
-            forget = slice(self.num_hiddens, 2 * self.num_hiddens)  # gates in the order i, f, c, o
+            start = self._gates.index("f") * self.num_hiddens
+            forget = slice(start, start + self.num_hiddens)
             i2h_bias[forget], h2h_bias[forget] = self._forget_bias, 0
         return np.concatenate([part.reshape(-1) for part in (*parts, i2h_bias, h2h_bias)])
 
@@ -118,16 +117,60 @@ class FusedLayer(GraphBlock):
 
 
 class FusedStack(RecurrentStack):
-    """What `RNN`, `LSTM` and `GRU` share."""
+    """What `RNN`, `LSTM` and `GRU` share: a fused operator for each layer, dropout between them.
 
-    def __init__(self, modes: Sequence[str], num_hiddens: int, dropout: float, *, num_inputs: int,
-                 weight_dropout: float, initializer: str, recurrent_initializer: Optional[str],
-                 forget_bias: Optional[float] = None, **kit: Any) -> None:
+    Parameters
+    ----------
+    num_hiddens : int
+        Hidden units H of every layer, at least 1.
+    num_layers : int, default 1
+        Layers L, at least 1.
+    dropout : float in [0, 1), default 0
+        Share of the outputs between two layers that training sets to zero, drawn anew for every element; prediction
+        uses them all.
+    num_inputs : int, default 0
+        Features D of an input; 0 reads it off the first inputs.
+    weight_dropout : float in [0, 1), default 0
+        The same for the weights that read the state, drawn once for each batch
+        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
+    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
+        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+    recurrent_initializer : str, optional
+        Another way for those that read the state, such as "orthogonal".
+    input_dropout : float in [0, 1), default 0
+    variational, layer_norm, residual, learned_state : bool, default False
+        What helps networks of many layers; see `gluon_deeprnn.models.RecurrentStack`.
+
+    Shapes
+    ------
+    inputs : (T, N, D)
+    state : a list of arrays (L, N, H), one, or two for an `LSTM`; the initial state when it is left out
+    outputs : (T, N, H) and the next state
+
+    Raises
+    ------
+    ValueError
+        "num_hiddens must be a positive integer; got 0", and likewise for the others.
+    """
+
+    _own_options: Mapping[str, Any] = {}
+    """The options that only this cell has, as given."""
+
+    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
+                 num_inputs: int = 0, weight_dropout: float = 0, initializer: str = "uniform",
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
+                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+        num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
+        num_layers = _checks.integer("num_layers", num_layers, at_least=1)
         num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
+        self.layer_options = layer_options(self.cell, num_layers, self._own_options)
         initial = Initial(num_hiddens, initializer, recurrent_initializer)
-        layers = [FusedLayer(mode, num_inputs if i == 0 else num_hiddens, num_hiddens, initial,
-                             forget_bias=forget_bias, weight_dropout=weight_dropout) for i, mode in enumerate(modes)]
-        super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, **kit)
+        layers = [FusedLayer(mode, num_hiddens if i else num_inputs, num_hiddens, initial,
+                             forget_bias=self.layer_options[i].get("forget_bias"), weight_dropout=weight_dropout)
+                  for i, mode in enumerate(check_fused(self.cell, self.layer_options))]
+        super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, input_dropout=input_dropout,
+                         variational=variational, layer_norm=layer_norm, residual=residual,
+                         learned_state=learned_state)
         self.weight_dropout = layers[0].weight_dropout
 
     def know_inputs(self, num_inputs: int) -> None:
@@ -143,38 +186,10 @@ class RNN(FusedStack):
 
     Parameters
     ----------
-    num_hiddens : int
-        Hidden units H of every layer, at least 1.
-    num_layers : int, default 1
-        Layers L, at least 1.
-    dropout : float in [0, 1), default 0
-        Share of the outputs between two layers that training sets to zero, drawn anew for every element; prediction
-        uses them all.
-    num_inputs : int, default 0
-        Features D of an input; 0 reads it off the first inputs.
+    num_hiddens, num_layers, dropout, ...
+        See `gluon_deeprnn.models.fused.FusedStack`.
     activation : {"tanh", "relu"} or a sequence of them, default "tanh"
         The function phi, one for all layers or one for each.  (Gluon's own default is relu; the chapter's is tanh.)
-    weight_dropout : float in [0, 1), default 0
-        The same for the weights that read the state, drawn once for each batch
-        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
-    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
-        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
-    recurrent_initializer : str, optional
-        Another way for those that read the state, such as "orthogonal".
-    **kit
-        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
-        off; see `gluon_deeprnn.models.RecurrentStack`.
-
-    Shapes
-    ------
-    inputs : (T, N, D)
-    state : a list of one array, (L, N, H); zeros when it is left out
-    outputs : (T, N, H) and the next state
-
-    Raises
-    ------
-    ValueError
-        "num_hiddens must be a positive integer; got 0", and likewise for the others.
 
     Source
     ------
@@ -193,14 +208,16 @@ class RNN(FusedStack):
 
     cell = "rnn"
 
-    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
-                 activation: Union[str, Sequence[str]] = "tanh", weight_dropout: float = 0,
-                 initializer: str = "uniform", recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
-        num_hiddens, num_layers = _sizes(num_hiddens, num_layers)
-        self.activations = per_layer("activation", activation, num_layers, ("tanh", "relu"))
-        super().__init__([f"rnn_{name}" for name in self.activations], num_hiddens, dropout, num_inputs=num_inputs,
-                         weight_dropout=weight_dropout, initializer=initializer,
-                         recurrent_initializer=recurrent_initializer, **kit)
+    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
+                 activation: Union[str, Sequence[str]] = "tanh", num_inputs: int = 0,
+                 weight_dropout: float = 0, initializer: str = "uniform",
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
+                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+        self._own_options = {"activation": activation}
+        super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
+                         initializer=initializer, recurrent_initializer=recurrent_initializer,
+                         input_dropout=input_dropout, variational=variational, layer_norm=layer_norm,
+                         residual=residual, learned_state=learned_state)
 
 
 class LSTM(FusedStack):
@@ -208,43 +225,15 @@ class LSTM(FusedStack):
 
     :math:`i, f, o = \sigma(W x_t + b + U h_{t-1} + c)`, :math:`g = \tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)`,
     :math:`c_t = f \odot c_{t-1} + i \odot g`, :math:`h_t = o \odot \tanh(c_t)`; each gate has weights of its own, kept
-    in the order i, f, g, o.
+    in the order i, f, g, o.  The state is a list of two arrays: hidden state and cell state.
 
     Parameters
     ----------
-    num_hiddens : int
-        Hidden units H of every layer, at least 1.
-    num_layers : int, default 1
-        Layers L, at least 1.
-    dropout : float in [0, 1), default 0
-        Share of the outputs between two layers that training sets to zero, drawn anew for every element; prediction
-        uses them all.
-    num_inputs : int, default 0
-        Features D of an input; 0 reads it off the first inputs.
+    num_hiddens, num_layers, dropout, ...
+        See `gluon_deeprnn.models.fused.FusedStack`.
     forget_bias : float, optional
         Initial bias of the forget gate; 1 makes it remember from the start
         (Gers, Schmidhuber and Cummins, "Learning to Forget", 2000).
-    weight_dropout : float in [0, 1), default 0
-        The same for the weights that read the state, drawn once for each batch
-        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
-    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
-        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
-    recurrent_initializer : str, optional
-        Another way for those that read the state, such as "orthogonal".
-    **kit
-        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
-        off; see `gluon_deeprnn.models.RecurrentStack`.
-
-    Shapes
-    ------
-    inputs : (T, N, D)
-    state : a list of two arrays, (L, N, H) each: hidden state and memory cell; zeros when it is left out
-    outputs : (T, N, H) and the next state
-
-    Raises
-    ------
-    ValueError
-        "num_hiddens must be a positive integer; got 0", and likewise for the others.
 
     Source
     ------
@@ -263,15 +252,17 @@ class LSTM(FusedStack):
 
     cell = "lstm"
 
-    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
-                 forget_bias: Optional[float] = None, weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
-        num_hiddens, num_layers = _sizes(num_hiddens, num_layers)
+    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
+                 forget_bias: Optional[float] = None, num_inputs: int = 0,
+                 weight_dropout: float = 0, initializer: str = "uniform",
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
+                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
         if forget_bias is not None:
-            forget_bias = _checks.finite("forget_bias", forget_bias)
-        super().__init__(["lstm"] * num_layers, num_hiddens, dropout, num_inputs=num_inputs,
-                         weight_dropout=weight_dropout, initializer=initializer,
-                         recurrent_initializer=recurrent_initializer, forget_bias=forget_bias, **kit)
+            self._own_options = {"forget_bias": forget_bias}
+        super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
+                         initializer=initializer, recurrent_initializer=recurrent_initializer,
+                         input_dropout=input_dropout, variational=variational, layer_norm=layer_norm,
+                         residual=residual, learned_state=learned_state)
 
 
 class GRU(FusedStack):
@@ -284,36 +275,8 @@ class GRU(FusedStack):
 
     Parameters
     ----------
-    num_hiddens : int
-        Hidden units H of every layer, at least 1.
-    num_layers : int, default 1
-        Layers L, at least 1.
-    dropout : float in [0, 1), default 0
-        Share of the outputs between two layers that training sets to zero, drawn anew for every element; prediction
-        uses them all.
-    num_inputs : int, default 0
-        Features D of an input; 0 reads it off the first inputs.
-    weight_dropout : float in [0, 1), default 0
-        The same for the weights that read the state, drawn once for each batch
-        (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
-    initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
-        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
-    recurrent_initializer : str, optional
-        Another way for those that read the state, such as "orthogonal".
-    **kit
-        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
-        off; see `gluon_deeprnn.models.RecurrentStack`.
-
-    Shapes
-    ------
-    inputs : (T, N, D)
-    state : a list of one array, (L, N, H); zeros when it is left out
-    outputs : (T, N, H) and the next state
-
-    Raises
-    ------
-    ValueError
-        "num_hiddens must be a positive integer; got 0", and likewise for the others.
+    num_hiddens, num_layers, dropout, ...
+        See `gluon_deeprnn.models.fused.FusedStack`.
 
     Source
     ------
@@ -332,15 +295,6 @@ class GRU(FusedStack):
 
     cell = "gru"
 
-    def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *, num_inputs: int = 0,
-                 weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
-        num_hiddens, num_layers = _sizes(num_hiddens, num_layers)
-        super().__init__(["gru"] * num_layers, num_hiddens, dropout, num_inputs=num_inputs,
-                         weight_dropout=weight_dropout, initializer=initializer,
-                         recurrent_initializer=recurrent_initializer, **kit)
 
-
-def _sizes(num_hiddens: int, num_layers: int) -> Tuple[int, int]:
-    return (_checks.integer("num_hiddens", num_hiddens, at_least=1),
-            _checks.integer("num_layers", num_layers, at_least=1))
+FUSED: Dict[str, Type[FusedStack]] = {stack.cell: stack for stack in (RNN, LSTM, GRU)}
+"""The stack of each cell that has a fused operator."""

@@ -1,14 +1,15 @@
-"""Language models: a recurrent core between token indices and the scores of the next token."""
+"""Language models: a recurrent core between token indices and the logits of the next token."""
 
 from typing import Any, List, Optional, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.generation import generate
-from gluon_deeprnn.graph import given_array, zeros_like_batch
+from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.graph import GraphBlock, context_of, given_array, zeros_like_batch
 from gluon_deeprnn.models.core import RecurrentCore
 from gluon_deeprnn.models.saved import SavedBlock
 from mxnet import gluon, init, np
+import numpy
 
 
 class _LanguageModel(SavedBlock):
@@ -19,7 +20,7 @@ class _LanguageModel(SavedBlock):
 
     def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
         if not isinstance(rnn, RecurrentCore):
-            raise _checks.InputError("rnn", "a recurrent core, such as GRU(num_hiddens=32, num_layers=2)", rnn)
+            raise InputError("rnn", "a recurrent core, such as GRU(num_hiddens=32, num_layers=2)", rnn)
         super().__init__()
         self.vocab_size = _checks.integer("vocab_size", vocab_size, at_least=1)
         self.lr = _checks.positive("lr", lr)
@@ -33,10 +34,10 @@ class _LanguageModel(SavedBlock):
             inputs = inputs * F.npx.embedding(tokens, kept, input_dim=self.vocab_size, output_dim=1)  # (T, N, 1)
         return inputs
 
-    def _be_born(self) -> None:
-        """Give every parameter that has none its initial value; sizes not known yet are read off one empty step."""
+    def _initialize_now(self) -> None:
+        """Give every parameter that has none its initial value; sizes not known yet are inferred from one step."""
         for _, parameter in self.named_parameters():
-            if parameter._data is None and not parameter._deferred_init:
+            if not mxnet_private.has_values(parameter) and not mxnet_private.waits_for_shape(parameter):
                 parameter.initialize()
         self(np.zeros((1, 1), dtype="int32"))
 
@@ -64,8 +65,8 @@ class _LanguageModel(SavedBlock):
         if given_array("tokens", tokens):
             num_steps, batch_size = _checks.shape("tokens", tokens, (None, None))
             if num_steps == 0 or batch_size == 0:
-                raise _checks.InputError("tokens", "an array with at least one step and one sequence",
-                                         _checks.Described(f"shape {tokens.shape}"))
+                raise InputError("tokens", "an array with at least one step and one sequence",
+                                         Described(f"shape {tokens.shape}"))
             _checks.indices("tokens", tokens.asnumpy(), self.vocab_size)
             state = self.rnn.checked_state(state, batch_size, tokens.ctx)
         elif state is None:
@@ -73,7 +74,9 @@ class _LanguageModel(SavedBlock):
         return super().__call__(tokens, list(state))
 
     def predict(self, prefix: str, num_preds: int, vocab: Any, device: Optional[Union[str, Context]] = None) -> str:
-        """Continue ``prefix`` by the ``num_preds`` most likely tokens, one after the other.
+        """Continue a text by greedy decoding: the most likely token at each step.
+
+        `gluon_deeprnn.generate` is faster, and can sample.
 
         Parameters
         ----------
@@ -95,7 +98,19 @@ class _LanguageModel(SavedBlock):
         ------
         Dive into Deep Learning, section "Recurrent Neural Network Implementation from Scratch", decoding.
         """
-        return prefix + "".join(generate(self, vocab, prefix, num_preds, temperature=0, device=device))
+        num_preds = _checks.integer("num_preds", num_preds, at_least=0)
+        if not hasattr(vocab, "encode_prefix") or len(vocab) != self.vocab_size:
+            raise InputError("vocab", f"a Vocab of {self.vocab_size} tokens, the one that the model was trained with", vocab)
+        *read, token = vocab.encode_prefix(prefix)
+        ctx = context_of(self, device)
+        state, text = self.begin_state(1, ctx), prefix
+        for before in read:
+            _, state = self(np.array([[before]], dtype="int32", ctx=ctx), state)
+        for _ in range(num_preds):
+            logits, state = self(np.array([[token]], dtype="int32", ctx=ctx), state)
+            token = most_likely(logits[0, 0].asnumpy(), vocab.unknown_index)
+            text += vocab.addition(token)
+        return text
 
 
 class RNNLMScratch(_LanguageModel):
@@ -133,12 +148,12 @@ class RNNLMScratch(_LanguageModel):
     def __init__(self, rnn: RecurrentCore, vocab_size: int, lr: float = 0.01) -> None:
         super().__init__(rnn, vocab_size, lr)
         if rnn.num_inputs not in (0, vocab_size):
-            raise _checks.InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
+            raise InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
         with self.name_scope():
             self.W_hq = self.params.get("W_hq", shape=(rnn.num_hiddens, vocab_size),
                                         init=init.Normal(getattr(rnn, "sigma", 0.01)))
             self.b_q = self.params.get("b_q", shape=(vocab_size,), init="zeros")
-        self._be_born()
+        self._initialize_now()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any], W_hq: Any, b_q: Any) -> Any:
         """Compute what the class describes."""
@@ -196,19 +211,46 @@ class RNNLM(_LanguageModel):
         self.embedding_dropout = _checks.fraction("embedding_dropout", embedding_dropout)
         self.tied = _checks.flag("tied", tied)
         if rnn.num_inputs not in (0, embedding or vocab_size):
-            raise _checks.InputError("vocab_size" if not embedding else "embedding",
+            raise InputError("vocab_size" if not embedding else "embedding",
                                      f"the num_inputs of rnn, {rnn.num_inputs}", embedding or vocab_size)
         if tied and embedding != rnn.num_hiddens:
-            raise _checks.InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, if it is tied",
+            raise InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, if it is tied",
                                      embedding)
         with self.name_scope():
             if embedding:
                 self.embedding = gluon.nn.Embedding(vocab_size, embedding)
             self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_hiddens,
                                         params=self.embedding.params if tied else None)
-        self._be_born()
+        self._initialize_now()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any]) -> Any:
         """Compute what the class describes."""
         outputs, state = self.rnn(self._encode(F, tokens), state)  # (T, N, H)
         return self.dense(outputs), state  # (T, N, V)
+
+
+def check_language_model(model: Any) -> None:
+    """Refuse what is not a language model: tokens in, logits and a state out.
+
+    Raises
+    ------
+    ValueError
+        "model must be a language model, such as RNNLM(GRU(32, 2), 28); got ...".
+    """
+    if not isinstance(model, GraphBlock) or not hasattr(model, "vocab_size") or not hasattr(model, "begin_state"):
+        raise InputError("model", "a language model, such as RNNLM(GRU(32, 2), 28)", model)
+
+
+def check_logits(largest: numpy.ndarray) -> None:
+    """Refuse, by `ValueError`, the logits of a model whose parameters are not finite; the largest ones tell."""
+    if not numpy.isfinite(largest).all():
+        raise InputError("the model's logits", "finite numbers", Described(str(largest.min())),
+                         "its parameters were lost in training")
+
+
+def most_likely(logits: numpy.ndarray, unknown: int) -> int:
+    """The index of the largest logit, (V,), but for that of the unknown token, which is never written."""
+    check_logits(logits.max())
+    if len(logits) > 1:
+        logits = numpy.where(numpy.arange(len(logits)) == unknown, -numpy.inf, logits)
+    return int(logits.argmax())

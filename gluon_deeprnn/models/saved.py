@@ -6,8 +6,9 @@ from pathlib import Path
 import tempfile
 from typing import Any, Dict, Optional, Tuple, Union
 
-from gluon_deeprnn import _checks, storage
+from gluon_deeprnn import mxnet_private, storage
 from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.graph import GraphBlock, one_at_a_time
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from mxnet import np, npx
@@ -75,7 +76,7 @@ class SavedBlock(GraphBlock):
             return
         ours = cells_of(self)
         if about != ours:
-            raise _checks.InputError(str(filename), f"parameters of {_shown(ours)}", _checks.Described(_shown(about)))
+            raise InputError(str(filename), f"parameters of {_shown(ours)}", Described(_shown(about)))
         with one_at_a_time:
             set_parameters(self, arrays, allow_missing=allow_missing, ignore_extra=ignore_extra)
             if ctx is not None:
@@ -85,14 +86,14 @@ class SavedBlock(GraphBlock):
         try:
             super().load_parameters(str(filename), as_context(ctx) if ctx is not None else None, *options)
         except AssertionError as error:  # Gluon's word for names and shapes that do not fit
-            raise _checks.InputError(str(filename), "parameters of this model",
-                                     _checks.Described(" ".join(str(error).split()))) from None
+            raise InputError(str(filename), "parameters of this model",
+                                     Described(" ".join(str(error).split()))) from None
 
 
 def cells_of(block: Any, path: str = "") -> Dict[str, str]:
     """What each recurrent layer below a block computes, by its path."""
     found = {path: block.computes} if hasattr(block, "computes") else {}
-    for name, child in block._children.items():
+    for name, child in mxnet_private.children(block).items():
         found.update(cells_of(child, f"{path}.{name}" if path else name))
     return found
 
@@ -117,5 +118,5 @@ def _read(filename: Union[str, "os.PathLike[str]"]) -> Tuple[Optional[Dict[str, 
         if "is_np_shape" in str(error):  # written without numpy mode: Gluon's own loader knows how to read it
             return None, {}
         reason = error.strerror if isinstance(error, OSError) else str(error).strip().splitlines()[-1]
-        raise _checks.InputError(str(filename), "a complete file of parameters",
-                                 _checks.Described(reason or str(error))) from None
+        raise DamagedFileError(str(filename), "a complete file of parameters",
+                                 Described(reason or str(error))) from None

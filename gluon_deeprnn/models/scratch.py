@@ -1,14 +1,11 @@
 """The chapter's stacked RNN from scratch, and the gated ones that it asks for."""
 
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS, GRUScratch, LSTMScratch, RNNScratch
+from gluon_deeprnn.models.cells import CELLS, layer_options
 from gluon_deeprnn.models.initializers import Initial
 from gluon_deeprnn.models.stack import RecurrentStack
-from mxnet import gluon
-
-CELLS = ("rnn", "lstm", "gru")
 
 
 class StackedRNNScratch(RecurrentStack):
@@ -44,9 +41,9 @@ class StackedRNNScratch(RecurrentStack):
         How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
     recurrent_initializer : str, optional
         Another way for those that read the state, such as "orthogonal".
-    **kit
-        What helps when there are many layers: ``input_dropout, variational, layer_norm, residual, learned_state``, all
-        off; see `gluon_deeprnn.models.RecurrentStack`.
+    input_dropout : float in [0, 1), default 0
+    variational, layer_norm, residual, learned_state : bool, default False
+        What helps networks of many layers; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
@@ -83,38 +80,20 @@ class StackedRNNScratch(RecurrentStack):
     def __init__(self, num_inputs: int, num_hiddens: int, num_layers: int, sigma: float = 0.01, *, cell: str = "rnn",
                  activation: Union[str, Sequence[str]] = "tanh", reset: str = "after", forget_bias: float = 0,
                  dropout: float = 0, weight_dropout: float = 0, initializer: str = "normal",
-                 recurrent_initializer: Optional[str] = None, **kit: Any) -> None:
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
+                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
         num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
         num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         num_layers = _checks.integer("num_layers", num_layers, at_least=1)
         self.cell = _checks.one_of("cell", cell, CELLS)
         self.sigma = _checks.not_negative("sigma", sigma)
-        self.activations = per_layer("activation", activation, num_layers, ACTIVATIONS)
-        self.reset = _checks.one_of("reset", reset, RESETS)
-        forget_bias = _checks.finite("forget_bias", forget_bias)
-        plain = ["tanh"] * num_layers
-        for name, of, given in (("activation", "rnn", self.activations != plain and activation),
-                                ("reset", "gru", reset != "after" and reset), ("forget_bias", "lstm", forget_bias)):
-            if cell != of and given:
-                raise _checks.InputError(name, f"left out for cell {cell}", given)
-        common: Dict[str, Any] = {"initial": Initial(num_hiddens, initializer, recurrent_initializer, sigma),
-                                  "weight_dropout": weight_dropout}
-
-        def layer(i: int) -> gluon.HybridBlock:
-            sizes = num_inputs if i == 0 else num_hiddens, num_hiddens
-            if cell == "rnn":
-                return RNNScratch(*sizes, activation=self.activations[i], **common)
-            if cell == "lstm":
-                return LSTMScratch(*sizes, forget_bias=forget_bias, **common)
-            return GRUScratch(*sizes, reset=reset, **common)
-
-        super().__init__([layer(i) for i in range(num_layers)], num_inputs, num_hiddens, dropout=dropout, **kit)
-        self.weight_dropout = self.layers[0].weight_dropout
-
-
-def per_layer(name: str, value: Union[str, Sequence[str]], num_layers: int, choices: Sequence[str]) -> List[str]:
-    """One name for each layer, from one for all or a sequence."""
-    values = [value] * num_layers if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple)) or len(values) != num_layers:
-        raise _checks.InputError(name, f"one name, or one for each of the {num_layers} layers", value)
-    return [_checks.one_of(name, each, choices) for each in values]
+        options = layer_options(cell, num_layers, {
+            "activation": activation, "reset": reset, "forget_bias": forget_bias})
+        initial = Initial(num_hiddens, initializer, recurrent_initializer, sigma)
+        layers = [CELLS[cell].scratch(num_hiddens if i else num_inputs, num_hiddens, initial=initial,
+                                      weight_dropout=weight_dropout, **own) for i, own in enumerate(options)]
+        super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, input_dropout=input_dropout,
+                         variational=variational, layer_norm=layer_norm, residual=residual,
+                         learned_state=learned_state)
+        self.layer_options = options
+        self.weight_dropout = layers[0].weight_dropout

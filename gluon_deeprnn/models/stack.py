@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context, as_context
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock, all_of_length, length, unstack
 from gluon_deeprnn.models.core import RecurrentCore
 from mxnet import gluon, np
@@ -42,8 +43,11 @@ class RecurrentStack(RecurrentCore):
     outputs : (T, N, H) and the next state
     """
 
-    cell: str
-    """What a layer computes: rnn, lstm or gru."""
+    cell = ""
+    """What a layer computes, by its name in `gluon_deeprnn.models.cells.CELLS`; "" for layers of another kind."""
+
+    layer_options: Sequence[Dict[str, Any]] = ()
+    """For each layer the options that only this cell has."""
 
     weight_dropout = 0.0
 
@@ -52,7 +56,7 @@ class RecurrentStack(RecurrentCore):
                  learned_state: bool = False) -> None:
         layers = _checks.sequence("layers", layers, gluon.HybridBlock, "a sequence of layers, not empty")
         if not layers:
-            raise _checks.InputError("layers", "a sequence of layers, not empty", layers)
+            raise InputError("layers", "a sequence of layers, not empty", layers)
         super().__init__(num_hiddens, len(layers))
         self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
         self.dropout = _checks.fraction("dropout", dropout)

@@ -2,7 +2,8 @@
 
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
-from gluon_deeprnn._checks import Described, InputError
+from gluon_deeprnn import mxnet_private
+from gluon_deeprnn.errors import Described, InputError
 from mxnet import cpu, gluon, np
 import numpy
 
@@ -70,7 +71,7 @@ def set_parameters(model: Any, arrays: Mapping[str, numpy.ndarray], *, allow_mis
                              Described(f"{array.dtype} of shape {tuple(array.shape)}"))
     for whole, members in parts.items():
         flat = numpy.concatenate([arrays[name].ravel() for name, _, _, _ in members])
-        if parameters[whole]._data is None:
+        if not mxnet_private.has_values(parameters[whole]):
             parameters[whole].initialize(init="zeros", ctx=cpu(), force_reinit=True)
         parameters[whole].set_data(np.array(flat.reshape(parameters[whole].shape), dtype="float32"))
 
@@ -80,5 +81,5 @@ def _know_inputs(block: Any, arrays: Mapping[str, numpy.ndarray], path: str = ""
     weights = arrays.get(f"{path}layer0.i2h_weight")
     if getattr(block, "num_inputs", None) == 0 and weights is not None and weights.ndim == 2:
         block.know_inputs(int(weights.shape[1]))
-    for name, child in block._children.items():
+    for name, child in mxnet_private.children(block).items():
         _know_inputs(child, arrays, f"{path}{name}.")

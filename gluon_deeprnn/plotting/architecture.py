@@ -1,17 +1,20 @@
 """The chapter's figure, drawn from a model: layers up, steps to the right."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models import RecurrentStack
-from gluon_deeprnn.plotting.style import axes, fonts
+from gluon_deeprnn.models.cells import CELLS
+from gluon_deeprnn.plotting.labels import labels
+from gluon_deeprnn.plotting.style import axes, fonts, put_font
 
 _INK, _PALE, _ACCENT = "#1f3a5f", "#dfe8f3", "#a34700"
 _HALF = 0.3  # half the height of a box
-_KINDS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
-def plot_architecture(model: Any, num_steps: int = 4, *, ax: Optional[Any] = None) -> Any:
+def plot_architecture(model: Any, num_steps: int = 4, *, language: Optional[str] = None,
+                      ax: Optional[Any] = None) -> Any:
     """Draw a network unrolled in time.
 
     Solid arrows carry values; a dashed one passes through dropout, one with a bar through layer normalisation; an arc
@@ -23,6 +26,8 @@ def plot_architecture(model: Any, num_steps: int = 4, *, ax: Optional[Any] = Non
         What to draw.
     num_steps : int, default 4
         How many steps to show, at least 2; the last is step T.
+    language : {'en', 'ko'}, optional
+        Of the labels; when it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a figure of its own when it is left out.
 
@@ -45,19 +50,21 @@ def plot_architecture(model: Any, num_steps: int = 4, *, ax: Optional[Any] = Non
     """
     stack = model if isinstance(model, RecurrentStack) else getattr(model, "rnn", None)
     if not isinstance(stack, RecurrentStack):
-        raise _checks.InputError("model", "a RecurrentStack, such as GRU(32, 2), or a language model on one", model)
+        raise InputError("model", "a RecurrentStack, such as GRU(32, 2), or a language model on one", model)
     num_steps = _checks.integer("num_steps", num_steps, at_least=2)
+    label = labels(language)
     rows = stack.num_layers + (1 if model is stack else 2)
     ax = axes(ax, (1.5 + 1.25 * num_steps, 0.9 + 0.92 * rows))
-    _Drawing(ax, stack, None if model is stack else model, num_steps).draw()
+    _Drawing(ax, stack, None if model is stack else model, num_steps, label).draw()
+    put_font(ax)
     return ax
 
 
 class _Drawing:
     """The figure: column t at x = t, the inputs at y = 0, layer l at y = l, the output layer above."""
 
-    def __init__(self, ax: Any, stack: RecurrentStack, model: Any, num_steps: int) -> None:
-        self.ax, self.stack, self.model, self.num_steps = ax, stack, model, num_steps
+    def __init__(self, ax: Any, stack: RecurrentStack, model: Any, num_steps: int, label: Callable[..., str]) -> None:
+        self.ax, self.stack, self.model, self.num_steps, self.label = ax, stack, model, num_steps, label
         self.names = [*(str(t) for t in range(1, num_steps)), "T"]
 
     def draw(self) -> None:
@@ -72,7 +79,7 @@ class _Drawing:
             self._arrow((t, top - 1 + _HALF), (t, top - _HALF))
             self._text(t, top, f"$\\mathbf{{O}}_{{{name}}}$") if self.model is not None else None
         for layer in range(1, top):
-            self.ax.text(-0.95, layer, f"layer {layer}", ha="right", va="center", fontsize=8.5, color=_INK)
+            self.ax.text(-0.95, layer, self.label("layer {}", layer), ha="right", va="center", fontsize=8.5, color=_INK)
         self.ax.text(-0.95, 0, self._reads(), ha="right", va="center", fontsize=8.5, color=_INK)
         if self.model is not None:
             self.ax.text(-0.95, top, self._writes(), ha="right", va="center", fontsize=8.5, color=_INK)
@@ -80,28 +87,33 @@ class _Drawing:
         self.ax.set_ylim(-0.45, top + (0.35 if self.model is not None else -0.1))
         self.ax.set_aspect("auto")
         self.ax.axis("off")
-        kind = _KINDS[stack.cell]
-        layers = f"{stack.num_layers} layer{'s' if stack.num_layers > 1 else ''}"
-        self.ax.set_title(", ".join([f"{kind}, {layers} of {stack.num_hiddens} hidden units", *self._extras()]),
-                          loc="left", fontsize=10, color=_INK, fontfamily=fonts(), wrap=True)
+        size = "{}, {} layer of {} hidden units" if stack.num_layers == 1 else "{}, {} layers of {} hidden units"
+        title = self.label(size, self._kind(), stack.num_layers, stack.num_hiddens)
+        self.ax.set_title(", ".join([title, *self._extras()]), loc="left", fontsize=10, color=_INK,
+                          fontfamily=fonts(), wrap=True)
+
+    def _kind(self) -> str:
+        cell = self.stack.cell
+        return CELLS[cell].title if cell in CELLS else type(self.stack.layers[0]).__name__
 
     def _extras(self) -> List[str]:
-        stack = self.stack
-        named = [("dropout", stack.dropout and f"dropout {stack.dropout:g}"),
-                 ("weight_dropout", stack.weight_dropout and f"weight dropout {stack.weight_dropout:g}"),
-                 ("layer_norm", stack.layer_norm and "layer normalisation"),
-                 ("residual", stack.residual and "residual")]
-        return [text for _, text in named if text]
+        stack, label = self.stack, self.label
+        named = [stack.dropout and label("dropout {:g}", stack.dropout),
+                 stack.weight_dropout and label("weight dropout {:g}", stack.weight_dropout),
+                 stack.layer_norm and label("layer normalisation"),
+                 stack.residual and label("residual")]
+        return [text for text in named if text]
 
     def _reads(self) -> str:
         if self.model is None:
-            return f"inputs\n({self.stack.num_inputs})" if self.stack.num_inputs else "inputs"
+            size = self.stack.num_inputs
+            return self.label("inputs\n({})", size) if size else self.label("inputs")
         if self.model.embedding_size:
-            return f"embedded\ntokens ({self.model.embedding_size})"
-        return f"one-hot\ntokens ({self.model.vocab_size})"
+            return self.label("embedded\ntokens ({})", self.model.embedding_size)
+        return self.label("one-hot\ntokens ({})", self.model.vocab_size)
 
     def _writes(self) -> str:
-        return f"scores of the\nnext token ({self.model.vocab_size})"
+        return self.label("logits of the\nnext token ({})", self.model.vocab_size)
 
     def _box(self, t: int, layer: int, text: str) -> None:
         from matplotlib.patches import FancyBboxPatch

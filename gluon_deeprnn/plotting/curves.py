@@ -2,10 +2,12 @@
 
 from typing import Any, Mapping, Optional, Sequence
 
-from gluon_deeprnn.plotting.style import axes, checked_title, log_labels, put_title, rows, without_frame
+from gluon_deeprnn.plotting.labels import labels
+from gluon_deeprnn.plotting.style import axes, checked_title, log_labels, put_font, put_title, rows, without_frame
 
 
-def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: Optional[Any] = None) -> Any:
+def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", language: Optional[str] = None,
+                 ax: Optional[Any] = None) -> Any:
     """Draw training and validation perplexity against the epoch.
 
     Parameters
@@ -14,6 +16,8 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
         Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, as `Trainer.fit` returns them.
     title : str, optional
         What stands above.
+    language : {'en', 'ko'}, optional
+        Of the labels; when it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a figure of its own when it is left out.
 
@@ -30,24 +34,26 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", ax: O
     >>> ax.get_ylabel(), len(ax.lines)
     ('perplexity', 2)
     """
+    label = labels(language)
     history, title, ax = rows(history, "epoch", "train_ppl", "val_ppl"), checked_title(title), axes(ax)
     epochs = [row["epoch"] for row in history]
     best = min(history, key=lambda row: row["val_ppl"])
-    for key, name, style in (("train_ppl", "training", "-"), ("val_ppl", "validation", "--")):
+    for key, name, style in (("train_ppl", "training: {:.2f}", "-"), ("val_ppl", "validation: {:.2f}", "--")):
         values = [row[key] for row in history]
         ax.plot(epochs, values, style, linewidth=1.8, marker="o" if len(epochs) < 3 else None,
-                label=f"{name}: {values[-1]:.2f}")
-    ax.annotate(f"best {best['val_ppl']:.2f}", (best["epoch"], best["val_ppl"]), xytext=(0, 14),
+                label=label(name, values[-1]))
+    ax.annotate(label("best {:.2f}", best["val_ppl"]), (best["epoch"], best["val_ppl"]), xytext=(0, 14),
                 textcoords="offset points", ha="right" if best["epoch"] > epochs[-1] / 2 else "left",
                 fontsize=9, arrowprops={"arrowstyle": "-", "linewidth": 0.8})
     ax.set_yscale("log")
     log_labels(ax)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("perplexity")
+    ax.set_xlabel(label("epoch"))
+    ax.set_ylabel(label("perplexity"))
     ax.set_xlim(left=min(epochs[0], 1) if len(epochs) > 1 else None)
     ax.grid(True, which="both", axis="y", linewidth=0.4, alpha=0.6)
     without_frame(ax)
     ax.legend(frameon=False)
+    put_font(ax)
     put_title(ax, title)
     return ax
 

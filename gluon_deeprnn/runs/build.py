@@ -2,19 +2,18 @@
 
 from typing import Any, Dict, List, Optional, Union
 
-from gluon_deeprnn import _checks, runtime
+from gluon_deeprnn import runtime
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
-from gluon_deeprnn.models import GRU, LSTM, RNN, RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
-from gluon_deeprnn.models.fused import GATES
+from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
+from gluon_deeprnn.models.cells import CELLS
+from gluon_deeprnn.models.fused import FUSED
 from gluon_deeprnn.runs.config import RunConfig
 import mxnet
 
-_FUSED = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+_KEPT_OF_LOGITS = 5
+"""Numbers that a training keeps for each logit: measured."""
 
-_KEPT = {"fused": {"rnn": 3, "lstm": 7, "gru": 7}, "scratch": {"rnn": 5, "lstm": 28, "gru": 28}}
-"""Numbers that a training keeps for each hidden unit, step and sequence, and below for each score: measured."""
-_KEPT_OF_SCORES = 5
-_OPERATORS_OF_STEP = {"rnn": 3, "lstm": 15, "gru": 15}
 _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
 """What MXNet takes for an operator of a graph, graphs for training and validation; its time grows with the square."""
 
@@ -41,16 +40,12 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
     for name in ("initializer", "recurrent_initializer"):
         if getattr(config, name) != "default":
             options[name] = getattr(config, name)
-    if config.model == "rnn":
-        names = config.activation.split(",")
-        options["activation"] = names if len(names) > 1 else names[0]
-    if config.model == "lstm" and config.forget_bias:
-        options["forget_bias"] = config.forget_bias
+    options.update(config.cell_options())
     if config.implementation == "fused":
-        core: RecurrentCore = _FUSED[config.model](config.num_hiddens, config.num_layers, **options)
+        core: RecurrentCore = FUSED[config.model](config.num_hiddens, config.num_layers, **options)
     else:
         core = StackedRNNScratch(config.embedding or vocab_size, config.num_hiddens, config.num_layers, config.sigma,
-                                 cell=config.model, reset=config.reset, **options)
+                                 cell=config.model, **options)
         if not (config.embedding or config.embedding_dropout):
             return RNNLMScratch(core, vocab_size, config.lr)
     return RNNLM(core, vocab_size, config.lr, embedding=config.embedding, embedding_dropout=config.embedding_dropout,
@@ -67,19 +62,19 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     hiddens, layers = config.num_hiddens, config.num_layers
     weights = num_weights(config, vocab_size)
     kept = config.batch_size * config.num_steps * (
-        _KEPT[config.implementation][config.model] * hiddens * layers + _KEPT_OF_SCORES * vocab_size)
+        CELLS[config.model].kept[config.implementation] * hiddens * layers + _KEPT_OF_LOGITS * vocab_size)
     operators = num_operators(config)
     needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * operators if training else 8 * weights
     there = runtime.memory_bytes()
     if training and operators > _MOST_OPERATORS:
-        raise _checks.InputError(
+        raise InputError(
             "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
-            _checks.Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
+            Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
             "it would take minutes to compile; --implementation fused has one for each layer")
     if needed > there:
-        raise _checks.InputError(
+        raise InputError(
             "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(there)}",
-            _checks.Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
+            Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
                               f"{_gb(needed)}"))
 
 
@@ -87,13 +82,13 @@ def num_operators(config: RunConfig) -> int:
     """About how many operators the recurrent layers of a compiled graph have, where they grow with the steps."""
     if config.implementation == "fused":
         return 0
-    return _OPERATORS_OF_STEP[config.model] * config.num_layers * config.num_steps
+    return CELLS[config.model].operators_per_step * config.num_layers * config.num_steps
 
 
 def num_weights(config: RunConfig, vocab_size: int) -> int:
     """How many weights a model of these settings has in its matrices."""
     hiddens, inputs = config.num_hiddens, config.embedding or vocab_size
-    stack = len(GATES[config.model]) * hiddens * (inputs + hiddens + (config.num_layers - 1) * 2 * hiddens)
+    stack = len(CELLS[config.model].gates) * hiddens * (inputs + hiddens + (config.num_layers - 1) * 2 * hiddens)
     return stack + vocab_size * (config.embedding + (0 if config.tied else hiddens))
 
 
@@ -103,7 +98,9 @@ def _gb(size: int) -> str:
 
 def describe(config: RunConfig, recipe: Optional[str], texts: List[str]) -> str:
     """A run in one line."""
-    kind = {"rnn": f"{config.activation} RNN", "lstm": "LSTM", "gru": "GRU"}[config.model]
+    kind = CELLS[config.model].title
+    if "activation" in CELLS[config.model].options:
+        kind = f"{config.activation} {kind}"
     scratch = " from scratch" if config.implementation == "scratch" else ""
     name = f"{recipe}: " if recipe else ""
     return f"{name}{kind}{scratch}, {config.num_layers} x {config.num_hiddens} hidden units, on {', '.join(texts)}"

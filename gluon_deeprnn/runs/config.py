@@ -1,15 +1,16 @@
 """Everything that a run is made of, in one table: the fields of recipes, the flags of ``train``, ``config.json``."""
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.corpora import CORPORA
 from gluon_deeprnn.data.text_data import PROTOCOLS
-from gluon_deeprnn.data.tokens import CLEANINGS, TOKENS
-from gluon_deeprnn.models.cells import ACTIVATIONS, RESETS
+from gluon_deeprnn.data.tokenizers import TOKENIZERS
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.models.cells import ACTIVATIONS, CELLS, RESETS, check_fused, layer_options
 from gluon_deeprnn.models.initializers import INITIALIZERS
-from gluon_deeprnn.models.scratch import CELLS
 from gluon_deeprnn.training.optimizer import OPTIMIZERS
 from gluon_deeprnn.training.schedules import SCHEDULES
 
@@ -23,6 +24,11 @@ def _setting(default: Any, help: str, check: Check) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "check": check})
 
 
+def _named(choices: Mapping[str, Any]) -> str:
+    """The names that an option takes, each with what it means."""
+    return "; ".join(f"{name}: {choice.about}" for name, choice in choices.items())
+
+
 def _count(name: str, value: Any) -> int:
     return _checks.integer(name, value, at_least=1)
 
@@ -31,7 +37,7 @@ def _from_zero(name: str, value: Any) -> int:
     return _checks.integer(name, value, at_least=0)
 
 
-def _choice(choices: Tuple[str, ...]) -> Check:
+def _choice(choices: Iterable[str]) -> Check:
     return lambda name, value: _checks.one_of(name, value, choices)
 
 
@@ -51,7 +57,7 @@ def _activations(name: str, value: Any) -> str:
 
 def _files(name: str, value: Any) -> Tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _checks.InputError(name, "a list of files", value)
+        raise InputError(name, "a list of files", value)
     return tuple(_checks.text(name, file) for file in value)
 
 
@@ -75,12 +81,12 @@ class RunConfig:
     text: Tuple[str, ...] = _setting((), "a UTF-8 text file to train on instead (repeatable)", _files)
     protocol: str = _setting("d2l", "d2l: windows from a zero state; book: carried state and a test part",
                              _choice(PROTOCOLS))
-    cleaning: str = _setting("d2l", "d2l: letters A-Z; unicode: letters of every script", _choice(CLEANINGS))
-    tokens: str = _setting("char", "what is predicted: char or word", _choice(TOKENS))
+    cleaning: str = _setting("d2l", _named(CLEANINGS), _choice(CLEANINGS))
+    tokens: str = _setting("char", "a token is one of: " + _named(TOKENIZERS), _choice(TOKENIZERS))
     min_freq: int = _setting(0, "tokens that occur less often are unknown", _from_zero)
     num_train: int = _setting(10000, "training windows (d2l)", _count)
     num_val: int = _setting(5000, "validation windows (d2l)", _count)
-    model: str = _setting("gru", "rnn, lstm or gru", _choice(CELLS))
+    model: str = _setting("gru", "the cell: " + ", ".join(CELLS), _choice(CELLS))
     implementation: str = _setting("fused", "fused, or scratch: layers written out", _choice(IMPLEMENTATIONS))
     num_hiddens: int = _setting(32, "hidden units of a layer", _count)
     num_layers: int = _setting(2, "layers", _count)
@@ -126,19 +132,35 @@ class RunConfig:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
-            raise _checks.InputError("corpus", "left out when a text is given", self.corpus)
-        others = {"forget_bias": "lstm", "activation": "rnn", "reset": "gru"}
-        for name, model in others.items():
-            if self.model != model and getattr(self, name) != getattr(RunConfig, name):
-                raise _checks.InputError(name, f"left out for model {self.model}", getattr(self, name))
-        if self.implementation == "fused" and self.reset != "after":
-            raise _checks.InputError("reset", "after, for implementation fused", self.reset)
+            raise InputError("corpus", "left out when a text is given", self.corpus)
+        self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
-            raise _checks.InputError("sigma", "left out for implementation fused", self.sigma)
+            raise InputError("sigma", "left out for implementation fused", self.sigma)
         if self.tied and self.embedding != self.num_hiddens:
-            raise _checks.InputError("embedding", f"num_hiddens, {self.num_hiddens}, if it is tied", self.embedding)
+            raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, if it is tied", self.embedding)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
-            raise _checks.InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
+            raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
+
+    def _check_cell(self) -> None:
+        for cell in CELLS.values():
+            for name in cell.options:
+                if cell.name != self.model and getattr(self, name) != getattr(RunConfig, name):
+                    raise InputError(name, f"left out for model {self.model}", getattr(self, name))
+        if self.implementation == "fused":
+            check_fused(self.model, layer_options(self.model, self.num_layers, self._own_options()), "model")
+
+    def _own_options(self) -> Dict[str, Any]:
+        """The options that only this model's cell has; one for each layer as a list."""
+        found = {name: getattr(self, name) for name in CELLS[self.model].options}
+        return {name: value.split(",") if CELLS[self.model].options[name].per_layer and "," in value else value
+                for name, value in found.items()}
+
+    def cell_options(self) -> Dict[str, Any]:
+        """Those of them that the model's stack is made with."""
+        options = CELLS[self.model].options
+        return {name: value for name, value in self._own_options().items()
+                if (options[name].is_free_when_fused or self.implementation != "fused")
+                and (not options[name].initial or value != options[name].default)}
 
     def as_dict(self) -> Dict[str, Any]:
         """The settings as JSON takes them."""

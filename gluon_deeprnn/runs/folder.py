@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from gluon_deeprnn import _checks, storage
+from gluon_deeprnn import storage
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.training import check_history
 import numpy
 
@@ -41,8 +42,8 @@ class RunFolder:
         try:
             (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _checks.InputError("out", "a folder that can be written",
-                                     _checks.Described(f"{str(self.path)!r}: {error.strerror}")) from None
+            raise InputError("out", "a folder that can be written",
+                                     Described(f"{str(self.path)!r}: {error.strerror}")) from None
         with storage.lock(self.path, self.path / "checkpoint" / ".lock", "out"):
             for folder in (self.path, self.path / "checkpoint"):
                 storage.remove_unfinished(folder)
@@ -56,7 +57,7 @@ class RunFolder:
     def config(self) -> Dict[str, Any]:
         """``config.json``: settings, texts, versions."""
         if not self.exists():
-            raise _checks.InputError("run", "a run folder (one with a config.json)", str(self.path))
+            raise InputError("run", "a run folder (one with a config.json)", str(self.path))
         return storage.read_json(self.path / "config.json")
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -78,7 +79,7 @@ class RunFolder:
     def model(self) -> Tuple[Dict[str, numpy.ndarray], Any]:
         """What `write_model` wrote."""
         if not (self.path / "model.npz").exists():
-            raise _checks.InputError("run", "a run with a model (its first epoch over)", str(self.path))
+            raise InputError("run", "a run with a model (its first epoch over)", str(self.path))
         return storage.read_arrays(self.path / "model.npz")
 
     def write_checkpoint(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:

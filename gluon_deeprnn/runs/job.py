@@ -1,26 +1,24 @@
 """Running: settings in, a trained model and its files out; stopped and gone on with."""
 
-import dataclasses
 import io
 import logging
 from pathlib import Path
-import secrets
 import statistics
 import time
 from typing import Any, Dict, List, Optional
 
-from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, TextData
 from gluon_deeprnn.devices import as_context
+from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.generation import generate
-from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
 from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, find_sources
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
-from gluon_deeprnn.training import Callback, Diverged, Trainer
+from gluon_deeprnn.training import Callback, Trainer
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +41,7 @@ class _Keeper(Callback):
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history[-1]
         if trainer.improved:
-            self._folder.write_model(parameter_arrays(trainer.model), {
+            self._folder.write_model(trainer.parameters(), {
                 "run": self._fingerprint, "epoch": row["epoch"], "val_ppl": row["val_ppl"]})
         self._write_checkpoint(trainer)
         self._folder.write_history(trainer.history)
@@ -68,10 +66,12 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
     ------
     ValueError
         For texts that are missing or too short, a model that does not fit into memory, a folder that holds a run or in
-        which another training is at work, and a learning rate that diverges (`Diverged`; what was reached is kept).
+        which another training is at work.
+    DivergedError
+        When the loss is not finite at lower learning rates either; the best model is kept.
     """
     if folder.exists():
-        raise _checks.InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
+        raise InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
     as_context(config.ctx)  # refuse a GPU that is not there before any file is written
     sources = find_sources(config)
     if config.text:
@@ -82,9 +82,9 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
     check_memory(config, len(data.vocab))
     with folder.held():
         if folder.exists():  # begun by another process while this one read the texts
-            raise _checks.InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
+            raise InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
         vocab = data.vocab.to_json()
-        stored = StoredRun(secrets.token_hex(16), config, [_about_text(source) for source in sources], recipe, vocab)
+        stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)
         folder.begin(stored.as_dict(), vocab)
         _log.info("cleaning %s keeps %s", config.cleaning,
                   ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
@@ -103,7 +103,7 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress:
     stored, vocab = stored_run(folder)
     sources = same_sources(stored)
     if max_epochs is not None:
-        stored = dataclasses.replace(stored, config=stored.config.replace(max_epochs=max_epochs))
+        stored = stored.replace(max_epochs=max_epochs)
     with folder.held():
         data = build_data(stored.config, sources, vocab)
         check_memory(stored.config, len(data.vocab))
@@ -126,12 +126,12 @@ def _train(stored: StoredRun, folder: RunFolder, data: TextData, *, resume: bool
     trainer = _build_trainer(stored.config, progress=progress, callbacks=[keeper])
     try:
         history = trainer.fit(model, data, resume=checkpoint)
-    except Diverged as error:
+    except DivergedError as error:
         if not trainer.history:
             raise
         result = _conclude(folder, stored, data, model, trainer.history)
-        raise error.but(f"the best model, epoch {result['best_epoch']} with perplexity {result['val_ppl']:.2f}, is in "
-                        f"{folder}") from None
+        raise error.with_note(f"the best model, epoch {result['best_epoch']} with perplexity "
+                              f"{result['val_ppl']:.2f}, is in {folder}") from None
     return _conclude(folder, stored, data, model, history)
 
 
@@ -144,8 +144,8 @@ def _conclude(folder: RunFolder, stored: StoredRun, data: TextData, model: Any,
     set_parameters(model, arrays)
     best = next((row for row in history if row["epoch"] == kept.get("epoch")), None)
     if best is None:
-        raise _checks.InputError(str(folder.path / "model.npz"), "of an epoch of the history",
-                                 _checks.Described(f"epoch {kept.get('epoch')!r} of {len(history)}"))
+        raise DamagedFileError(str(folder.path / "model.npz"), "of an epoch of the history",
+                                 Described(f"epoch {kept.get('epoch')!r} of {len(history)}"))
     part, batches, per_token = data.judged_by()
     score = evaluate(model, batches, characters_per_token=per_token)
     png = io.BytesIO()
@@ -168,7 +168,7 @@ def sample(model: Any, data: TextData, config: RunConfig) -> str:
     prefix = config.prefix
     try:
         data.vocab.encode_prefix(prefix)
-    except _checks.InputError:  # a text in another script: begin as it does
+    except InputError:  # a text in another script: begin as it does
         prefix = data.opening()
     greedy = "".join(generate(model, data.vocab, prefix, 20, temperature=0))
     drawn = "".join(generate(model, data.vocab, prefix, 200, temperature=0.7, seed=config.seed))

@@ -4,9 +4,8 @@ import dataclasses
 import os
 from typing import Any, Dict, List, Tuple, Union
 
-from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, Stream, TextData, Vocab
-from gluon_deeprnn.data.tokens import characters_per_token
+from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, num_weights
@@ -55,10 +54,10 @@ class Run:
         """Other texts as one stream of this run's tokens, the characters a token stands for, the unknown tokens."""
         tokens = [token for source in sources for token in self.vocab.split(source.text)]
         if len(tokens) < 2:
-            raise _checks.InputError("text", "at least 2 tokens long", _checks.Described(f"{len(tokens)} tokens"))
+            raise InputError("text", "at least 2 tokens long", Described(f"{len(tokens)} tokens"))
         indices = self.vocab.encode(tokens)
         unknown = int((indices == self.vocab.unknown_index).sum())
-        return TextData.stream(indices), characters_per_token(tokens, self.vocab.kind), unknown
+        return TextData.stream(indices), self.vocab.tokenizer.characters_per_token(tokens), unknown
 
 
 def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
@@ -84,18 +83,18 @@ def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
     >>> load_run('no-such-folder')
     Traceback (most recent call last):
     ...
-    gluon_deeprnn._checks.InputError: run must be a run folder (one with a config.json); got 'no-such-folder'
+    gluon_deeprnn.errors.InputError: run must be a run folder (one with a config.json); got 'no-such-folder'
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise _checks.InputError("path", "the path of a run folder", path)
+        raise InputError("path", "the path of a run folder", path)
     folder = RunFolder(path)
     stored, vocab = stored_run(folder)
     arrays, about = folder.model()
     stored.own(about, folder.path / "model.npz")
     found = sum(array.size for array in arrays.values())
     if num_weights(stored.config, len(vocab)) > found:  # known before a model of that size is asked for
-        raise _checks.InputError(str(folder.path / "model.npz"), "a model of the settings in config.json",
-                                 _checks.Described(f"{found} weights"))
+        raise DamagedFileError(str(folder.path / "model.npz"), "a model of the settings in config.json",
+                                 Described(f"{found} weights"))
     check_memory(stored.config, len(vocab), training=False)
     model = build_model(stored.config, len(vocab))
     set_parameters(model, arrays)

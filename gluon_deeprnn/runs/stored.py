@@ -5,10 +5,12 @@ import hashlib
 import json
 from pathlib import Path
 import re
+import secrets
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks, kernels, runtime, storage
 from gluon_deeprnn.data import Source, Vocab
+from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.runs.build import find_sources
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
@@ -28,6 +30,8 @@ class StoredRun:
         Drawn when it began.
     config : RunConfig
         Its settings.
+    settings : dict
+        The same as config.json has them: a run of an earlier version does not have the settings that came later.
     texts : list of dict
         Name, SHA-1 and characters of each text.
     recipe : str or None
@@ -38,20 +42,33 @@ class StoredRun:
 
     id: str
     config: RunConfig
+    settings: Dict[str, Any]
     texts: List[Dict[str, Any]]
     recipe: Optional[str]
     vocab: str
 
+    @classmethod
+    def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str) -> "StoredRun":
+        """The identity of a run that begins."""
+        return cls(secrets.token_hex(16), config, config.as_dict(), texts, recipe, vocab)
+
+    def replace(self, **settings: Any) -> "StoredRun":
+        """The same run with other values for settings that may change."""
+        for name in settings:
+            _checks.one_of("setting", name, _MAY_CHANGE)
+        return dataclasses.replace(self, config=self.config.replace(**settings),
+                                   settings={**self.settings, **settings})
+
     @property
     def fingerprint(self) -> str:
         """What the run's other files carry: it changes with every setting that makes the model, and every token."""
-        settings = {name: value for name, value in self.config.as_dict().items() if name not in _MAY_CHANGE}
+        settings = {name: value for name, value in self.settings.items() if name not in _MAY_CHANGE}
         said = json.dumps([self.id, settings, self.texts, self.vocab], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()
 
     def as_dict(self) -> Dict[str, Any]:
         """What ``config.json`` says: this, the versions, and what else the numbers depend on."""
-        return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.config.as_dict(),
+        return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.settings,
                 "texts": self.texts, "versions": runtime.versions(), **kernels.arithmetic()}
 
     def own(self, about: Any, path: Path) -> Mapping[str, Any]:
@@ -63,8 +80,8 @@ class StoredRun:
             When it was written by another run, or the settings or the vocabulary were changed since.
         """
         if not isinstance(about, dict) or about.get("run") != self.fingerprint:
-            raise _checks.InputError(str(path), "a file of the run that config.json and vocab.json are of",
-                                     _checks.Described("one of another run, or these were changed"))
+            raise DamagedFileError(str(path), "a file of the run that config.json and vocab.json are of",
+                                     Described("one of another run, or these were changed"))
         return about
 
 
@@ -78,20 +95,21 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
     """
     said, path = folder.config(), str(folder.path / "config.json")
     if not isinstance(said, dict) or said.get("format") != _FORMAT:
-        raise _checks.InputError(path, f"of format {_FORMAT!r}",
+        raise DamagedFileError(path, f"of format {_FORMAT!r}",
                                  said.get("format") if isinstance(said, dict) else said)
     text, vocab = storage.parsed(folder.path / "vocab.json", lambda text: (text, Vocab.from_json(text)))
     try:
         texts = [{"name": str(text["name"]), "sha1": re.fullmatch("[0-9a-f]{40}", text["sha1"])[0],  # type: ignore
                   "characters": _checks.integer("characters", text["characters"], at_least=1)}
                  for text in said["texts"]]
-        stored = StoredRun(_checks.text("id", said["id"]), RunConfig.from_dict(said["settings"]), texts,
-                           said["recipe"] if said["recipe"] in recipe_names() else None, text)
+        config, recipe = RunConfig.from_dict(said["settings"]), said["recipe"]
+        stored = StoredRun(_checks.text("id", said["id"]), config, said["settings"], texts,
+                           recipe if recipe in recipe_names() else None, text)
         if not texts:
             raise ValueError("no texts")
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise _checks.InputError(path, "what this package wrote", _checks.Described(reason)) from None
+        raise DamagedFileError(path, "what this package wrote", Described(reason)) from None
     return stored, vocab
 
 
@@ -107,5 +125,5 @@ def same_sources(stored: StoredRun) -> List[Source]:
     if [source.sha1 for source in sources] != [text["sha1"] for text in stored.texts]:
         wanted = ", ".join(f"{text['name']} (SHA-1 {text['sha1']})" for text in stored.texts)
         found = ", ".join(f"{source.name} (SHA-1 {source.sha1})" for source in sources)
-        raise _checks.InputError("text", f"what the run was begun with, {wanted}", _checks.Described(found))
+        raise InputError("text", f"what the run was begun with, {wanted}", Described(found))
     return sources

@@ -2,5 +2,4 @@
 
 from gluon_deeprnn.training.callback import Callback as Callback
 from gluon_deeprnn.training.history import check_history as check_history
-from gluon_deeprnn.training.trainer import Diverged as Diverged
 from gluon_deeprnn.training.trainer import Trainer as Trainer

@@ -7,13 +7,42 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """What a training calls while it runs; subclass and override what you need."""
+    """What a training calls while it runs; subclass it and override what you need.
+
+    Callbacks are called in the order in which `Trainer` was given them.  They read ``trainer.history``,
+    ``trainer.improved``, ``trainer.model``, ``trainer.parameters()`` and ``trainer.checkpoint()``; an exception that
+    they raise ends the training.
+
+    Examples
+    --------
+    Stop as soon as a perplexity is reached:
+
+    >>> from gluon_deeprnn import GRU, RNNLM, TextData, Trainer
+    >>> from gluon_deeprnn.data import Source
+    >>> from gluon_deeprnn.training import Callback
+    >>> class Reached(Exception):
+    ...     pass
+    >>> class StopAt(Callback):
+    ...     def __init__(self, val_ppl):
+    ...         self.val_ppl = val_ppl
+    ...     def on_epoch_end(self, trainer):
+    ...         if trainer.history[-1]['val_ppl'] <= self.val_ppl:
+    ...             raise Reached
+    >>> data = TextData([Source('fox', 'the quick brown fox ' * 40, '')], batch_size=64, num_steps=16)
+    >>> model = RNNLM(GRU(num_hiddens=32), vocab_size=len(data.vocab), lr=0.02)
+    >>> trainer = Trainer(max_epochs=100, optimizer='adam', progress=False, callbacks=[StopAt(2.0)])
+    >>> try:
+    ...     trainer.fit(model, data)
+    ... except Reached:
+    ...     trainer.history[-1]['val_ppl'] <= 2 < trainer.history[-2]['val_ppl']
+    True
+    """
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        """An epoch is over: its row is ``trainer.history[-1]``, and ``trainer.improved`` says if it is the best."""
+        """Called after each epoch: ``trainer.history[-1]`` is its row, ``trainer.improved`` says if it is the best."""
 
     def on_pause(self, trainer: "Trainer") -> None:
-        """Training stands between two steps, as it does at least every eight: `Trainer.checkpoint` is exact here."""
+        """Called between two steps, at least every eight: `Trainer.checkpoint` is exact here."""
 
     def on_interrupt(self, trainer: "Trainer") -> None:
-        """Ctrl-C was pressed, or the process asked to end; `KeyboardInterrupt` is raised when this returns."""
+        """Called after Ctrl-C or a request to end; `KeyboardInterrupt` is raised when this returns."""

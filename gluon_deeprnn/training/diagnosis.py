@@ -1,13 +1,16 @@
 """What tells whether a deep network learns: the gradients of its layers, over the training and back through time."""
 
+import logging
 import math
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import on_device
 from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models import RecurrentStack
+from gluon_deeprnn.training.callback import Callback
 from mxnet import autograd, np, npx
 import numpy
 
@@ -15,6 +18,10 @@ POINTS_AN_EPOCH = 100
 """How many gradient norms a row of the history has at most; longer epochs are averaged over equal stretches."""
 
 _RISE, _VANISHED = 1.5, 1e-3
+_log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from gluon_deeprnn.training.trainer import Trainer
 
 
 def layer_of(path: str) -> str:
@@ -83,6 +90,20 @@ class GradientNorms:
                   for layer, norms in account["layers"].items()}
         return {"gradient_norm": account["sum"] / steps, "clipped": account["clipped"] / steps,
                 "layer_gradient_norms": layers}
+
+
+class Diagnosis(Callback):
+    """Logs, once in a training, what goes wrong and what could be tried; see `warning`."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """Look at the history."""
+        message = None if self._said else warning(trainer.history, trainer.model, trainer.gradient_clip_val)
+        if message:
+            self._said = True
+            _log.warning(message)
 
 
 def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Optional[str]:
@@ -173,7 +194,7 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
     """
     stack = getattr(model, "rnn", None)
     if not isinstance(stack, RecurrentStack):
-        raise _checks.InputError("model", "a language model on a RecurrentStack, such as RNNLM(GRU(32, 2), 28)", model)
+        raise InputError("model", "a language model on a RecurrentStack, such as RNNLM(GRU(32, 2), 28)", model)
     num_steps, batch_size = _checks.shape("x", x, (None, None))
     _checks.shape("y", y, (num_steps, batch_size))
     ctx, layers, hybridized = context_of(model), stack.layers, model.hybridized

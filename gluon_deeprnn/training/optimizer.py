@@ -1,9 +1,11 @@
 """Moving the parameters: Gluon's optimizers, clipping without a wait, and their state as plain arrays."""
 
+import copy
 import math
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, mxnet_private
+from gluon_deeprnn.errors import Described, InputError
 import mxnet
 from mxnet import gluon, np
 import numpy
@@ -12,8 +14,8 @@ OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "ad
               "signum")
 
 
-def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.ndarray:
-    """Scale gradients, in place, so that their global norm is at most ``max_norm``; 0 only measures it.
+def clip_global_norm(gradients: Sequence[np.ndarray], clip: float) -> np.ndarray:
+    """Scale gradients, in place, so that their global norm is at most ``clip``; 0 only computes it.
 
     Nothing waits for the result (MXNet's own function does, and refuses numpy arrays).
 
@@ -21,8 +23,8 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     ----------
     gradients : sequence of mxnet.np.ndarray
         All on one context.
-    max_norm : float
-        The largest norm that is let through.
+    clip : float
+        The largest norm; 0 for none.
 
     Returns
     -------
@@ -43,9 +45,9 @@ def clip_global_norm(gradients: Sequence[np.ndarray], max_norm: float) -> np.nda
     """
     gradients = _checks.sequence("gradients", gradients, np.ndarray, "a sequence of arrays, not empty")
     if not gradients:
-        raise _checks.InputError("gradients", "a sequence of arrays, not empty", gradients)
+        raise InputError("gradients", "a sequence of arrays, not empty", gradients)
     squares = squared_norms(gradients)
-    _clip(gradients, squares, _checks.not_negative("max_norm", max_norm))
+    _scale(gradients, squares, _checks.not_negative("clip", clip))
     return np.sqrt(squares.sum())
 
 
@@ -54,28 +56,38 @@ def squared_norms(gradients: Sequence[np.ndarray]) -> np.ndarray:
     return mxnet.nd.multi_sum_sq(*[g.as_nd_ndarray() for g in gradients], num_arrays=len(gradients)).as_np_ndarray()
 
 
-def _clip(gradients: Sequence[np.ndarray], squares: np.ndarray, max_norm: float) -> None:
-    if max_norm > 0:
-        scale = max_norm / np.maximum(np.sqrt(squares.sum()), max_norm)  # exactly 1 where the norm is small enough
+def _scale(gradients: Sequence[np.ndarray], squares: np.ndarray, clip: float) -> None:
+    if clip > 0:
+        scale = clip / np.maximum(np.sqrt(squares.sum()), clip)  # exactly 1 where the norm is small enough
         for gradient in gradients:
             gradient *= scale
 
 
-def check_options(name: str, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
-    """The options of an optimizer, if it is one of `OPTIMIZERS` and takes them.
+AnyOptimizer = Union[str, mxnet.optimizer.Optimizer]
+
+
+def check_optimizer(optimizer: AnyOptimizer, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The options of an optimizer, if it is one of `OPTIMIZERS` and takes them; none for an optimizer object.
 
     Raises
     ------
     ValueError
         "optimizer must be one of sgd, ...; got ...", "optimizer_params must be options of MXNet's sgd; got ...".
     """
-    _checks.one_of("optimizer", name, OPTIMIZERS)
+    if isinstance(optimizer, mxnet.optimizer.Optimizer):
+        if options:
+            raise InputError("optimizer_params", "left out beside an optimizer object, which has its own", options)
+        if optimizer.lr_scheduler is not None:
+            raise InputError("optimizer", "one without an lr_scheduler", optimizer,
+                             "Trainer's schedule changes the learning rate")
+        return {}
+    _checks.one_of("optimizer", optimizer, OPTIMIZERS)
     found = dict(_checks.mapping("optimizer_params", options or {}))
     try:
-        mxnet.optimizer.create(name, **found)
+        mxnet.optimizer.create(optimizer, **found)
     except TypeError as error:
-        raise _checks.InputError("optimizer_params", f"options of MXNet's {name}",
-                                 _checks.Described(str(error).split("() ")[-1])) from None
+        raise InputError("optimizer_params", f"options of MXNet's {optimizer}",
+                         Described(str(error).split("() ")[-1])) from None
     for option, value in found.items():
         if not isinstance(value, bool):
             _checks.finite(f"optimizer_params[{option!r}]", value)
@@ -89,21 +101,21 @@ class Optimizer:
     ----------
     parameters : mapping of str to mxnet.gluon.Parameter
         What to train, by name.
-    name : str
-        One of `OPTIMIZERS`.
+    optimizer : str or mxnet.optimizer.Optimizer
+        One of `OPTIMIZERS`, or an optimizer object, which is copied.
     options : mapping, optional
         Further options of that MXNet optimizer, such as ``momentum`` or ``wd``.
     clip : float, default 0
         The largest global norm of the gradients; 0 for none.
     """
 
-    def __init__(self, parameters: Mapping[str, gluon.Parameter], name: str,
+    def __init__(self, parameters: Mapping[str, gluon.Parameter], optimizer: AnyOptimizer,
                  options: Optional[Mapping[str, Any]] = None, clip: float = 0) -> None:
-        options = check_options(name, options)
-        self.clip = _checks.not_negative("gradient_clip_val", clip)
+        options = check_optimizer(optimizer, options)
+        self.clip = _checks.not_negative("clip", clip)
         self._names = list(parameters)
         self._parameters = list(parameters.values())
-        self._trainer = gluon.Trainer(self._parameters, name, options, kvstore=None)
+        self._trainer = gluon.Trainer(self._parameters, copy.deepcopy(optimizer), options or None, kvstore=None)
 
     def update(self, lr: float) -> np.ndarray:
         """Clip the gradients that backward left and move the parameters.
@@ -115,21 +127,22 @@ class Optimizer:
         """
         gradients = [parameter.list_grad()[0] for parameter in self._parameters]
         for parameter, gradient in zip(self._parameters, gradients):
-            if not parameter.list_data()[0]._fresh_grad:  # a learned first state, in batches that carry another on
+            # A learned initial state has none in batches that carry the state on.
+            if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
                 gradient[:] = 0
         squares = squared_norms(gradients)
-        _clip(gradients, squares, self.clip)
+        _scale(gradients, squares, self.clip)
         self._trainer.set_learning_rate(lr)
         self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is a mean already
         return squares
 
     def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """Everything that the next update depends on besides parameters and gradients: arrays, and plain numbers."""
-        optimizer, states = self._trainer.optimizer, self._trainer._updaters[0].states
+        optimizer, states = self._trainer.optimizer, mxnet_private.updater(self._trainer).states
         arrays = {f"{self._names[i]}/{j}": array.asnumpy()
                   for i, state in states.items() for j, array in enumerate(_flat(state))}
         numbers = {key: value for key, value in vars(optimizer).items() if type(value) in (int, float)}
-        updates = {self._names[i]: count for i, count in optimizer._index_update_count.items()}
+        updates = {self._names[i]: count for i, count in mxnet_private.update_counts(optimizer).items()}
         return arrays, {"numbers": numbers, "updates": updates}
 
     def set_state(self, arrays: Mapping[str, numpy.ndarray], about: Mapping[str, Any]) -> None:
@@ -140,7 +153,7 @@ class Optimizer:
         ValueError
             When it is not the state of this optimizer over these parameters.
         """
-        optimizer, updater = self._trainer.optimizer, self._trainer._updaters[0]
+        optimizer, updater = self._trainer.optimizer, mxnet_private.updater(self._trainer)
         numbers, updates = self._checked(about)
         expected, states = {}, {}
         for i, (name, parameter) in enumerate(zip(self._names, self._parameters)):
@@ -149,16 +162,17 @@ class Optimizer:
                 expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
         shapes = {name: array.shape for name, array in expected.items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:
-            raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
-                                     _checks.Described(f"arrays {sorted(arrays)}"))
+            raise InputError("optimizer state", "that of this optimizer over these parameters",
+                                     Described(f"arrays {sorted(arrays)}"))
         for name, array in expected.items():
             array[:] = arrays[name]
         updater.states = states
         updater.states_synced = dict.fromkeys(states, True)
         for key, value in numbers.items():
             setattr(optimizer, key, value)
-        optimizer._index_update_count.clear()
-        optimizer._index_update_count.update({self._names.index(name): count for name, count in updates.items()})
+        counts = mxnet_private.update_counts(optimizer)
+        counts.clear()
+        counts.update({self._names.index(name): count for name, count in updates.items()})
 
     def _checked(self, about: Mapping[str, Any]) -> Tuple[Dict[str, float], Dict[str, int]]:
         numbers, updates = about["numbers"], about["updates"]
@@ -167,8 +181,8 @@ class Optimizer:
         if numbers.keys() != own_numbers.keys() or not updates.keys() <= set(self._names) \
                 or not all(type(x) is type(own_numbers[key]) and math.isfinite(x) for key, x in numbers.items()) \
                 or not all(type(count) is int and count >= 0 for count in updates.values()):
-            raise _checks.InputError("optimizer state", "that of this optimizer over these parameters",
-                                     _checks.Described(f"numbers {numbers}, updates {updates}"))
+            raise InputError("optimizer state", "that of this optimizer over these parameters",
+                                     Described(f"numbers {numbers}, updates {updates}"))
         return numbers, updates
 
 

@@ -51,6 +51,10 @@ class Schedule:
         _checks.number("lr_factor", self.factor, "a number in (0, 1)", above=0, below=1)
         _checks.integer("lr_epochs", self.epochs, at_least=1)
 
+    def at(self, lr: float) -> "Schedule":
+        """The same schedule with another rate at the start."""
+        return dataclasses.replace(self, lr=lr)
+
     def rate(self, progress: float, val_ppls: Sequence[float]) -> float:
         """The rate when ``progress`` epochs are over (4.5: in the middle of the fifth), given their perplexities."""
         if self.name == "cosine":

@@ -1,76 +1,47 @@
 """The training loop."""
 
-import collections
-import dataclasses
 import logging
-import math
-import time
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, as_context, try_gpu
-from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
-from gluon_deeprnn.graph import check_language_model
-from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.models.language_model import check_language_model
+from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.training.callback import Callback
-from gluon_deeprnn.training.checkpoint import pack, unpack
-from gluon_deeprnn.training.diagnosis import GradientNorms, remedies, warning
-from gluon_deeprnn.training.interrupts import interrupts
-from gluon_deeprnn.training.optimizer import Optimizer, check_options
-from gluon_deeprnn.training.position import Position
+from gluon_deeprnn.training.diagnosis import Diagnosis
+from gluon_deeprnn.training.interrupts import Interrupts, interrupts
+from gluon_deeprnn.training.optimizer import AnyOptimizer, Optimizer, check_optimizer
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
-import mxnet
-from mxnet import autograd
+from gluon_deeprnn.training.session import NotFiniteError, Session
 import numpy
 
 _log = logging.getLogger(__name__)
-
-_STEPS_IN_FLIGHT = 8
-_STEPS_PER_SEED = 8
-_MOST_ROLLBACKS = 5
-
-
-class Diverged(_checks.InputError):
-    """Loss or gradients are no numbers any more, at ever lower learning rates; the model is as it last was good."""
-
-    def __init__(self, lr: float, epoch: int, remedy: str) -> None:
-        super().__init__("lr", "small enough for loss and gradients to stay numbers", lr,
-                         f"they were lost in epoch {epoch}, and again at each of {_MOST_ROLLBACKS} lower rates; "
-                         f"{remedy}")
-        self._cause = lr, epoch, remedy
-
-    def but(self, kept: str) -> "Diverged":
-        """The same, saying what was kept."""
-        lr, epoch, remedy = self._cause
-        return Diverged(lr, epoch, f"{remedy}; {kept}")
-
-
-class _Lost(Exception):  # noqa: N818
-    """Loss or gradients of a step were no numbers."""
 
 
 class Trainer:
     """Trains a language model on the batches of a text.
 
-    Each step computes the loss in one hybridized graph, goes back through it, clips the gradients by their global norm
-    and lets a Gluon optimizer move the parameters.  The host never waits for a step: it runs up to eight steps ahead.
+    Each step computes the loss in one hybridized graph and its gradients, clips the gradients by their global norm and
+    lets a Gluon optimizer update the parameters.  The host does not wait for a step: it runs up to eight steps ahead.
 
-    When loss or gradients stop being numbers, training goes back to the end of the epoch before, with half the learning
-    rate, up to five times.
+    When the loss or the gradients are NaN or infinite, training rolls back to the end of the epoch before and halves
+    the learning rate, up to five times.
 
     Parameters
     ----------
     max_epochs : int
-        Passes over the training batches, at least 1.
+        How many epochs to train, at least 1.
     num_gpus : int, default 0
         0 for the CPU; 1 for the first GPU, or the CPU, with a warning in the log, when there is none.
     gradient_clip_val : float, default 0
         The largest global norm of the gradients; 0 does not clip.
-    optimizer : str, default "sgd"
-        sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb or signum: MXNet's.
+    optimizer : str or mxnet.optimizer.Optimizer, default "sgd"
+        sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb or signum: MXNet's; or an optimizer
+        object, of which each training uses a copy.
     lr : float, optional
-        Learning rate; the model's own when it is left out.
+        Learning rate; when it is left out, that of the optimizer object, else the model's own.
     optimizer_params : mapping, optional
         Further options of the optimizer, such as ``{'momentum': 0.9}`` or ``{'wd': 1e-4}``.
     schedule : {"constant", "cosine", "step", "plateau"}, default "constant"
@@ -80,18 +51,18 @@ class Trainer:
     lr_epochs : int, default 10
         After how many epochs they do.
     patience : int, default 0
-        Stop when so many epochs went by without a new best validation perplexity, and take the best parameters back;
-        0 trains to the end.
+        Stop after so many epochs without a new best validation perplexity, and restore the best parameters; 0 trains
+        to the end.
     ctx : str or mxnet.context.Context, optional
         ``cpu``, ``gpu``, ``gpu(1)`` or ``auto``, instead of ``num_gpus``.
     seed : int, default 0
-        Repeats what dropout draws.  (The initial weights are the model's matter, the order of the batches the data's.)
+        Repeats what dropout draws.  (The initial weights are up to the model, the order of the batches to the data.)
     hybridize : bool, default True
         False interprets the model step by step, for debugging: the same numbers, slowly.
     progress : bool, default True
         Show a bar on a terminal, one line an epoch elsewhere.
     callbacks : sequence of Callback, optional
-        What else to do while it runs.
+        What else to do while it runs; see `gluon_deeprnn.training.Callback`.
 
     Attributes
     ----------
@@ -124,22 +95,23 @@ class Trainer:
     True
     """
 
-    def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0, *, optimizer: str = "sgd",
-                 lr: Optional[float] = None, optimizer_params: Optional[Mapping[str, Any]] = None,
-                 schedule: str = "constant", lr_factor: float = 0.5, lr_epochs: int = 10, patience: int = 0,
+    def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0, *,
+                 optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
+                 optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
+                 lr_factor: float = 0.5, lr_epochs: int = 10, patience: int = 0,
                  ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
                  progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
-        self.optimizer, self.optimizer_params = optimizer, check_options(optimizer, optimizer_params)
+        self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
         self.lr = None if lr is None else _checks.positive("lr", lr)
-        self._new_schedule: Callable[[float], Schedule] = lambda rate: Schedule(
-            schedule, rate, max_epochs, lr_factor, lr_epochs)
-        self._new_schedule(1.0)  # refuse bad options now, not when training begins
+        if lr is None and not isinstance(optimizer, str):
+            self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
+        self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs)
         self.patience = _checks.integer("patience", patience, at_least=0)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
         if num_gpus > 1:
-            raise _checks.InputError("num_gpus", "0 or 1", num_gpus)
+            raise InputError("num_gpus", "0 or 1", num_gpus)
         self.ctx = as_context("cpu") if ctx is None else as_context(ctx)
         if ctx is None and num_gpus:
             self.ctx = try_gpu()
@@ -149,8 +121,7 @@ class Trainer:
         self.hybridize = _checks.flag("hybridize", hybridize)
         self.progress = _checks.flag("progress", progress)
         self.callbacks = _checks.sequence("callbacks", callbacks, Callback, "a sequence of Callback")
-        self.history: List[Dict[str, Any]] = []
-        self.improved = False
+        self._session: Optional[Session] = None
 
     def fit(self, model: Any, data: Any, *, resume: Optional[Tuple[Mapping[str, numpy.ndarray], Any]] = None,
             ) -> List[Dict[str, Any]]:
@@ -163,7 +134,7 @@ class Trainer:
         data : TextData
             Gives the batch sources: ``train_dataloader()`` and ``val_dataloader()``.
         resume : optional
-            What `checkpoint` returned: go on from there.
+            What `checkpoint` returned: continue from there.
 
         Returns
         -------
@@ -173,188 +144,115 @@ class Trainer:
         Raises
         ------
         KeyboardInterrupt
-            After Ctrl-C, once the callbacks have had their say; the model keeps what it has learned.
-        Diverged
-            When loss or gradients are no numbers any more, at lower learning rates neither; model and history are then
-            those of the last good epoch.
+            After Ctrl-C, once the callbacks were called; the model keeps what it has learned.
+        DivergedError
+            When loss or gradients are not finite, at lower learning rates neither; model and history are then those of
+            the last good epoch.
         """
-        check_language_model(model)
-        if not all(hasattr(data, name) for name in ("vocab", "train_dataloader", "val_dataloader")):
-            raise _checks.InputError("data", "a source of batches, such as TextData", data)
-        if resume is not None and (not isinstance(resume, tuple) or len(resume) != 2):
-            raise _checks.InputError("resume", "what checkpoint() returned", resume)
-        if len(data.vocab) != model.vocab_size:
-            raise _checks.InputError("model", f"one for the {len(data.vocab)} tokens of data.vocab",
-                                     _checks.Described(f"vocab_size={model.vocab_size}"))
-        self._prepare(model, data)
+        _check_fit(model, data, resume)
+        session = self._begin(model, data)
         if resume is not None:
-            self._restore(*resume)
-        self._good = self.checkpoint()
-        shown = Progress(self.max_epochs, len(self._train), self._at.epoch) if self.progress else Silence()
+            session.restore(*resume)
+        callbacks = [Diagnosis(), *self.callbacks]
+        shown = Progress(self.max_epochs, len(session.train), session.at.epoch) if self.progress else Silence()
         try:
-            with interrupts() as self._interrupts:
-                while self._at.epoch < self.max_epochs and not self._out_of_patience():
+            with interrupts() as asked:
+                while session.at.epoch < self.max_epochs and not self._out_of_patience():
                     try:
-                        self._fit_epoch(shown)
-                    except _Lost:
-                        self._roll_back()
+                        self._fit_epoch(session, callbacks, asked, shown)
+                    except NotFiniteError:
+                        session.roll_back()
                         continue
                     row = self.history[-1]
                     shown.epoch(row["epoch"], f"perplexity {row['train_ppl']:.2f} training, {row['val_ppl']:.2f} "
                                 f"validation; {row['tokens_per_second']:,.0f} tokens/s")
-                    self._warn()
-                    for callback in self.callbacks:
+                    for callback in callbacks:
                         callback.on_epoch_end(self)
         finally:
             shown.close()
         if self.patience:
-            set_parameters(model, self._best_parameters)
+            set_parameters(model, session.best_parameters)
         return self.history
 
-    def _prepare(self, model: Any, data: Any) -> None:
-        model.collect_params().reset_ctx(self.ctx)
-        self.model = model
-        self._loss = MeanLoss(model)
-        self._loss.hybridize(self.hybridize)
-        self._train, self._val = data.train_dataloader(), data.val_dataloader()
-        self._schedule = self._new_schedule(model.lr if self.lr is None else self.lr)
-        self._optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
-                                    self.gradient_clip_val)
-        self._norms = GradientNorms([name for name, _ in model.named_parameters()], self.gradient_clip_val)
-        self._at = Position(gradients=self._norms.begin())
-        self._warned = False
-        self._state: Optional[List[Any]] = None
-        self._in_flight: Deque[Tuple[Any, Any, int]] = collections.deque()
-        self._best_parameters: Dict[str, numpy.ndarray] = {}
-        self._epoch_started = time.perf_counter()
-        self.history = []
-
-    def _fit_epoch(self, shown: Progress) -> None:
-        at = self._at
-        self._epoch_started = time.perf_counter() - at.seconds
-        val_ppls = [row["val_ppl"] for row in self.history]
-        for x, y in self._train.batches(at.epoch, start=at.batch):
-            if at.batch % _STEPS_PER_SEED == 0:
-                if self._interrupts.asked():
-                    self._stop()
-                for callback in self.callbacks:
+    def _fit_epoch(self, session: Session, callbacks: Sequence[Callback], asked: Interrupts, shown: Progress) -> None:
+        for x, y in session.batches():
+            if session.can_pause:
+                if asked.asked():
+                    session.checkpoint()  # waits for the steps that are under way
+                    for callback in callbacks:
+                        callback.on_interrupt(self)
+                    raise KeyboardInterrupt
+                for callback in callbacks:
                     callback.on_pause(self)
-                # MXNet cannot tell the state of its generator, so a resumed run could not go on from it.
-                mxnet.random.seed(_derived_seed(self.seed, at.epoch, at.batch))
-            lr = at.lr_scale * self._schedule.rate(at.epoch + at.batch / len(self._train), val_ppls)
-            self._step(x, y, lr)
-            self._interrupts.began = True
-            at.batch += 1
+            session.step(x, y)
+            asked.began = True
             shown.batch()
-        self._finish_steps(0)
-        trained = time.perf_counter() - self._epoch_started
-        train_ppl = perplexity(at.nll, at.num_tokens)
-        val_ppl = evaluate(self._loss, self._val, device=self.ctx).perplexity
-        if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
-            raise _Lost
-        self.history.append({
-            "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
-            "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
-            "seconds": time.perf_counter() - self._epoch_started})
-        self.improved = val_ppl < min(val_ppls, default=math.inf)
-        if self.improved and self.patience:
-            self._best_parameters = parameter_arrays(self.model)
-        self._at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
-        self._state = None
-        self._good = self.checkpoint()
+        session.end_epoch()
 
-    def _step(self, x: numpy.ndarray, y: numpy.ndarray, lr: float) -> None:
-        """One step: loss, gradients, clipping, update.  Nothing here waits for the device."""
-        with autograd.record():
-            if self._state is None or not self._train.carries_state:
-                self._state = self.model.begin_state(x.shape[1], self.ctx)  # recorded, as it may be learned
-            loss, state = self._loss(on_device(x, self.ctx, self.model.vocab_size),
-                                     on_device(y, self.ctx, self.model.vocab_size), self._state)
-        loss.backward()
-        squares = self._optimizer.update(lr)
-        self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
-        self._in_flight.append((loss, squares, x.size))
-        self._finish_steps(_STEPS_IN_FLIGHT)
-
-    def _finish_steps(self, in_flight: int) -> None:
-        """Wait until no more than so many steps are under way, and book what the others gave."""
-        while len(self._in_flight) > in_flight:
-            loss, squares, count = self._in_flight.popleft()
-            mean, squares = float(loss.item()), squares.asnumpy()
-            if not math.isfinite(mean) or not numpy.isfinite(squares).all():
-                raise _Lost
-            self._at.nll += mean * count
-            self._norms.add(self._at.gradients, squares)
-            self._at.num_tokens += count
-
-    def _warn(self) -> None:
-        """Say once what goes wrong, and what could be tried."""
-        message = None if self._warned else warning(self.history, self.model, self.gradient_clip_val)
-        if message:
-            self._warned = True
-            _log.warning(message)
-
-    def _roll_back(self) -> None:
-        """Go back to where all was well, with a lower learning rate; give up when that has not helped often enough."""
-        lost = self._at
-        lr = lost.lr_scale * self._schedule.lr
-        self._in_flight.clear()
-        self._restore(*self._good)
-        if lost.rollbacks == _MOST_ROLLBACKS:
-            raise Diverged(lr, lost.epoch + 1, remedies(self.model, lr, self.gradient_clip_val))
-        self._at.lr_scale, self._at.rollbacks = lost.lr_scale / 2, lost.rollbacks + 1
-        _log.warning("loss or gradients were no numbers in epoch %d: back to the end of epoch %d, learning rate %g",
-                     lost.epoch + 1, self._at.epoch, lr / 2)
-
-    def _stop(self) -> None:
-        self._finish_steps(0)
-        for callback in self.callbacks:
-            callback.on_interrupt(self)
-        raise KeyboardInterrupt
+    def _begin(self, model: Any, data: Any) -> Session:
+        model.collect_params().reset_ctx(self.ctx)
+        optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
+                              self.gradient_clip_val)
+        schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
+        self._session = Session(model, data, optimizer, schedule, ctx=self.ctx, seed=self.seed,
+                                hybridize=self.hybridize, keep_best=self.patience > 0)
+        return self._session
 
     def _out_of_patience(self) -> bool:
         if not self.patience or not self.history:
             return False
         best = min(self.history, key=lambda row: row["val_ppl"])
-        return self._at.epoch - best["epoch"] >= self.patience
+        return len(self.history) - best["epoch"] >= self.patience
+
+    @property
+    def history(self) -> List[Dict[str, Any]]:
+        """One row for each epoch that is over."""
+        return [] if self._session is None else self._session.history
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last epoch has the best validation perplexity so far."""
+        return self._session is not None and self._session.improved
+
+    @property
+    def model(self) -> Any:
+        """What is trained."""
+        return self._running("model").model
+
+    def parameters(self) -> Dict[str, numpy.ndarray]:
+        """The parameters now, by name, as NumPy arrays, for callbacks to read: they are shared, not copied.
+
+        Raises
+        ------
+        ValueError
+            Before `fit`.
+        """
+        return self._running("parameters()").parameters()
 
     def checkpoint(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """Everything that the rest of the training depends on: arrays by name, and JSON about them.
 
-        Call it from a callback; hand it to `fit` as ``resume``, with the same model, data and options.
+        Call it from a callback; pass it to `fit` as ``resume``, with the same model, data and options.
+
+        Raises
+        ------
+        ValueError
+            Before `fit`.
         """
-        self._finish_steps(0)
-        if self._at.batch:
-            self._at.seconds = time.perf_counter() - self._epoch_started
-        carried = self._state or [] if self._train.carries_state else []
-        optimizer_arrays, optimizer_about = self._optimizer.state()
-        arrays = pack(parameters=parameter_arrays(self.model), optimizer=optimizer_arrays, best=self._best_parameters,
-                      state={str(i): array.asnumpy() for i, array in enumerate(carried)})
-        return arrays, {"position": dataclasses.asdict(self._at), "history": list(self.history),
-                        "optimizer": optimizer_about, **kernels.arithmetic()}
+        return self._running("checkpoint()").checkpoint()
 
-    def _restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
-        """Take over what `checkpoint` returned, once all of it is known to fit."""
-        try:
-            groups, position, history = unpack(arrays, about, len(self._train), self._norms, self._state_shapes())
-            set_parameters(self.model, groups["parameters"])
-            self._optimizer.set_state(groups["optimizer"], about["optimizer"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _checks.InputError("checkpoint", "one of this training",
-                                     _checks.Described(f"{type(error).__name__}: {error}")) from None
-        self._best_parameters, self._at, self.history = groups["best"], position, history
-        state = [mxnet.np.array(groups["state"][name], ctx=self.ctx) for name in sorted(groups["state"], key=int)]
-        self._state = state or None
-        for name, now in kernels.arithmetic().items():
-            if about.get(name) != now:
-                _log.warning("the checkpoint was written with %s %s, now it is %s: the last digits of the result may "
-                             "differ from those of a run without a stop", name, about.get(name), now)
-
-    def _state_shapes(self) -> Dict[str, Tuple[int, ...]]:
-        """Of the state that is carried over; only streams do that, whose batches are all of one size."""
-        state = self.model.begin_state(self._train.batch_size) if self._train.carries_state else []
-        return {str(i): array.shape for i, array in enumerate(state)}
+    def _running(self, name: str) -> Session:
+        if self._session is None:
+            raise InputError(name, "asked for once fit has begun", Described("a Trainer that has trained nothing"))
+        return self._session
 
 
-def _derived_seed(*numbers: int) -> int:
-    return int(numpy.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
+def _check_fit(model: Any, data: Any, resume: Any) -> None:
+    check_language_model(model)
+    if not all(hasattr(data, name) for name in ("vocab", "train_dataloader", "val_dataloader")):
+        raise InputError("data", "a source of batches, such as TextData", data)
+    if resume is not None and (not isinstance(resume, tuple) or len(resume) != 2):
+        raise InputError("resume", "what checkpoint() returned", resume)
+    if len(data.vocab) != model.vocab_size:
+        raise InputError("model", f"one for the {len(data.vocab)} tokens of data.vocab",
+                         Described(f"vocab_size={model.vocab_size}"))

@@ -296,7 +296,7 @@ def test_gluons_dropout_that_is_ignored_is_said(caplog):
 def test_num_gpus_without_a_gpu_is_said_once(caplog, monkeypatch):
     if d2l.num_gpus():
         pytest.skip("this machine has a GPU")
-    monkeypatch.setattr(d2l.Trainer, "_said", False)
+    monkeypatch.setattr(d2l.Trainer, "_warned", False)
     for _ in range(3):
         assert d2l.Trainer(max_epochs=1, num_gpus=1).gpus == []
     assert caplog.text.count("training on the CPU") == 1
@@ -354,7 +354,7 @@ def test_the_alias_is_refused_where_the_real_d2l_is_installed(tmp_path):
     (tmp_path / "d2l" / "__init__.py").write_text("")
     done = python("from gluon_deeprnn import d2l\nd2l.register()", tmp_path)
     assert done.stderr.splitlines()[-1].startswith(
-        "ImportError: d2l must be left to gluon_deeprnn; got the book's own package, which is installed")
+        "ImportError: d2l must not be installed; got the book's own package (pip uninstall d2l, or ")
 
 
 def test_importing_the_namespace_loads_no_matplotlib():

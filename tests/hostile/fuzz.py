@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 
-from gluon_deeprnn._checks import InputError
+from gluon_deeprnn.errors import DeepRNNError
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.runs import RunConfig, RunFolder, load_run
 from gluon_deeprnn.runs.build import build_data, build_model
@@ -99,7 +99,7 @@ def main() -> None:
             counts["read"] += 1
             # the history is a log that a user may edit; everything else is what it was
             assert got == expected, f"{file} {kind} {where} {piece} {bit}"
-        except InputError as error:
+        except DeepRNNError as error:
             counts["refused"] += 1
             if " must be " not in str(error) or "\n" in str(error):
                 raise AssertionError(f"not one line in our form: {error}") from error

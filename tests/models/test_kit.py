@@ -99,7 +99,7 @@ def test_forget_bias_is_what_the_forget_gate_begins_with(initializer):
 def test_each_fused_layer_has_the_activation_that_it_was_given():
     core = started(RNN(H, 2, num_inputs=D, activation=["relu", "tanh"]))
     assert core.layers[0](draw(T, N, D), [np.zeros((N, H))])[0].asnumpy().min() == 0
-    assert as_scratch(core).activations == ["relu", "tanh"]
+    assert as_scratch(core).layer_options == [{"activation": "relu"}, {"activation": "tanh"}]
     numpy.testing.assert_allclose(as_scratch(core)(draw(T, N, D) * 0 + 1)[0].asnumpy(),
                                   core(draw(T, N, D) * 0 + 1)[0].asnumpy(), atol=1e-6)
 
@@ -228,7 +228,7 @@ def test_a_language_model_is_converted_with_all_that_it_has(make):
     (as_fused, lambda: started(StackedRNNScratch(D, H, 2, cell="gru", reset="before")),
      "reset must be after, for a fused GRU; got 'before'"),
     (as_fused, lambda: started(StackedRNNScratch(D, H, 2, activation="sigmoid")),
-     "activation must be one of tanh, relu; got 'sigmoid'"),
+     "activation must be one of tanh, relu, for a fused RNN; got 'sigmoid'"),
     (as_fused, lambda: StackedRNNScratch(D, H, 2), "model must be initialized, with all sizes known; got Stacked"),
     (as_scratch, lambda: started(GRU(H, 2)), "model must be initialized, with all sizes known; got GRU"),
     (as_scratch, lambda: started(StackedRNNScratch(D, H, 2)), "model must be an RNN, LSTM or GRU, or a language model"),

@@ -1,6 +1,8 @@
 import io
 
 from gluon_deeprnn import GRU, LSTM, RNNLM, StackedRNNScratch
+from gluon_deeprnn.models import RecurrentStack
+from gluon_deeprnn.models.cells import LSTMScratch
 from gluon_deeprnn.plotting import plot_architecture
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 import pytest
@@ -18,7 +20,7 @@ def test_it_draws_a_box_for_every_layer_and_step_and_the_arrows_between_them():
     # up: 5 columns of 4; right: into each layer, between columns, the last gap in two
     assert len(arrows) == 5 * 4 + 3 * (1 + 3 + 2)
     assert "$\\mathbf{H}_{T}^{(3)}$" in texts
-    assert {"layer 1", "layer 3", "one-hot\ntokens (28)", "scores of the\nnext token (28)"} <= set(texts)
+    assert {"layer 1", "layer 3", "one-hot\ntokens (28)", "logits of the\nnext token (28)"} <= set(texts)
 
 
 def test_dropout_is_dashed_layer_norm_barred_and_residual_an_arc():
@@ -37,6 +39,11 @@ def test_it_can_be_written_as(kind, begin):
     file = io.BytesIO()
     plot_architecture(StackedRNNScratch(28, 32, 1)).figure.savefig(file, format=kind)
     assert file.getvalue().startswith(begin)
+
+
+def test_a_stack_of_layers_of_ones_own_is_drawn_by_their_name():
+    stack = RecurrentStack([LSTMScratch(4, 6), LSTMScratch(6, 6)], num_inputs=4, num_hiddens=6)
+    assert plot_architecture(stack).get_title(loc="left") == "LSTMScratch, 2 layers of 6 hidden units"
 
 
 def test_what_cannot_be_drawn_is_refused():

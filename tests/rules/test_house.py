@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import gluon_deeprnn
+from gluon_deeprnn import errors
 from gluon_deeprnn.cli.main import _parser as main_parser
 from gluon_deeprnn.runs import read_recipe
 import pytest
@@ -22,8 +23,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each row may import from the rows below it, and from its own room.
 ROWS = [
-    ["__main__"], ["cli", "d2l"], ["runs"], ["plotting", "training"], ["evaluation"], ["models"],
-    ["generation", "kernels"], ["data", "graph"], ["storage", "devices"], ["runtime", "version"], ["_checks"],
+    ["__main__"], ["cli", "d2l"], ["runs"], ["plotting", "training"], ["evaluation", "generation"], ["models"],
+    ["kernels"], ["data", "graph"], ["storage", "devices"], ["runtime", "version"], ["_checks", "mxnet_private"],
+    ["errors"],
 ]
 
 
@@ -80,6 +82,9 @@ def test_the_public_list_is_the_contracts():
 def test_public_docstrings_name_every_parameter_and_show_an_example(name):
     thing = getattr(gluon_deeprnn, name)
     documented = inspect.getdoc(thing)
+    if inspect.isclass(thing):  # what classes share is said once, where it is shared
+        ours = [each for each in thing.__mro__ if each.__module__.startswith("gluon_deeprnn")]
+        documented = "\n".join(inspect.getdoc(each) for each in ours)
     for parameter in inspect.signature(thing).parameters:
         assert re.search(rf"^[\w*, ]*\**\b{parameter}\b[\w*, ]* ?(:|$)", documented, re.M), f"{name}: {parameter}"
     assert ">>> " in documented
@@ -167,12 +172,12 @@ def test_errors_have_one_form():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 raised.append((file.name, ast.unparse(node.exc.func).split(".")[-1]))
-    ours = {"_Lost", "InputError", "CorpusUnavailable", "Diverged", "KeyboardInterrupt"}
+    ours = {"_Lost", "KeyboardInterrupt", *(name for name in vars(errors) if name.endswith("Error"))}
     others = {entry for entry in raised if entry[1] not in ours}
     assert len(raised) > 30
     # What is read from files is refused by ValueError inside, and put into our form where the file is named.
     readers = ("storage.py", "vocab.py", "history.py", "position.py", "checkpoint.py", "diagnosis.py", "stored.py",
                "trial.py", "saved.py")
     assert others == {("runtime.py", "ImportError"), ("runtime.py", "RuntimeError"), ("alias.py", "ImportError"),
-                      ("storage.py", "OSError"), ("corpora.py", "URLError"), ("job.py", "but"),
+                      ("storage.py", "OSError"), ("corpora.py", "URLError"), ("job.py", "with_note"),
                       *((name, "ValueError") for name in readers)}

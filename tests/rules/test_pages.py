@@ -96,13 +96,6 @@ def test_the_block_that_loads_a_model_into_torch_gives_the_same_scores(tmp_path,
     numpy.testing.assert_allclose(theirs, ours, atol=1e-5)
 
 
-def test_the_korean_chapter_has_the_same_code():
-    cell = re.compile(r"```\{code-cell\}\n(?::[^\n]*\n)*(.*?)^```$", re.M | re.S)
-    english, korean = (cell.findall(text_of(TOP / "docs" / name)) for name in ("chapter.md", "ko/chapter.md"))
-    assert len(english) > 12
-    assert english == korean
-
-
 def test_the_architecture_is_drawn_as_it_is_enforced():
     page = text_of(TOP / "docs" / "architecture.md")
     drawn = ast.literal_eval(re.search(r"^rows = (\[\[.*?\]\])$", page, re.M | re.S)[1])

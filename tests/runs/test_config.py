@@ -49,7 +49,7 @@ def test_every_setting_refuses_a_bad_value(name):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be left out when a text is given; got 'time-machine'"),
     ({"model": "lstm", "reset": "before"}, "reset must be left out for model lstm; got 'before'"),
-    ({"reset": "before"}, "reset must be after, for implementation fused; got 'before'"),
+    ({"reset": "before"}, "reset must be after, for a fused GRU; got 'before'"),
     ({"sigma": 0.1}, "sigma must be left out for implementation fused; got 0.1"),
     ({"activation": "relu"}, "activation must be left out for model gru; got 'relu'"),
     ({"forget_bias": 1.0}, "forget_bias must be left out for model gru; got 1.0"),

@@ -4,9 +4,10 @@ import math
 
 from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, TextData, Trainer, evaluate
 from gluon_deeprnn.data import Source
+from gluon_deeprnn.errors import DivergedError
 from gluon_deeprnn.evaluation import MeanLoss
-from gluon_deeprnn.models.weights import parameter_arrays
-from gluon_deeprnn.training import Callback, Diverged, interrupts
+from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.training import Callback, interrupts, session
 from gluon_deeprnn.training.progress import Progress
 import mxnet
 import numpy
@@ -196,9 +197,9 @@ def test_a_step_that_goes_wrong_is_taken_back_and_the_rate_lowered(caplog):
 def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
     model, keep = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5), Keep()
     whole = Trainer(60, progress=False, callbacks=[keep, Poison(*range(3, 60))])
-    message = (r"^lr must be small enough for loss and gradients to stay numbers; got 0\.015625 "
-               r"\(they were lost in epoch 3, and again at each of 5 lower rates; try a lower")
-    with pytest.raises(Diverged, match=message):
+    message = (r"^lr must be small enough for a finite loss and finite gradients; got 0\.015625 "
+               r"\(they were not in epoch 3, nor at 5 lower rates; try a lower")
+    with pytest.raises(DivergedError, match=message):
         whole.fit(model, small_data)
     assert len(whole.history) == 2
     arrays, _ = keep.checkpoints[-1]
@@ -209,7 +210,7 @@ def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
 
 def test_a_rate_that_is_much_too_high_is_said(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=1e20)
-    with pytest.raises(Diverged, match=r"^lr must be .*; got 3\.125e\+18 \(they were lost in epoch 1, "):
+    with pytest.raises(DivergedError, match=r"^lr must be .*; got 3\.125e\+18 \(they were not in epoch 1, "):
         Trainer(20, progress=False).fit(model, small_data)
 
 
@@ -336,3 +337,52 @@ def test_num_gpus_without_a_gpu_trains_on_the_cpu_and_says_so(caplog):
         pytest.skip("this machine has a GPU")
     assert Trainer(1, num_gpus=1).ctx == mxnet.cpu()
     assert "training on the CPU" in caplog.text
+
+
+def test_nothing_can_be_asked_of_a_trainer_that_has_trained_nothing():
+    trainer = Trainer(2, progress=False)
+    assert (trainer.history, trainer.improved) == ([], False)
+    for ask in (trainer.checkpoint, trainer.parameters, lambda: trainer.model):
+        with pytest.raises(ValueError, match=r"must be asked for once fit has begun; got a Trainer that has trained"):
+            ask()
+
+
+class Count(Callback):
+    """Asks twice an epoch for what the run's own callback asks for."""
+
+    def on_epoch_end(self, trainer):
+        for _ in range(2):
+            trainer.parameters()
+            trainer.checkpoint()
+
+
+def test_parameters_are_copied_to_the_host_once_an_epoch(small_data, monkeypatch):
+    copies, copy = [], session.parameter_arrays
+    monkeypatch.setattr(session, "parameter_arrays", lambda model: copies.append(1) or copy(model))
+    Trainer(3, patience=5, progress=False, callbacks=[Count()]).fit(model_of(small_data), small_data)
+    assert len(copies) == 1 + 3  # what a roll-back in the first epoch goes back to, and once an epoch
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_an_optimizer_object_trains_as_its_name_does_and_is_not_used_up(small_data, name):
+    options = {"wd": 1e-3}
+    by_name, by_object, again = (model_of(small_data) for _ in range(3))
+    for model in (by_object, again):
+        set_parameters(model, parameter_arrays(by_name))
+    Trainer(2, optimizer=name, lr=0.01, optimizer_params=options, progress=False).fit(by_name, small_data)
+    made = mxnet.optimizer.create(name, learning_rate=0.01, **options)
+    for model in (by_object, again):
+        Trainer(2, optimizer=made, progress=False).fit(model, small_data)
+        assert same(by_name, model)
+
+
+@pytest.mark.parametrize(("optimizer", "options", "message"), [
+    (lambda: mxnet.optimizer.SGD(), {"momentum": 0.9}, "optimizer_params must be left out beside an optimizer object"),
+    (lambda: mxnet.optimizer.SGD(lr_scheduler=mxnet.lr_scheduler.FactorScheduler(5)), None,
+     "optimizer must be one without an lr_scheduler"),
+    (lambda: mxnet.optimizer.SGD(learning_rate=-1.0), None, "optimizer.learning_rate must be a number above 0"),
+    (lambda: 3, None, "optimizer must be one of sgd, "),
+])
+def test_an_optimizer_that_cannot_be_used_is_refused(optimizer, options, message):
+    with pytest.raises(ValueError, match="^" + message):
+        Trainer(2, optimizer=optimizer(), optimizer_params=options)

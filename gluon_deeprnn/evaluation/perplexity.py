@@ -6,14 +6,16 @@ from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.graph import GraphBlock, check_language_model, context_of
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.graph import GraphBlock, context_of
+from gluon_deeprnn.models.language_model import check_language_model
 from mxnet import np
 import numpy
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What a model scored on a text.
+    """The loss of a model on a text.
 
     Attributes
     ----------
@@ -82,7 +84,7 @@ class MeanLoss(GraphBlock):
 
 def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
              device: Optional[Union[str, Context]] = None) -> Evaluation:
-    """Judge a model by a batch source.  The model is hybridized for it.
+    """Evaluate a model on a batch source.  The model is hybridized for it.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     """
     characters_per_token = _checks.positive("characters_per_token", characters_per_token)
     if not hasattr(batches, "batches"):
-        raise _checks.InputError("batches", "a batch source, such as Windows or Stream", batches)
+        raise InputError("batches", "a batch source, such as Windows or Stream", batches)
     if isinstance(model, MeanLoss):
         loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
     else:

@@ -1,11 +1,13 @@
 import itertools
 
-from gluon_deeprnn import GRU, RNNLM, Vocab, generate, generation
-from gluon_deeprnn.generation import _Drawing, generate_many, sample, write
+from gluon_deeprnn import GRU, RNNLM, Vocab, generate
+from gluon_deeprnn.generation import generate_many, writer
+from gluon_deeprnn.generation.writer import Sampler
 import mxnet
 from mxnet import np
 import numpy
 import pytest
+from sampling import generated, sample
 
 
 @pytest.fixture
@@ -35,8 +37,9 @@ TEXT = "the time machine it has " * 6
 
 
 @pytest.mark.parametrize("prefix", ["it has", "t", *(TEXT[:n] for n in (31, 32, 33, 34, 35, 64, 65, 66, 67, 98))])
-def test_predict_takes_the_most_likely_token_given_everything_before(model, vocab, prefix):
+def test_greedy_decoding_takes_the_most_likely_token_given_everything_before(model, vocab, prefix):
     expected = by_hand(model, vocab, prefix, 20, temperature=0)
+    assert prefix + "".join(generate(model, vocab, prefix, 20, temperature=0)) == expected
     assert model.predict(prefix, 20, vocab) == expected
 
 
@@ -62,8 +65,8 @@ def test_a_longer_text_begins_with_the_shorter(model, vocab):
 def test_the_text_does_not_depend_on_how_many_steps_a_call_takes(model, vocab, monkeypatch):
     texts = []
     for first, steps in ((8, 32), (1, 1), (3, 5)):
-        monkeypatch.setattr(generation, "_FIRST_STEPS", first)
-        monkeypatch.setattr(generation, "_STEPS", steps)
+        monkeypatch.setattr(writer, "_FIRST_STEPS", first)
+        monkeypatch.setattr(writer, "_STEPS", steps)
         texts.append("".join(generate(model, vocab, "it has", 90, temperature=1.0, top_k=7, seed=4)))
     assert len(texts[0]) == 90
     assert texts[0] == texts[1] == texts[2]
@@ -76,10 +79,10 @@ def test_drawing_on_the_device_draws_what_numpy_draws(model, vocab, temperature,
         logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
         return logits[-1, 0].asnumpy(), state
 
-    expected = write(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
-                     numpy.random.default_rng(5))
+    expected = generated(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
+                         numpy.random.default_rng(5))
     drawn = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5)
-    assert "".join(drawn) == "".join(expected)
+    assert "".join(drawn) == expected
 
 
 def test_many_at_once_are_the_texts_of_their_seeds(model, vocab):
@@ -95,8 +98,8 @@ def test_new_parameters_are_used_by_graphs_that_were_compiled_before(model, voca
 
 
 def test_tokens_come_as_they_are_drawn(model, vocab, monkeypatch):
-    calls, call = [], _Drawing.__call__
-    monkeypatch.setattr(_Drawing, "__call__", lambda block, *arguments: calls.append(1) or call(block, *arguments))
+    calls, call = [], Sampler.__call__
+    monkeypatch.setattr(Sampler, "__call__", lambda block, *arguments: calls.append(1) or call(block, *arguments))
     pieces = generate(model, vocab, "it", 1000)
     assert len(list(itertools.islice(pieces, 3))) == 3
     assert len(calls) == 1
@@ -143,6 +146,8 @@ def test_bad_arguments_are_refused_before_anything_is_written(model, vocab, opti
         next(generate(model, **{"vocab": vocab, "prefix": "it", "length": 3, **options}))
 
 
-def test_lost_parameters_are_no_text():
-    with pytest.raises(ValueError, match=r"^the model's scores must be finite numbers; got nan"):
-        sample(numpy.array([numpy.nan, 1.0]), 1.0, 0, numpy.random.default_rng(0))
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_lost_parameters_are_no_text(model, vocab, temperature):
+    model.dense.bias.set_data(np.array([numpy.nan] * len(vocab)))
+    with pytest.raises(ValueError, match=r"^the model's logits must be finite numbers; got nan"):
+        next(generate(model, vocab, "it has", 5, temperature=temperature))

@@ -1,0 +1,86 @@
+"""The recurrent cells: one file each with the layer from scratch and its description, and the table of them all.
+
+To add a cell, write such a file and add its description to `CELLS`.
+"""
+
+from typing import Any, Dict, List, Mapping, Sequence
+
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.models.cells import gru, lstm, rnn
+from gluon_deeprnn.models.cells.description import Cell as Cell
+from gluon_deeprnn.models.cells.description import Option as Option
+from gluon_deeprnn.models.cells.gru import RESETS as RESETS
+from gluon_deeprnn.models.cells.gru import GRUScratch as GRUScratch
+from gluon_deeprnn.models.cells.layer import LayerScratch as LayerScratch
+from gluon_deeprnn.models.cells.lstm import LSTMScratch as LSTMScratch
+from gluon_deeprnn.models.cells.rnn import ACTIVATIONS as ACTIVATIONS
+from gluon_deeprnn.models.cells.rnn import RNNScratch as RNNScratch
+
+CELLS: Dict[str, Cell] = {cell.name: cell for cell in (rnn.CELL, lstm.CELL, gru.CELL)}
+
+
+def cell_of_mode(mode: str) -> Cell:
+    """The cell that a fused operator of this name computes."""
+    return CELLS[mode.split("_")[0]]
+
+
+def layer_options(cell: str, num_layers: int, given: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """The options of each layer of a stack, from those of the stack.
+
+    Parameters
+    ----------
+    cell : str
+        What the layers compute.
+    num_layers : int
+        How many they are.
+    given : mapping
+        Options by name: of this cell, one value or one for each layer; of others, their defaults.
+
+    Raises
+    ------
+    ValueError
+        "reset must be left out for cell lstm; got 'before'", and for values that an option does not take.
+    """
+    found: List[Dict[str, Any]] = [{} for _ in range(num_layers)]
+    for each in CELLS.values():
+        for name, option in each.options.items():
+            if name not in given:
+                continue
+            values = _per_layer(name, given[name], num_layers, option)
+            if each.name == cell:
+                for own, value in zip(found, values):
+                    own[name] = value
+            elif any(value != option.default for value in values):
+                raise InputError(name, f"left out for cell {cell}", given[name])
+    return found
+
+
+def _per_layer(name: str, value: Any, num_layers: int, option: Option) -> Sequence[Any]:
+    """One value for each layer, from one for all or a sequence of them."""
+    values = [value] * num_layers
+    if option.per_layer and not isinstance(value, str):
+        if not isinstance(value, (list, tuple)) or len(value) != num_layers:
+            raise InputError(name, f"one name, or one for each of the {num_layers} layers", value)
+        values = list(value)
+    return [option.check(name, each) for each in values]
+
+
+def check_fused(cell: str, options: Sequence[Dict[str, Any]], name: str = "cell") -> List[str]:
+    """The fused operators of a stack's layers.
+
+    Raises
+    ------
+    ValueError
+        When there is none for this cell, or not with these options.
+    """
+    described = CELLS[cell]
+    if described.fused_mode is None:
+        known = [each.name for each in CELLS.values() if each.fused_mode]
+        raise InputError(name, f"one of {', '.join(known)} for fused layers", cell, "scratch layers compute it")
+    for own in options:
+        for option, value in own.items():
+            fused = described.options[option].fused
+            if fused is not None and value not in fused:
+                rule = ("one of " if len(fused) > 1 else "") + ", ".join(map(str, fused))
+                raise InputError(option, f"{rule}, for a fused {described.title}", value)
+    return [described.fused_mode.format(**own) for own in options]

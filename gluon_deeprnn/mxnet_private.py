@@ -1,0 +1,189 @@
+"""All names private to MXNet 1.9.1 that this package relies on, in one file.
+
+1.9.1 is MXNet's last release, so the names stay; ``tests/test_mxnet_private.py`` says which is missing from an MXNet
+that is not quite it.  `gluon_deeprnn.runtime` imports this module right after MXNet.
+"""
+
+import threading
+from typing import Any, Dict, List
+
+from mxnet import util
+from mxnet.base import _LIB
+from mxnet.gluon import HybridBlock, Parameter, Trainer
+from mxnet.gluon.block import _flatten, _regroup
+from mxnet.gluon.utils import _check_same_symbol_type
+from mxnet.ndarray.register import _make_ndarray_function
+from mxnet.symbol.register import _make_symbol_function
+
+library = _LIB
+flatten, regroup, symbol_type = _flatten, _regroup, _check_same_symbol_type
+make_ndarray_function, make_symbol_function = _make_ndarray_function, _make_symbol_function
+
+
+def children(block: Any) -> Dict[str, Any]:
+    """The blocks right below a block, by name."""
+    return block._children
+
+
+def own_parameters(block: Any) -> Dict[str, Parameter]:
+    """The parameters that are attributes of a block, by name."""
+    return block._reg_params
+
+
+def has_values(parameter: Parameter) -> bool:
+    """Whether a parameter has its values."""
+    return parameter._data is not None
+
+
+def waits_for_shape(parameter: Parameter) -> bool:
+    """Whether a parameter was initialized, and gets its values when its shape is known."""
+    return bool(parameter._deferred_init)
+
+
+def finish_initialization(parameter: Parameter) -> None:
+    """Give a parameter that waits for its shape its values, now that the shape is known."""
+    parameter._finish_deferred_init()
+
+
+def has_new_gradient(array: Any) -> bool:
+    """Whether a backward pass has written the gradient of an array since the last update."""
+    return array._fresh_grad
+
+
+def updater(trainer: Trainer) -> Any:
+    """What holds the state of a trainer's optimizer on its one context."""
+    return trainer._updaters[0]
+
+
+def update_counts(optimizer: Any) -> Dict[int, int]:
+    """How often an optimizer has updated each parameter."""
+    return optimizer._index_update_count
+
+
+def is_hybridized(block: Any) -> bool:
+    """Whether a block, which may be any of Gluon's, is compiled."""
+    return getattr(block, "_active", False)
+
+
+def set_hybridized(block: HybridBlock, hybridized: bool) -> None:
+    """Compile or interpret a block from now on, and keep its graph."""
+    block._active = hybridized
+
+
+def forget_graph(block: Any) -> None:
+    """Drop the graph that Gluon keeps for one of its own blocks: it cannot be copied."""
+    if isinstance(block, HybridBlock):
+        block._clear_cached_op()
+    forget_symbols(block)
+
+
+def forget_symbols(block: Any) -> None:
+    """Drop the symbols that stand for a block's parameters."""
+    for parameter in block._reg_params.values():
+        parameter._var = None  # a symbol in numpy mode is not one any more when it is read again
+
+
+def numpy_mode_in_every_thread() -> None:
+    """Let threads begin in numpy mode, as long as the importing thread is in it.
+
+    MXNet keeps two switches for each thread, for arrays in Python and for shapes in C++; both begin as off.
+    """
+    here, is_on = threading.get_ident(), [True]
+
+    class Current(threading.local):
+        def __init__(self) -> None:
+            util.set_np_shape(is_on[0])
+            self.value = util._NumpyArrayScope(is_on[0])
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if threading.get_ident() == here and value._old_scope is None:  # set for good, not for a `with` block
+                is_on[0] = value._is_np_array
+            super().__setattr__(name, value)
+
+    util._NumpyArrayScope._current = Current()
+
+
+class CompiledBlock(HybridBlock):
+    """A HybridBlock whose compiled graph can be taken out, put back and made anew, by names that are not private.
+
+    Subclasses override `call_compiled`, `make_graph` and `drop_graphs`; each can call what Gluon does.
+    """
+
+    GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")
+    """The attributes that make up a compiled graph."""
+
+    SETTINGS = ("_active", "_flags", "_children")
+    """The attributes that a graph does not depend on, or through what is in them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._cached_graph: Any = ()
+        super().__init__(**kwargs)
+
+    @property
+    def hybridized(self) -> bool:
+        """Whether it is compiled, and not interpreted."""
+        return self._active
+
+    def graph(self) -> tuple:
+        """The compiled graph."""
+        return tuple(getattr(self, name) for name in self.GRAPH)
+
+    def set_graph(self, graph: tuple) -> None:
+        """Take another one for the next call."""
+        for name, value in zip(self.GRAPH, graph):
+            setattr(self, name, value)
+
+    def without_graph(self) -> None:
+        """As a block is that was not called yet."""
+        HybridBlock._clear_cached_op(self)
+
+    def call_compiled(self, *args: Any) -> Any:
+        """Compute by the graph."""
+        return HybridBlock._call_cached_op(self, *args)
+
+    def make_graph(self, *args: Any) -> Any:
+        """The symbols of the inputs, and of what is computed from them."""
+        return HybridBlock._get_graph(self, *args)
+
+    def drop_graphs(self) -> None:
+        """Called when the graph is out of date."""
+        self.without_graph()
+
+    def _call_cached_op(self, *args: Any) -> Any:
+        return self.call_compiled(*args)
+
+    def _get_graph(self, *args: Any) -> Any:
+        return self.make_graph(*args)
+
+    def _clear_cached_op(self) -> None:
+        self.drop_graphs()
+
+    def _hybridize(self, active: bool, children: bool, **kwargs: Any) -> None:
+        """Gluon's ``hybridize``, of this block alone or of those below it too."""
+        below: Any = self._children
+        try:
+            self._children: Any = below if children else type(below)()
+            super().hybridize(active, **kwargs)
+        finally:
+            self._children = below
+
+    @property
+    def traced(self) -> Any:
+        """The symbols of the compiled graph; () where there is none."""
+        return self._cached_graph
+
+    @traced.setter
+    def traced(self, symbols: Any) -> None:
+        self._cached_graph = symbols
+
+    def set_input_structure(self, structure: Any) -> None:
+        """How the flat inputs of the graph are nested."""
+        self._in_format = structure
+
+    def trace(self, F: Any, inputs: List[Any]) -> Any:
+        """The symbol of what ``hybrid_forward`` computes from the symbols of the flat inputs."""
+        params = {name: parameter.var() for name, parameter in self._reg_params.items()}
+        with self.name_scope():
+            outputs = self.hybrid_forward(F, *_regroup(inputs, self._in_format), **params)
+        outputs, self._out_format = _flatten(outputs, "output")
+        return F.Group(outputs, _check_same_symbol_type(outputs))

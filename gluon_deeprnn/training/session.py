@@ -1,0 +1,229 @@
+"""One training: its steps, where it stands, how it is saved and restored."""
+
+import collections
+import dataclasses
+import logging
+import math
+import time
+from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from gluon_deeprnn import kernels
+from gluon_deeprnn.devices import Context
+from gluon_deeprnn.errors import Described, DivergedError, InputError
+from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
+from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
+from gluon_deeprnn.training.checkpoint import pack, unpack
+from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
+from gluon_deeprnn.training.optimizer import Optimizer
+from gluon_deeprnn.training.position import Position
+from gluon_deeprnn.training.schedules import Schedule
+import mxnet
+from mxnet import autograd
+import numpy
+
+_log = logging.getLogger(__name__)
+
+_STEPS_IN_FLIGHT = 8
+_STEPS_PER_SEED = 8
+_MOST_ROLLBACKS = 5
+
+Checkpoint = Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]
+
+
+class NotFiniteError(Exception):
+    """The loss or the gradients of a step were NaN or infinite."""
+
+
+class Session:
+    """A model, its data and its optimizer, from the first step to the last.
+
+    Parameters
+    ----------
+    model : RNNLM or RNNLMScratch
+        What is trained.
+    data : TextData
+        Gives ``train_dataloader()`` and ``val_dataloader()``.
+    optimizer : Optimizer
+        What moves the parameters.
+    schedule : Schedule
+        The learning rate.
+    ctx : mxnet.context.Context
+        Where the parameters are.
+    seed : int
+        Repeats what dropout draws.
+    hybridize : bool
+        Whether model and loss are compiled.
+    keep_best : bool
+        Whether to keep the best parameters so far.
+    """
+
+    def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, *, ctx: Context, seed: int,
+                 hybridize: bool, keep_best: bool) -> None:
+        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self._ctx, self._seed, self._keep_best = ctx, seed, keep_best
+        self._loss = MeanLoss(model)
+        self._loss.hybridize(hybridize)
+        self.train, self._val = data.train_dataloader(), data.val_dataloader()
+        self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
+        self.at = Position(gradients=self._norms.begin())
+        self.history: List[Dict[str, Any]] = []
+        self.improved = False
+        self.best_parameters: Dict[str, numpy.ndarray] = {}
+        self._state: Optional[List[Any]] = None
+        self._in_flight: Deque[Tuple[Any, Any, int]] = collections.deque()
+        self._epoch_started = time.perf_counter()
+        self._snapshot: Optional[Dict[str, numpy.ndarray]] = None
+        self._optimizer_about: Dict[str, Any] = {}
+        self._good = self.checkpoint()
+
+    def batches(self) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
+        """What is left of the batches of this epoch."""
+        self._epoch_started = time.perf_counter() - self.at.seconds
+        return self.train.batches(self.at.epoch, start=self.at.batch)
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether a checkpoint is exact before the next step.
+
+        MXNet cannot tell the state of its random generator, so it is seeded anew every eight steps.
+        """
+        return self.at.batch % _STEPS_PER_SEED == 0
+
+    def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
+        """One step: loss, gradients, clipping, update.  Nothing here waits for the device."""
+        self._snapshot = None
+        at, vocab_size = self.at, self.model.vocab_size
+        if self.can_pause:
+            mxnet.random.seed(_derived_seed(self._seed, at.epoch, at.batch))
+        with autograd.record():
+            if self._state is None or not self.train.carries_state:
+                self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, as it may be learned
+            loss, state = self._loss(on_device(x, self._ctx, vocab_size), on_device(y, self._ctx, vocab_size),
+                                     self._state)
+        loss.backward()
+        squares = self.optimizer.update(self._learning_rate(at.batch))
+        self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
+        self._in_flight.append((loss, squares, x.size))
+        self._wait(_STEPS_IN_FLIGHT)
+        at.batch += 1
+
+    def _learning_rate(self, batch: int) -> float:
+        """The rate of a step of this epoch."""
+        progress = self.at.epoch + batch / len(self.train)
+        return self.at.lr_scale * self.schedule.rate(progress, self._val_ppls())
+
+    def _val_ppls(self) -> List[float]:
+        return [row["val_ppl"] for row in self.history]
+
+    def _wait(self, in_flight: int) -> None:
+        """Wait until no more than so many steps are under way, and add up what the others gave."""
+        while len(self._in_flight) > in_flight:
+            loss, squares, count = self._in_flight.popleft()
+            mean, squares = float(loss.item()), squares.asnumpy()
+            if not math.isfinite(mean) or not numpy.isfinite(squares).all():
+                raise NotFiniteError
+            self.at.nll += mean * count
+            self._norms.add(self.at.gradients, squares)
+            self.at.num_tokens += count
+
+    def end_epoch(self) -> Dict[str, Any]:
+        """Evaluate, and return the epoch's row of the history.
+
+        Raises
+        ------
+        NotFiniteError
+            When a loss or a gradient of the epoch was not finite.
+        """
+        at = self.at
+        self._wait(0)
+        trained = time.perf_counter() - self._epoch_started
+        lr = self._learning_rate(at.batch - 1)
+        train_ppl = perplexity(at.nll, at.num_tokens)
+        val_ppl = evaluate(self._loss, self._val, device=self._ctx).perplexity
+        if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
+            raise NotFiniteError
+        self.improved = val_ppl < min(self._val_ppls(), default=math.inf)
+        self.history.append({
+            "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
+            "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
+            "seconds": time.perf_counter() - self._epoch_started})
+        self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
+        self._state = None
+        self._snapshot = None
+        if self.improved and self._keep_best:
+            self.best_parameters = self.parameters()
+        self._good = self.checkpoint()
+        return self.history[-1]
+
+    def roll_back(self) -> None:
+        """Go back to the end of the last good epoch, with half the learning rate.
+
+        Raises
+        ------
+        DivergedError
+            When that was done five times.
+        """
+        lost, lr = self.at, self.at.lr_scale * self.schedule.lr
+        self._in_flight.clear()
+        self.restore(*self._good)
+        if lost.rollbacks == _MOST_ROLLBACKS:
+            raise DivergedError(lr, lost.epoch + 1, _MOST_ROLLBACKS, remedies(self.model, lr, self.optimizer.clip))
+        self.at.lr_scale, self.at.rollbacks = lost.lr_scale / 2, lost.rollbacks + 1
+        _log.warning("loss or gradients were not finite in epoch %d: back to the end of epoch %d, learning rate %g",
+                     lost.epoch + 1, self.at.epoch, lr / 2)
+
+    def parameters(self) -> Dict[str, numpy.ndarray]:
+        """The parameters now, by name; copied once, however often they are asked for between two steps."""
+        return {name[len("parameters/"):]: array for name, array in self._arrays().items()
+                if name.startswith("parameters/")}
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that the rest of the training depends on: arrays by name, and JSON about them."""
+        self._wait(0)
+        if self.at.batch:
+            self.at.seconds = time.perf_counter() - self._epoch_started
+        arrays = {**self._arrays(), **pack(best=self.best_parameters)}
+        return arrays, {"position": dataclasses.asdict(self.at), "history": list(self.history),
+                        "optimizer": self._optimizer_about, **kernels.arithmetic()}
+
+    def _arrays(self) -> Dict[str, numpy.ndarray]:
+        if self._snapshot is None:
+            carried = self._state or [] if self.train.carries_state else []
+            optimizer_arrays, self._optimizer_about = self.optimizer.state()
+            self._snapshot = pack(parameters=parameter_arrays(self.model), optimizer=optimizer_arrays,
+                                  state={str(i): array.asnumpy() for i, array in enumerate(carried)})
+        return self._snapshot
+
+    def restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
+        """Take over what `checkpoint` returned, once all of it is known to fit.
+
+        Raises
+        ------
+        ValueError
+            When it is not a checkpoint of this training.
+        """
+        try:
+            groups, position, history = unpack(arrays, about, len(self.train), self._norms, self._state_shapes())
+            set_parameters(self.model, groups["parameters"])
+            self.optimizer.set_state(groups["optimizer"], about["optimizer"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InputError("checkpoint", "one of this training",
+                             Described(f"{type(error).__name__}: {error}")) from None
+        self._snapshot = None
+        self.best_parameters, self.at, self.history = groups["best"], position, history
+        state = [mxnet.np.array(groups["state"][name], ctx=self._ctx) for name in sorted(groups["state"], key=int)]
+        self._state = state or None
+        self._good = self.checkpoint()
+        for name, now in kernels.arithmetic().items():
+            if about.get(name) != now:
+                _log.warning("the checkpoint was written with %s %s, now it is %s: results can differ by rounding from "
+                             "those of an uninterrupted run", name, about.get(name), now)
+
+    def _state_shapes(self) -> Dict[str, Tuple[int, ...]]:
+        """Of the state that is carried over; only streams do that, whose batches are all of one size."""
+        state = self.model.begin_state(self.train.batch_size) if self.train.carries_state else []
+        return {str(i): array.shape for i, array in enumerate(state)}
+
+
+def _derived_seed(*numbers: int) -> int:
+    return int(numpy.random.SeedSequence(numbers).generate_state(1)[0] >> 1)

@@ -1,0 +1,32 @@
+"""Sampling of tokens in plain NumPy, one at a time: what `gluon_deeprnn.generation` is compared with."""
+
+import numpy
+
+
+def sample(logits, temperature, top_k, rng):
+    """Draw an index with probability softmax(logits / temperature), among the ``top_k`` largest if that is not 0.
+
+    It is the argmax of the scaled logits plus Gumbel noise (the Gumbel-max trick): one random number for each logit.
+    """
+    if temperature == 0:
+        return int(logits.argmax())
+    noise = rng.gumbel(size=logits.shape)
+    if 0 < top_k < len(logits):
+        smallest = numpy.partition(logits, -top_k)[-top_k]
+        logits = numpy.where(logits >= smallest, logits, -numpy.inf)
+    return int((logits / temperature + noise).argmax())
+
+
+def generated(read, state, vocab, indices, length, temperature, top_k, rng):
+    """The text of ``length`` tokens after ``indices``, with the state carried.
+
+    ``read(indices, state)`` returns the logits of the token after the last one, (V,), and the next state.
+    """
+    text = ""
+    for _ in range(length):
+        logits, state = read(indices, state)
+        logits = logits.astype("float64")
+        logits[vocab.unknown_index] = -numpy.inf
+        indices = numpy.array([sample(logits, temperature, top_k, rng)])
+        text += vocab.addition(int(indices[0]))
+    return text
