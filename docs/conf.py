@@ -42,12 +42,6 @@ nitpick_ignore_regex = [
     (r"py:(obj|class)", r"(mxnet|gluonnlp|numpy)\.[\w.]+"),  # other packages; the site is built without a network
     ("py:obj", "KeyboardInterrupt"),
 ]
-nitpick_ignore = [
-    ("py:obj", "gluon_deeprnn.models.scratch.RNNScratch"),  # docstring of gluon_deeprnn.d2l.rnn.RNNScratch
-    ("py:class", "str to float"),  # attributes of TextData and of Run
-    ("py:class", "RunFolder"),
-    ("py:class", "StoredRun"),
-]
 
 # Pages with code are executed whenever they are built, in empty folders; a cell that fails stops the build.
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "substitution"]
@@ -96,7 +90,7 @@ def link_types(app, what, name, documented, options, lines):
     packages = [sys.modules[f"gluon_deeprnn{part}"] for part in ("", ".data", ".models", ".training", ".runs")]
     classes = {word for package in packages for word, thing in vars(package).items() if inspect.isclass(thing)}
     for i, line in enumerate(lines):
-        field = re.match(r"( *:type [^:]+: )(.+)", line)
+        field = re.match(r"( *:type(?: [^:]+)?: )(.+)", line)
         if field:
             words = re.split(rf"\b({'|'.join(sorted(classes))})\b", field[2])
             words[1::2] = [f"\\ :py:obj:`{word}`\\ " for word in words[1::2]]
