@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print one line on stdout, and on stderr what it was judged by."""
     trained = load_run(arguments.folder)
     if arguments.text:
-        sources, cleaning = read_texts(arguments.text), trained.vocab.cleaning
+        sources, cleaning = read_texts(arguments.text, raw=trained.vocab.kind == "byte"), trained.vocab.cleaning
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
         shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]

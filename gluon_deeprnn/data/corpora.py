@@ -198,10 +198,18 @@ def _is_prose(paragraph: str) -> bool:
     return bool(sentence) and not marked and len(paragraph) >= 60 and letters >= 0.85 * len(paragraph)
 
 
-def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
+def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = False) -> List[Source]:
     """Text files as named sources; each keeps its file name, a number added where two are alike.
 
     ``-`` is standard input; it and pipes, such as a shell's ``<(...)``, are named "stream".
+
+    Parameters
+    ----------
+    paths : sequence of str or path
+        The files.
+    raw : bool, default False
+        Take any file as it is, byte by byte, with ``surrogateescape`` for what is not UTF-8.  Otherwise it has to be
+        UTF-8; line ends become line feeds, and Project Gutenberg's header and footer are left out.
 
     Raises
     ------
@@ -219,7 +227,7 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
                                      Described(f"{str(path)!r}: {reason}")) from None
         taken, given = [source.name for source in sources], path.name if stream is None else "stream"
         name = next(n for n in [given, *(f"{given} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
-        source = _decode(name, content, path)
+        source = _undecoded(name, content, path) if raw else _decode(name, content, path)
         sources.append(source if stream is None else dataclasses.replace(source, content=content))
     return sources
 
@@ -230,6 +238,12 @@ def _stream(path: Path) -> Optional[int]:
         return 0
     opened = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d{1,9})", str(path))
     return int(opened[1]) if opened else None
+
+
+def _undecoded(name: str, content: bytes, path: Path) -> Source:
+    if not content:
+        raise InputError("text", "a file with something in it", str(path))
+    return Source(name, content.decode("utf-8", "surrogateescape"), hashlib.sha1(content).hexdigest())
 
 
 def _decode(name: str, content: bytes, path: Path) -> Source:

@@ -103,14 +103,14 @@ class _LanguageModel(SavedBlock):
             raise InputError("vocab", f"a Vocab of the model's size, {self.vocab_size} tokens", vocab)
         *read, token = vocab.encode_prefix(prefix)
         ctx = context_of(self, device)
-        state, text = self.begin_state(1, ctx), prefix
+        state, written = self.begin_state(1, ctx), []
         for before in read:
             _, state = self(np.array([[before]], dtype="int32", ctx=ctx), state)
         for _ in range(num_preds):
             logits, state = self(np.array([[token]], dtype="int32", ctx=ctx), state)
             token = most_likely(logits[0, 0].asnumpy(), vocab.unknown_index)
-            text += vocab.addition(token)
-        return text
+            written.append(token)
+        return prefix + "".join(vocab.text(written))
 
 
 class RNNLMScratch(_LanguageModel):
