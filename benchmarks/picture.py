@@ -8,7 +8,7 @@ from gluon_deeprnn.plotting.style import axes, without_frame
 NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "tanh RNN", "scratch": "from scratch"}
 LOOKS = {"ours": ("gluon_deeprnn", "#1f3a5f", ""), "torch": ("torch", "#c9812e", "//"),
          "torch compiled": ("torch, compiled", "#e0b070", "xx"), "jax": ("flax, jit", "#7a9a4e", ".."),
-         "d2l-mxnet": ("D2L's MXNet code", "#b9bcc2", "")}
+         "d2l-mxnet": ("D2L's MXNet code,\nour rendition", "#b9bcc2", "")}
 
 
 def draw(medians: Dict[str, Dict[str, float]], path: Path) -> None:
@@ -25,7 +25,7 @@ def draw(medians: Dict[str, Dict[str, float]], path: Path) -> None:
                        color=colour, hatch=hatch, edgecolor="white")
         ax.bar_label(drawn, fmt="%.2f", fontsize=7, padding=2)
     ax.set_xticks(range(len(cells)), [NAMES[cell] for cell in cells])
-    ax.set_ylabel("seconds an epoch (less is better)")
+    ax.set_ylabel("seconds per epoch (less is better)")
     ax.legend(frameon=False)
     without_frame(ax)
     ax.figure.savefig(path)

@@ -1,7 +1,7 @@
 """Exercise 1: replace the GRU by an LSTM, and compare accuracy and training speed.
 
-Expected with the defaults on The Time Machine (116 s on 2 cores): the LSTM learns slowly at the GRU's rate, ending at
-7.5 in validation where the GRU ends at 6.5; at twice the rate it reaches 6.5 at best.
+Expected with the defaults on The Time Machine (116 s on 2 cores): at the GRU's learning rate the LSTM learns slowly and
+ends at 7.5 in validation, the GRU at 6.5; at twice the learning rate the LSTM reaches 6.5 at best.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from texts import one_book
 
 options = parse(__doc__, epochs=100)
 
-# Data: the chapter's windows, the same for both.
+# Data: the chapter's windows, the same for all models.
 data = TextData([one_book()], batch_size=1024, num_steps=32)
 
 # Model and training: one learning rate does not fit both, so the LSTM is trained at two.
@@ -27,7 +27,7 @@ for name, (cell, lr) in contestants.items():
     sizes[name] = sum(parameter.data().size for _, parameter in model.named_parameters())
     histories[name] = Trainer(max_epochs=options.epochs, gradient_clip_val=1).fit(model, data)
 
-# Look: a table, and the curves side by side.
+# Results: a table, and the learning curves side by side.
 print("| model | parameters | training | validation | best validation | tokens/s |\n|---|---|---|---|---|---|")
 figure = Figure(figsize=(14, 4), dpi=120, layout="constrained")
 for ax, (name, history) in zip(figure.subplots(1, len(histories), sharey=True), histories.items()):

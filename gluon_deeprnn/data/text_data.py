@@ -172,7 +172,7 @@ class TextData:
         """The test part as one stream; None where the protocol has none."""
         return self.stream(self._parts["test"]) if self.protocol == "book" else None
 
-    def judged_by(self) -> Tuple[str, BatchSource, float]:
+    def held_out(self) -> Tuple[str, BatchSource, float]:
         """What the finished model is judged by: the part's name, its batches, the characters of a token."""
         test = self.test_dataloader()
         if test is not None:

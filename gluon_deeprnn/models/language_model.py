@@ -100,7 +100,7 @@ class _LanguageModel(SavedBlock):
         """
         num_preds = _checks.integer("num_preds", num_preds, at_least=0)
         if not hasattr(vocab, "encode_prefix") or len(vocab) != self.vocab_size:
-            raise InputError("vocab", f"a Vocab of {self.vocab_size} tokens, the one that the model was trained with", vocab)
+            raise InputError("vocab", f"a Vocab of the model's size, {self.vocab_size} tokens", vocab)
         *read, token = vocab.encode_prefix(prefix)
         ctx = context_of(self, device)
         state, text = self.begin_state(1, ctx), prefix
