@@ -20,6 +20,10 @@ flatten, regroup, symbol_type = _flatten, _regroup, _check_same_symbol_type
 make_ndarray_function, make_symbol_function = _make_ndarray_function, _make_symbol_function
 
 
+BLOCK_ATTRIBUTES = ("_children", "_reg_params", "_params", "_forward_hooks", "_forward_pre_hooks")
+"""The attributes in which a block keeps what it is made of."""
+
+
 def children(block: Any) -> Dict[str, Any]:
     """The blocks right below a block, by name."""
     return block._children

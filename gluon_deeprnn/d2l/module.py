@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
+from gluon_deeprnn import mxnet_private
 from gluon_deeprnn.d2l.board import ProgressBoard
 from gluon_deeprnn.d2l.oop import HyperParameters
 from gluon_deeprnn.d2l.sgd import SGD
@@ -86,7 +87,7 @@ class Module(nn.Block, HyperParameters):
     def initialize(self, init: Any = None, ctx: Any = None, verbose: bool = False, force_reinit: bool = False) -> None:
         """Initialize all Gluon parameters that have no values yet, in lists and dictionaries as well."""
         for _, _, found in _find_parameters(self):
-            if isinstance(found, Parameter) and (force_reinit or (found._data is None and not found._deferred_init)):
+            if isinstance(found, Parameter) and (force_reinit or not (mxnet_private.has_values(found) or mxnet_private.waits_for_shape(found))):
                 found.initialize(init=init, ctx=ctx, force_reinit=force_reinit)
 
     def get_scratch_params(self) -> List[np.ndarray]:
@@ -141,13 +142,12 @@ def _find_parameters(module: nn.Block) -> Iterator[Tuple[Any, Any, Union[np.ndar
     yield from walk(None, None, module)
 
 
-_NOT_SEARCHED = {"_children", "_reg_params", "_params", "_forward_hooks", "_forward_pre_hooks", "hparams", "board",
-                 "trainer"}
+_NOT_SEARCHED = {*mxnet_private.BLOCK_ATTRIBUTES, "hparams", "board", "trainer"}
 
 
 def _attributes(block: nn.Block) -> Dict[str, Any]:
     """The attributes of a block, then the parameters and children that are registered without being attributes."""
     found = {name: value for name, value in vars(block).items() if name not in _NOT_SEARCHED}
-    found.update({f"registered {name}": value for name, value in block._reg_params.items()})
-    found.update({f"child {name}": value for name, value in block._children.items()})
+    found.update({f"registered {name}": value for name, value in mxnet_private.own_parameters(block).items()})
+    found.update({f"child {name}": value for name, value in mxnet_private.children(block).items()})
     return found
