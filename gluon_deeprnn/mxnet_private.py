@@ -44,6 +44,11 @@ def waits_for_shape(parameter: Parameter) -> bool:
     return bool(parameter._deferred_init)
 
 
+def is_initialized(parameter: Parameter) -> bool:
+    """Whether a parameter has its values, or gets them when its shape is known."""
+    return has_values(parameter) or waits_for_shape(parameter)
+
+
 def finish_initialization(parameter: Parameter) -> None:
     """Give a parameter that waits for its shape its values, now that the shape is known."""
     parameter._finish_deferred_init()

@@ -87,7 +87,7 @@ class Module(nn.Block, HyperParameters):
     def initialize(self, init: Any = None, ctx: Any = None, verbose: bool = False, force_reinit: bool = False) -> None:
         """Initialize all Gluon parameters that have no values yet, in lists and dictionaries as well."""
         for _, _, found in _find_parameters(self):
-            if isinstance(found, Parameter) and (force_reinit or not (mxnet_private.has_values(found) or mxnet_private.waits_for_shape(found))):
+            if isinstance(found, Parameter) and (force_reinit or not mxnet_private.is_initialized(found)):
                 found.initialize(init=init, ctx=ctx, force_reinit=force_reinit)
 
     def get_scratch_params(self) -> List[np.ndarray]:

@@ -37,7 +37,7 @@ class _LanguageModel(SavedBlock):
     def _initialize_now(self) -> None:
         """Give every parameter that has none its initial value; sizes not known yet are inferred from one step."""
         for _, parameter in self.named_parameters():
-            if not mxnet_private.has_values(parameter) and not mxnet_private.waits_for_shape(parameter):
+            if not mxnet_private.is_initialized(parameter):
                 parameter.initialize()
         self(np.zeros((1, 1), dtype="int32"))
 
