@@ -14,7 +14,8 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 MXNET   := $(PIP) install --no-deps mxnet==1.9.1 gluonnlp==0.10.0
 INSTALL := $(PIP) install --no-warn-conflicts --editable
 
-SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h)
+SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h \
+           gluon_deeprnn/kernels/cells/*.h)
 
 .PHONY: train test test-avx2 docs bench clean
 

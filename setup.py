@@ -9,7 +9,7 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("gluon_deeprnn/kernels")
 FLAGS = ["-O3", "-std=c++17", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
-         "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-ignored-attributes", "-Wno-attributes", "-Wno-psabi", "-g0"]
+         "-fvisibility=hidden", "-Wall", "-Wextra", "-g0"]
 # -march takes back what the compiler's own settings may say, such as -march=native: a library holds no other
 # instructions than its name says.
 TARGETS = {
@@ -52,7 +52,7 @@ class Libraries(build_ext):
 def libraries():
     """One for each set of vector instructions; none on other systems.  A compiler may be missing or fail."""
     targets = TARGETS.get(MACHINE, {}) if platform.system() == "Linux" else {}
-    return [Extension(f"gluon_deeprnn.kernels.{name}", sources(name), depends=sorted(map(str, KERNELS.glob("*.h"))),
+    return [Extension(f"gluon_deeprnn.kernels.{name}", sources(name), depends=sorted(map(str, KERNELS.rglob("*.h"))),
                       extra_compile_args=[*FLAGS, *flags], extra_link_args=["-fopenmp"], language="c++", optional=True)
             for name, flags in targets.items()]
 
