@@ -25,7 +25,7 @@ import threading
 from typing import Dict, List, Optional, Tuple
 
 from gluon_deeprnn._checks import InputError
-from gluon_deeprnn.kernels import trial
+from gluon_deeprnn.kernels import openmp, trial
 from gluon_deeprnn.storage import cache_folder, read_json, write_json
 from mxnet import ndarray, symbol
 from mxnet.base import _LIB, MXNetError, OpHandle, c_str, check_call, mx_uint
@@ -41,6 +41,8 @@ _CACHE = "libraries.json"
 
 _log = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
+_refused: Dict[str, str] = {}
+"""Libraries that work on this processor and yet are not used in this process, and why."""
 
 
 def loaded() -> Optional[str]:
@@ -71,6 +73,7 @@ def _chosen() -> Optional[str]:
         if verdict == _PASSED:
             _say_what_failed(failed, f"the library for {name}")
             return name
+        _refused[name] = verdict
         failed.append(f"{name}: {verdict}")
     _say_what_failed(failed, "MXNet's own, slower, operators")
     return None
@@ -155,6 +158,9 @@ def _try(library: Path) -> Tuple[str, bool]:
 
 def _load(library: Path) -> str:
     """As ``mxnet.library.load``, which makes Python functions for all of MXNet's operators again and takes 0.5 s."""
+    reason = openmp.bind(str(library), _LIB._name)
+    if reason:
+        return reason
     try:
         check_call(_LIB.MXLoadLib(c_str(str(library)), mx_uint(0)))
         for name in _OPERATORS:
@@ -175,7 +181,7 @@ def why_not() -> str:
         return "ours need Linux on x86-64 or aarch64"
     if not (_FOLDER / "processor.any.so").exists():
         return "ours were not compiled: install g++, then this package again"
-    failed = [f"{target}: {verdict}" for target, verdict in verdicts().items()]
+    failed = [f"{target}: {verdict}" for target, verdict in {**verdicts(), **_refused}.items() if verdict]
     if failed:
         return "; ".join(failed)
     name, runs = processor()
