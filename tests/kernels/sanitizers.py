@@ -24,7 +24,7 @@ import tempfile
 
 HERE = Path(__file__).parent
 KERNELS = HERE.parents[1] / "gluon_deeprnn" / "kernels"
-FLAGS = ["-std=c++17", "-O1", "-g", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-Wno-psabi",
+FLAGS = ["-std=c++17", "-O0", "-g", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-Wno-psabi",
          "-ffp-contract=off", "-DPLAIN_ENDS"]
 KINDS = {
     "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fopenmp"],
