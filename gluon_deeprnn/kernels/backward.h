@@ -43,8 +43,9 @@ struct BackwardScratch {
 
 // Through the gates of one step of a tile: from the gradients of the states after it to those of its sums.
 template <typename Cell, int kRows>
-INLINED inline void through_gates(const Sizes& z, const Panels<Cell>& panels, const Backward& a, const float* kept, int first,
-                          int t, const float* const* hs, float* slopes, const BackwardScratch<Cell>& own, float* biases) {
+INLINED inline void through_gates(const Sizes& z, const Panels<Cell>& panels, const Backward& a, const float* kept,
+                                  int first, int t, const float* const* hs, float* slopes,
+                                  const BackwardScratch<Cell>& own, float* biases) {
   using S = Shape<Cell>;
   constexpr int kSums = S::kGates + S::kApart;  // of kLanes units
   const int N = z.batch_size, H = z.num_hiddens, padded = panels.padded;
@@ -117,7 +118,8 @@ void backward_tile(const Sizes& z, const BackwardWeights<Cell>& w, const Backwar
     const Slopes of_inputs = {own.slopes, row_size, S::kApart}, of_state_products = {own.slopes, row_size, 0};
     if (a.d_inputs)
       times_all_weights<Cell, kRows, S::kColumns>(w, of_inputs, w.inputs, 0, end - begin,
-                                                  a.d_inputs + (size_t(begin) * N + first) * D, D, size_t(N) * D, false);
+                                                  a.d_inputs + (size_t(begin) * N + first) * D, D, size_t(N) * D,
+                                                  false);
     const int num_rows = (end - begin) * kRows;
     add_outer<Cell>(w, hs, H, of_state_products, num_rows, sums.recurrent);
     Sparse sparse[kLargestChunk];

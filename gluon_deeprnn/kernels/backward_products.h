@@ -16,8 +16,8 @@ struct Slopes {
 
 // to[i] = (add ? to[i] : 0) + slopes[i] times the transposed weights, for kRows rows and the columns from `column` on.
 template <typename Cell, int kRows, int kVectors>
-INLINED inline void times_weights(const Panels<Cell>& w, const Slopes& slopes, const Transposed& matrix, int column, float* to,
-                          size_t to_size, bool add) {
+INLINED inline void times_weights(const Panels<Cell>& w, const Slopes& slopes, const Transposed& matrix, int column,
+                                  float* to, size_t to_size, bool add) {
   using S = Shape<Cell>;
   Vector sums[kRows][kVectors] = {};
   if (add) {
@@ -41,9 +41,10 @@ template <typename Cell, int kRows, int kVectors>
 void times_all_weights(const Panels<Cell>& w, const Slopes& slopes, const Transposed& matrix, int column, int num_steps,
                        float* to, size_t to_size, size_t to_step, bool add) {
   for (; column + kVectors * kLanes <= matrix.padded; column += kVectors * kLanes)
-    for (int t = 0; t < num_steps; ++t)
-      times_weights<Cell, kRows, kVectors>(w, {slopes.data + t * kRows * slopes.row_size, slopes.row_size, slopes.offset},
-                                           matrix, column, to + t * to_step, to_size, add);
+    for (int t = 0; t < num_steps; ++t) {
+      const Slopes of_step = {slopes.data + t * kRows * slopes.row_size, slopes.row_size, slopes.offset};
+      times_weights<Cell, kRows, kVectors>(w, of_step, matrix, column, to + t * to_step, to_size, add);
+    }
   if constexpr (kVectors > 1)
     times_all_weights<Cell, kRows, kVectors - 1>(w, slopes, matrix, column, num_steps, to, to_size, to_step, add);
 }

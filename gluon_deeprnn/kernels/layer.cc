@@ -56,7 +56,7 @@ class LayerOf : public Layer {
   void forward(const Sizes& z, const Forward& a, bool trains) override {
     const Panels<Cell> panels(z);
     const std::vector<Tile> tiles = tiles_of(z.batch_size, S::kTile);
-    const int num_tiles = tiles.size(), slots = num_slots(num_tiles, true);
+    const int num_tiles = tiles.size(), slots = num_slots(num_tiles);
     kept_sizes_ = {};
     float* kept = nullptr;
     if (trains) kept = kept_.reserve(size_t(z.num_steps) * z.batch_size * panels.padded * S::kKept + 1);
@@ -64,7 +64,7 @@ class LayerOf : public Layer {
     AlignedFloats scratch(own_size * slots);
     float* own = scratch.data();
     trains ? packed_.pack(z, a.weights) : packed_.update(z, a.weights);
-    share_out(num_tiles, true, [&](int slot, int i) {
+    share_out(num_tiles, [&](int slot, int i) {
       forward_tile_of<Cell, S::kTile>(tiles[i].size, z, packed_, a, kept, tiles[i].first, own + slot * own_size);
     });
     if (!trains) return;
@@ -77,11 +77,11 @@ class LayerOf : public Layer {
       throw std::invalid_argument("the backward pass must follow a forward pass of the same sizes; got none");
     const BackwardWeights<Cell> w(z, a.weights, a.d_inputs);
     const std::vector<Tile> tiles = tiles_of(z.batch_size, S::kTile);
-    const int num_tiles = tiles.size(), parts = num_parts<Cell>(z, w, num_tiles), slots = num_slots(parts, true);
+    const int num_tiles = tiles.size(), parts = num_parts<Cell>(z, w, num_tiles), slots = num_slots(parts);
     const size_t own_size = BackwardScratch<Cell>::size(z, w), sums_size = Sums<Cell>::size(z, w);
     AlignedFloats memory(sums_size * parts + own_size * slots);
     float *sums = memory.data(), *own = sums + sums_size * parts;
-    share_out(parts, true, [&](int slot, int part) {
+    share_out(parts, [&](int slot, int part) {
       const BackwardScratch<Cell> scratch(z, w, own + slot * own_size);
       const Sums<Cell> of_part(z, w, sums + part * sums_size);
       std::memset(sums + part * sums_size, 0, sums_size * sizeof(float));

@@ -67,7 +67,7 @@ void normalise_backward(const Rows& rows, const float* x, const float* gamma, co
       for (int i = 0; i < rows.size; i += kLanes) {
         const int count = rows.size - i;
         const Vector slope = load(d + i, count), h = (load(from + i, count) - m.mean) * m.inverse;
-        const Vector g = slope * load(gamma + i, count);  // zeros behind the row's end, so what h is there is no matter
+        const Vector g = slope * load(gamma + i, count);  // zeros behind the row's end, whatever h is there
         total += g;
         along += g * h;
         store(d_gamma + i, load(d_gamma + i) + slope * h);

@@ -1,8 +1,8 @@
-"""Which of the compiled libraries serves on this processor: found, tried once, loaded.
+"""Choose the compiled library for this processor: find it, try it once, load it.
 
 A library that was built for another processor, or is damaged, would end the process that calls it.  So each is tried
-first in a process of its own (`gluon_deeprnn.kernels.trial`), on small layers whose results are known.  The verdict is
-kept in the user's cache, for this processor and this build: later starts read it in a millisecond.
+first in a process of its own (`gluon_deeprnn.kernels.trial`), on small layers whose results are known.  The result of
+the trial is kept in the user's cache, for this processor and this build: later starts read it in a millisecond.
 
 Environment variable, read at the first use:
 
@@ -86,7 +86,7 @@ def _say_what_failed(failed: List[str], instead: str) -> None:
 
 
 def processor() -> Tuple[str, List[str]]:
-    """The processor's name, and the libraries that it can run, the fastest first; ("", []) where nobody can tell.
+    """The processor's name, and the libraries that it can run, the fastest first; ("", []) where it is not known.
 
     The processor itself is asked, by a small library that every processor of its kind runs.
     """
@@ -153,7 +153,7 @@ def _try(library: Path) -> Tuple[str, bool]:
         name = signal.Signals(died).name if died in set(signal.Signals) else f"signal {died}"
         return f"{name} ended its trial", died not in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP)
     lines = done.stderr.split("\n")
-    return f"its trial failed ({next((line for line in reversed(lines) if line), 'without a word')})", True
+    return f"its trial failed ({next((line for line in reversed(lines) if line), 'without a message')})", True
 
 
 def _load(library: Path) -> str:

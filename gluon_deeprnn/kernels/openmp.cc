@@ -1,7 +1,7 @@
 // Which OpenMP runtime a loaded library calls.  Part of the library that asks for the processor, not of the kernels.
 //
-// Names of files do not tell: a process may have several runtimes, and which one a library calls depends on what had
-// been loaded before it, and how.  The loader's own tables tell: a library's relocations name the functions that it
+// Names of files do not show it: a process may have several runtimes, and which one a library calls depends on what had
+// been loaded before it, and how.  The loader's own tables show it: a library's relocations name the functions that it
 // calls, and where each was found.
 #include <dlfcn.h>
 #include <link.h>

@@ -1,11 +1,12 @@
-// What is here as operators of MXNet.
+// The kernels as operators of MXNet.
 //
 //   y = gluon_deeprnn_layer_norm(x, gamma, beta, epsilon=...)
-//   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=..., d_inputs=...)
+//   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=...,
+//                                                   d_inputs=...)
 //
 // trains: 1 keeps what the backward pass needs, in the operator's state (as an output, MXNet would write a gradient of
-// zeros for it); 0 has no backward pass.  d_inputs: 0 leaves the gradient of the inputs undefined, for inputs that have
-// no use for it; the interface does not tell.
+// zeros for it); 0 has no backward pass.  d_inputs: 0 leaves the gradient of the inputs undefined, for inputs that do
+// not need it; the interface does not pass that on.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -85,7 +86,8 @@ void infer_layer(const Attributes& attributes, std::vector<Shape>* in, std::vect
   Shape& weights = (*in)[1];
   const Sizes z = sizes_of(dims_of(inputs), dims_of(hidden));
   const uint64_t size = num_weights(cell, z);
-  require(size <= kMostElements, "weights", "at most " + std::to_string(kMostElements) + " elements", std::to_string(size));
+  require(size <= kMostElements, "weights", "at most " + std::to_string(kMostElements) + " elements",
+          std::to_string(size));
   if (weights.empty() || weights == Shape{kUnknown}) weights = {unsigned(size)};
   require_shape("weights", {size}, dims_of(weights));
   if (cell.num_states == 2) require_shape("memory", dims_of(hidden), dims_of(in->back()));

@@ -36,13 +36,13 @@ inline int max_threads() { return omp_get_max_threads(); }
 #endif
 
 // The most iterations that share_out runs at the same time.
-inline int num_slots(int count, bool is_worth_it) { return is_worth_it ? std::max(1, std::min(count, max_threads())) : 1; }
+inline int num_slots(int count) { return std::max(1, std::min(count, max_threads())); }
 
-// work(slot, i) for all i below count, each by the thread that is free next.  slot is below num_slots(): iterations that
-// run at the same time have different ones, and so memory of their own.
+// work(slot, i) for all i below count, each by the thread that is free next.  slot is below num_slots(count), and
+// iterations that run at the same time have different ones, and so memory of their own.
 template <typename Work>
-void share_out(int count, bool is_worth_it, const Work& work) {
-  if (!is_worth_it || count < 2) {
+void share_out(int count, const Work& work) {
+  if (count < 2) {
     for (int i = 0; i < count; ++i) work(0, i);
     return;
   }

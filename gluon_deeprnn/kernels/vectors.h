@@ -31,7 +31,7 @@ INLINED inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); 
 INLINED inline Vector all(float x) { return x - Vector{}; }  // x + 0 would be an addition, for the sake of -0
 
 // The same for the end of a row, of which only `count` elements exist; the others are zeros.  No element behind them is
-// read or written.  PLAIN_ENDS takes the portable way everywhere: sanitizers do not see what masked instructions access.
+// read or written.  PLAIN_ENDS takes the portable version everywhere: sanitizers do not check masked instructions.
 #if LANES == 16 && defined(__AVX512F__) && !defined(PLAIN_ENDS)
 INLINED inline __mmask16 first(int count) { return count > 0 ? __mmask16((1u << count) - 1) : __mmask16(0); }
 INLINED inline Vector load(const float* from, int count) {

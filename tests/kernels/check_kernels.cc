@@ -1,8 +1,8 @@
 // The kernels at ragged sizes, as a program for sanitizers: it ends with status 0 where all that it checks holds.
 //
 // The numbers themselves are compared with MXNet's, with the equations and with NumPy elsewhere.  Here: the same call
-// gives the same bits again, in several threads at a time, with kept and with new weights; and nobody reads or writes
-// what is not theirs, which the sanitizers watch.  Every array is a block of its own, of no more than its size.
+// gives the same bits again, in several threads at a time, with kept and with new weights; and no access
+// is out of bounds or a race, which the sanitizers report.  Every array is a block of its own, of exactly its size.
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -98,7 +98,7 @@ static void check_packing(const char* name, Sizes z) {
     must(layer->num_packings() == ++packings, "a changed weight is packed once");
     const Floats found = use.outputs;
     use.forward(use.cell.create().get(), false);
-    must(found == use.outputs, "a changed weight counts");
+    must(found == use.outputs, "a changed weight is used");
   }
   use.forward(layer.get(), true);
   use.backward(layer.get());
@@ -106,7 +106,7 @@ static void check_packing(const char* name, Sizes z) {
   other.forward(layer.get(), false);
   const Floats found = other.outputs;
   other.forward(other.cell.create().get(), false);
-  must(found == other.outputs, "other sizes count");
+  must(found == other.outputs, "other sizes are used");
   try {
     other.backward(layer.get());
     must(false, "a backward pass needs a forward pass");
@@ -124,7 +124,7 @@ static void check_layer_norm(size_t count, int size) {
     for (float number : *part) must(number - number == 0, "every result is finite");
 }
 
-// Through the operators, as MXNet comes: shapes that do not fit are refused before anything is computed.
+// Through the operators, as MXNet calls them: shapes that do not fit are refused before anything is computed.
 static void check_operator() {
   const char *names[] = {"cell", "trains", "d_inputs"}, *values[] = {"gru", "0", "1"};
   const auto computation = operators()[0].create(Attributes(names, values, 3));

@@ -10,7 +10,7 @@ from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, kernels
 from gluon_deeprnn.graph import GraphBlock
 from layers import a_layer, assert_close, everything, one_hot, some
 import mxnet
-from mxnet import autograd, gluon, np, npx
+from mxnet import autograd, gluon, np
 import numpy
 import pytest
 
@@ -285,55 +285,3 @@ def test_both_libraries_and_mxnets_operator_train_alike():
     assert len(sums) >= 2
     for found in sums.values():
         numpy.testing.assert_allclose(found, sums["mxnet"], rtol=1e-5)
-
-
-PEAKS = """
-import gluon_deeprnn, mxnet, numpy
-from gluon_deeprnn import kernels
-from mxnet import autograd, np
-
-def resident(name):  # VmRSS, or VmHWM, its maximum since the last reset
-    return int(next(line for line in open('/proc/self/status') if line.startswith(name)).split()[1]) * 1024
-
-def growth(work):
-    with open('/proc/self/clear_refs', 'w') as reset:
-        reset.write('5')
-    before = resident('VmRSS')
-    work()
-    return resident('VmHWM') - before
-
-def use(D, N=128, H=16):
-    tokens = numpy.random.default_rng(0).integers(0, D, N)
-    hot = numpy.zeros((1, N, D), dtype='float32')
-    hot[0, numpy.arange(N), tokens] = 1
-    x = np.array(hot).as_nd_ndarray()
-    w, h = (np.random.normal(size=s).as_nd_ndarray() for s in ((3 * H * (D + H + 2),), (N, H)))
-    w.attach_grad()
-    mxnet.nd.waitall()
-    y = []
-
-    def forward():
-        with autograd.record():
-            y.append(mxnet.nd.gluon_deeprnn_layer(x, w, h, cell='gru', trains=1, d_inputs=0)[0])
-        y[0].wait_to_read()
-
-    def backward():
-        y[0].backward()
-        w.grad.wait_to_read()
-
-    peaks = growth(forward), growth(backward)
-    gradient = w.grad.asnumpy()[:3 * H * D].reshape(3 * H, D)
-    assert (abs(gradient).max(0) > 0).tolist() == [k in set(tokens.tolist()) for k in range(D)]
-    return [peak / (w.size * 4) for peak in peaks]
-
-kernels.loaded()
-use(64)
-print(*use(50000))
-"""
-
-
-@ours
-def test_a_long_vocabulary_takes_a_few_times_the_memory_of_its_weights_and_not_one_for_each_part_of_the_batch():
-    forward, backward = map(float, run(PEAKS, GLUON_DEEPRNN_KEEP_MEMORY="0").split())
-    assert 0.8 < forward < 1.5  # the packed weights
-    assert 3.5 < backward < 5.5  # at most four sums, though there are 16 tiles

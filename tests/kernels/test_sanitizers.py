@@ -10,7 +10,8 @@ import sanitizers
 LANES = 4  # the fastest to build; `make test-sanitizers` runs all
 
 FAULTS = {  # a sanitizer, a file, what stands there, and what is wrong
-    "race": ("thread", "layer.cc", "own + slot * own_size);\n      const Sums", "own + 0 * slot * own_size);\n      const Sums"),
+    "race": ("thread", "layer.cc", "scratch(z, w, own + slot * own_size)",
+             "scratch(z, w, own + 0 * slot * own_size)"),
     "ragged-end": ("address", "vectors.h", "std::memcpy(to, padded, sizeof(float) * count)",
                    "std::memcpy(to, padded, sizeof(float) * kLanes)"),
     "bounds": ("address", "panels.h", "if (count == most) return false;",

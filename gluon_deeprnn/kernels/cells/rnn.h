@@ -27,7 +27,9 @@ struct RnnTanh : Rnn {
 struct RnnRelu : Rnn {
   static constexpr const char* kName = "rnn_relu";
 
-  INLINED static Vector forward(const ForwardStep& step) { return step.sums[0] < 0.f ? Vector{} : step.sums[0]; }  // NaN stays
+  INLINED static Vector forward(const ForwardStep& step) {
+    return step.sums[0] < 0.f ? Vector{} : step.sums[0];  // NaN stays NaN
+  }
   INLINED static Vector backward(const BackwardStep& step, Vector* slopes) {
     const Vector y = load(step.output, step.count);
     slopes[0] = y > 0.f ? step.d_hidden : Vector{};
