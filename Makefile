@@ -1,6 +1,7 @@
 # make train    install into .venv, train the chapter's GRU, print perplexities and a sample, draw the curves
 # make test     install with the test tools, run the whole test suite
 # make test-avx2  run the kernels' tests as a processor without AVX-512 would
+# make test-sanitizers  run the kernels under address, undefined-behaviour and thread sanitizers
 # make docs     build the site into docs/_build/html
 # make bench    run the benchmarks, each peer in an environment of its own
 # make clean    remove what the others made (but no run)
@@ -14,9 +15,10 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 MXNET   := $(PIP) install --no-deps mxnet==1.9.1 gluonnlp==0.10.0
 INSTALL := $(PIP) install --no-warn-conflicts --editable
 
-SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h)
+SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h \
+           gluon_deeprnn/kernels/cells/*.h)
 
-.PHONY: train test test-avx2 docs bench clean
+.PHONY: train test test-avx2 test-sanitizers docs bench clean
 
 train: $(VENV)/installed
 	$(BIN)/gluon-deeprnn train --recipe chapter-gru
@@ -27,6 +29,10 @@ test: $(VENV)/installed-test
 test-avx2: $(VENV)/installed-test
 	GLUON_DEEPRNN_KERNELS=avx2 DNNL_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell \
 		$(BIN)/python -m pytest -m "not slow" tests/kernels tests/models
+
+# A program of its own: it needs g++ and no package.
+test-sanitizers:
+	python3 tests/kernels/sanitizers.py
 
 docs: $(VENV)/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -9,7 +9,7 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("gluon_deeprnn/kernels")
 FLAGS = ["-O3", "-std=c++17", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
-         "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-ignored-attributes", "-Wno-attributes", "-Wno-psabi", "-g0"]
+         "-fvisibility=hidden", "-Wall", "-Wextra", "-g0"]
 # -march takes back what the compiler's own settings may say, such as -march=native: a library holds no other
 # instructions than its name says.
 TARGETS = {
@@ -24,9 +24,12 @@ TARGETS = {
 MACHINE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 
 
+ASKS = ("processor", "openmp")  # the files of the library that asks for the processor, which runs on every one
+
+
 def sources(library):
     """The files that a library is made of."""
-    return sorted(str(file) for file in KERNELS.glob("*.cc") if (file.stem == "processor") == (library == "processor"))
+    return sorted(str(file) for file in KERNELS.glob("*.cc") if (file.stem in ASKS) == (library == "processor"))
 
 
 class Libraries(build_ext):
@@ -52,8 +55,9 @@ class Libraries(build_ext):
 def libraries():
     """One for each set of vector instructions; none on other systems.  A compiler may be missing or fail."""
     targets = TARGETS.get(MACHINE, {}) if platform.system() == "Linux" else {}
-    return [Extension(f"gluon_deeprnn.kernels.{name}", sources(name), depends=sorted(map(str, KERNELS.glob("*.h"))),
-                      extra_compile_args=[*FLAGS, *flags], extra_link_args=["-fopenmp"], language="c++", optional=True)
+    return [Extension(f"gluon_deeprnn.kernels.{name}", sources(name), depends=sorted(map(str, KERNELS.rglob("*.h"))),
+                      extra_compile_args=[*FLAGS, *flags], language="c++", optional=True,
+                      extra_link_args=["-ldl"] if name == "processor" else ["-fopenmp"])
             for name, flags in targets.items()]
 
 

@@ -4,8 +4,9 @@ They compute what MXNet's operators do, to within rounding, in less time (see ``
 ours where it is the faster of the two, for up to 256 hidden units, and MXNet's elsewhere: in larger layers, on a GPU,
 in a graph that is exported, and where ours was not compiled.
 
-``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``operator.cc`` the operators, ``abi.cc`` the interface to
-MXNet.  They are compiled for AVX-512, AVX2 or NEON; `gluon_deeprnn.kernels.libraries` chooses one at its first use.
+``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``cells/`` that of a step of each cell, ``operator.cc`` the
+operators, ``abi.cc`` the interface to MXNet.  They are compiled for AVX-512, AVX2 or NEON;
+`gluon_deeprnn.kernels.libraries` chooses one at its first use.
 """
 
 import itertools

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <stdexcept>
+
+#include "aligned.h"
 
 namespace gluon_deeprnn {
 
@@ -19,7 +23,8 @@ namespace {
 
 constexpr int kInterfaceVersion = 11, kSuccess = 1, kFailure = 0, kFloat32 = 0;
 
-thread_local std::string message;  // of the last failure, until MXNet has read it
+// The last failure, until MXNet has read it.  It is no std::string: to report that memory is short must take none.
+thread_local char message[1024];
 
 // No exception may reach MXNet: its engine would end the process.
 template <typename Function>
@@ -27,8 +32,12 @@ int guarded(const char* name, Function function) {
   try {
     function();
     return kSuccess;
+  } catch (const OutOfMemory& error) {
+    std::snprintf(message, sizeof message, "%s: %s", name, error.what());
+  } catch (const std::bad_alloc&) {
+    std::snprintf(message, sizeof message, "%s: memory must be available; got none", name);
   } catch (const std::exception& error) {
-    message = std::string(name) + ": " + error.what();
+    std::snprintf(message, sizeof message, "%s: %s", name, error.what());
   }
   return kFailure;
 }
@@ -71,12 +80,12 @@ extern "C" {
 
 EXPORTED int _opVersion() { return gluon_deeprnn::kInterfaceVersion; }
 EXPORTED int initialize(int version) { return version / 100 == 109; }  // 10901 is MXNet 1.9.1
-EXPORTED int _msgSize() { return !gluon_deeprnn::message.empty(); }
+EXPORTED int _msgSize() { return gluon_deeprnn::message[0] != 0; }
 EXPORTED void _msgGet(int, const char** text) {
-  static thread_local std::string last;
-  last.swap(gluon_deeprnn::message);
-  gluon_deeprnn::message.clear();
-  *text = last.c_str();
+  static thread_local char last[sizeof gluon_deeprnn::message];
+  std::memcpy(last, gluon_deeprnn::message, sizeof last);
+  gluon_deeprnn::message[0] = 0;
+  *text = last;
 }
 
 EXPORTED int _opRegSize() { return static_cast<int>(gluon_deeprnn::operators().size()); }

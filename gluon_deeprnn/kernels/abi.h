@@ -1,11 +1,11 @@
 // What an operator of a library is to MXNet 1.9.1, and to the files that compute.
 //
-// MXNet loads a library of operators by name (MXLoadLib) and talks to it in plain C; abi.cc is our side of that.  Its
+// MXNet loads a library of operators by name (MXLoadLib) and calls its plain C functions, which abi.cc implements.  Its
 // wheel ships a C++ wrapper of the same interface (lib_api.h).  We do not use it, so that the kernels compile without
-// MXNet at hand, on any Python and in any order of installation, and so that a call costs no maps of strings.
+// MXNet, on any Python and in any order of installation, and so that a call builds no maps of strings.
 //
 // The interface does not tell an operator whether a gradient is to be written or added, nor whether it is wanted at
-// all: kernels/__init__.py sees to it that gradients are always written.
+// all: kernels/__init__.py arranges that gradients are always written.
 #ifndef GLUON_DEEPRNN_ABI_H_
 #define GLUON_DEEPRNN_ABI_H_
 
@@ -47,7 +47,7 @@ class Computation {
   virtual void backward(const Array* given, const Array* gradients) = 0;
 };
 
-// All functions report errors by throwing std::exception's heirs; what() reaches Python as an MXNetError.
+// All functions report errors by throwing a class derived from std::exception; what() reaches Python as an MXNetError.
 struct Operator {
   const char* name;
   void (*count)(const Attributes& attributes, int* num_inputs, int* num_outputs);

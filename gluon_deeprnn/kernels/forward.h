@@ -3,24 +3,40 @@
 #define GLUON_DEEPRNN_FORWARD_H_
 
 #include <cstring>
-#include <vector>
+#include <type_traits>
 
-#include "panels.h"
+#include "cells/step.h"
+#include "weights.h"
 
 namespace gluon_deeprnn {
 namespace {
 
-template <Cell cell, int kRows>
-void forward_tile(const Sizes& z, const Packed<cell>& w, const Forward& a, int first) {
-  using S = Shape<cell>;
-  constexpr int V = S::kVectors;
-  const int D = z.num_inputs, H = z.num_hiddens;
-  std::vector<float> memory(cell == LSTM ? size_t{kRows} * w.padded : 0);
-  if (cell == LSTM) {
+// Floats that a tile works in: the memory of its sequences.
+template <typename Cell>
+size_t forward_scratch(const Panels<Cell>& panels) {
+  return Shape<Cell>::kHasMemory ? size_t(Cell::kTile) * panels.padded : 0;
+}
+
+// work(0) and so on, with numbers that the compiler knows: sums that are found by a variable leave the registers.
+template <int kBlocks, typename Work>
+INLINED inline void for_blocks(const Work& work) {
+  if constexpr (kBlocks > 1) for_blocks<kBlocks - 1>(work);
+  work(std::integral_constant<int, kBlocks - 1>());
+}
+
+// Sequences `first` to `first + kRows`.  kept: memory for what the backward pass needs, or null.
+template <typename Cell, int kRows>
+void forward_tile(const Sizes& z, const Packed<Cell>& w, const Forward& a, float* all_kept, int first, float* memory) {
+  using S = Shape<Cell>;
+  constexpr int V = S::kVectors, kApart = S::kApart;
+  const Panels<Cell> panels(z);
+  const int D = z.num_inputs, H = z.num_hiddens, padded = panels.padded;
+  if constexpr (S::kHasMemory) {
+    std::memset(memory, 0, sizeof(float) * kRows * padded);
     for (int i = 0; i < kRows; ++i)
-      std::memcpy(&memory[size_t(i) * w.padded], a.memory + size_t(first + i) * H, sizeof(float) * H);
+      std::memcpy(memory + size_t(i) * padded, a.memory + size_t(first + i) * H, sizeof(float) * H);
   }
-  float* kept = a.kept ? a.kept + size_t(first) * z.num_steps * S::kKept * w.padded : nullptr;
+  float* kept = all_kept ? all_kept + size_t(first) * z.num_steps * S::kKept * padded : nullptr;
   for (int t = 0; t < z.num_steps; ++t) {
     const float *x[kRows], *h[kRows];
     Sparse sparse[kRows];
@@ -31,14 +47,13 @@ void forward_tile(const Sizes& z, const Packed<cell>& w, const Forward& a, int f
       is_sparse = is_sparse && find_sparse(x[i], D, &sparse[i]);
     }
     float* to = a.outputs + (size_t(t) * z.batch_size + first) * H;
-    for (int p = 0; p < w.num_panels; ++p) {
-      const float* bias = &w.bias[size_t(p) * S::kSlopes * kLanes];
-      const float* inputs = &w.inputs[size_t(p) * D * S::kWidth];
-      const float* recurrent = &w.recurrent[size_t(p) * H * S::kWidth];
+    for (int p = 0; p < panels.num_panels; ++p) {
+      const float* bias = w.bias + size_t(p) * S::kSlopes * kLanes;
+      const float* inputs = w.inputs + size_t(p) * D * S::kWidth;
+      const float* recurrent = w.recurrent + size_t(p) * H * S::kWidth;
       Vector sums[kRows][V];
-      Vector candidate[kRows];  // a GRU's part of the new state that comes from the input
       for (int i = 0; i < kRows; ++i)
-        for (int v = 0; v < V; ++v) sums[i][v] = load(bias + (v + S::kInputSlopes) * kLanes);
+        for (int v = 0; v < V; ++v) sums[i][v] = load(bias + (v + kApart) * kLanes);
       if (is_sparse) {
         for (int i = 0; i < kRows; ++i) {
           for (int n = 0; n < sparse[i].count; ++n) {
@@ -50,61 +65,34 @@ void forward_tile(const Sizes& z, const Packed<cell>& w, const Forward& a, int f
       } else {
         multiply<kRows, V>(x, D, inputs, S::kWidth, sums);
       }
-      if (cell == GRU) {
+      // The last sums are kept apart; those of the products with the state take their registers, at the front.
+      Vector apart[kRows][kApart + 1];
+      if constexpr (kApart > 0) {
         for (int i = 0; i < kRows; ++i) {
-          candidate[i] = sums[i][V - 1];
-          for (int v = V - 1; v > 0; --v) sums[i][v] = sums[i][v - 1];
-          sums[i][0] = load(bias);
+          for (int v = 0; v < kApart; ++v) apart[i][v] = sums[i][V - kApart + v];
+          for (int v = V - 1; v >= kApart; --v) sums[i][v] = sums[i][v - kApart];
+          for (int v = 0; v < kApart; ++v) sums[i][v] = load(bias + v * kLanes);
         }
       }
       multiply<kRows, V>(h, H, recurrent, S::kWidth, sums);
-      for (int b = 0; b < S::kBlocks; ++b) {
+      for_blocks<S::kBlocks>([&](auto block) INLINED {
+        constexpr int b = block;
         const int unit = p * S::kUnits + b * kLanes, count = H - unit;
-        if (count <= 0) break;
+        if (count <= 0) return;
         for (int i = 0; i < kRows; ++i) {
-          const Vector* gate = &sums[i][b * S::kGates];
-          float* keep = kept ? kept + ((size_t(t) * w.padded + unit) * kRows + size_t(i) * kLanes) * S::kKept : nullptr;
-          Vector state;
-          if (cell == GRU) {
-            const Vector reset = sigmoid(gate[1]), update = sigmoid(gate[2]);
-            const Vector fresh = tanh(candidate[i] + reset * gate[0]);
-            state = fresh + update * (load(h[i] + unit, count) - fresh);
-            if (keep) {
-              store(keep, gate[0]);
-              store(keep + kLanes, reset);
-              store(keep + 2 * kLanes, update);
-              store(keep + 3 * kLanes, fresh);
-            }
-          } else if (cell == LSTM) {
-            const Vector in = sigmoid(gate[0]), forget = sigmoid(gate[1]), fresh = tanh(gate[2]);
-            const Vector out = sigmoid(gate[3]);
-            float* c = &memory[size_t(i) * w.padded + unit];
-            const Vector now = forget * load(c) + in * fresh;
-            store(c, now);
-            state = out * tanh(now);
-            if (keep) {
-              store(keep, in);
-              store(keep + kLanes, forget);
-              store(keep + 2 * kLanes, fresh);
-              store(keep + 3 * kLanes, out);
-              store(keep + 4 * kLanes, now);
-            }
-          } else if (cell == RNN_TANH) {
-            state = tanh(gate[0]);
-          } else {
-            state = gate[0] < 0.f ? Vector{} : gate[0];
-          }
-          store(to + size_t(i) * H + unit, state, count);
+          float* keep = kept ? kept + ((size_t(t) * padded + unit) * kRows + size_t(i) * kLanes) * S::kKept : nullptr;
+          const ForwardStep step = {&sums[i][b * S::kGates], apart[i], h[i] + unit, count,
+                                    S::kHasMemory ? memory + size_t(i) * padded + unit : nullptr, keep};
+          store(to + size_t(i) * H + unit, Cell::forward(step), count);
         }
-      }
+      });
     }
   }
-  const size_t bytes = sizeof(float) * size_t(kRows) * H;
-  std::memcpy(a.last_hidden + size_t(first) * H,
-              a.outputs + (size_t(z.num_steps - 1) * z.batch_size + first) * H, bytes);
-  if (cell == LSTM) {
+  std::memcpy(a.last_hidden + size_t(first) * H, a.outputs + (size_t(z.num_steps - 1) * z.batch_size + first) * H,
+              sizeof(float) * size_t(kRows) * H);
+  if constexpr (S::kHasMemory) {
     for (int i = 0; i < kRows; ++i)
-      std::memcpy(a.last_memory + size_t(first + i) * H, &memory[size_t(i) * w.padded], sizeof(float) * H);
+      std::memcpy(a.last_memory + size_t(first + i) * H, memory + size_t(i) * padded, sizeof(float) * H);
   }
 }
 

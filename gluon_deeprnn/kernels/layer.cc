@@ -1,19 +1,24 @@
 // The arithmetic of a recurrent layer: forward and backward, for one set of vector instructions.
 //
 // MXNet's operator goes through time once for the whole batch: at every step its threads wait for each other, and the
-// gates of a whole batch go to memory and back.  Here a thread takes a tile of a few sequences through all steps: their
-// states and the weights stay in its cache, the gates of a step in registers, and nobody waits.  Inputs that are mostly
-// zeros, as one-hot vectors are, cost what their other elements cost.
+// gates of a whole batch go to memory and come back.  Here a thread takes a tile of a few sequences through all steps:
+// their states and the weights stay in its cache, the gates of a step in registers, and no thread waits.  Inputs that
+// are mostly zeros, as one-hot vectors are, cost what their other elements cost.
 //
-// The results do not depend on the number of threads: sequences do not meet on the way forth, and on the way back
-// gradients are summed over a fixed number of parts of the batch, in a fixed order.
+// The results do not depend on the number of threads: in the forward pass no sequence depends on another, and in the
+// backward pass gradients are summed over a fixed number of parts of the batch, in a fixed order.
 #include "layer.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include "backward.h"
+#include "cells/gru.h"
+#include "cells/lstm.h"
+#include "cells/rnn.h"
 #include "forward.h"
+#include "parallel.h"
 
 namespace gluon_deeprnn {
 namespace {
@@ -32,75 +37,96 @@ std::vector<Tile> tiles_of(int batch_size, int largest) {
   return tiles;
 }
 
-template <Cell cell, int kRows>
-void forward_tile_of(int size, const Sizes& z, const Packed<cell>& w, const Forward& a, int first) {
-  if (size == kRows) return forward_tile<cell, kRows>(z, w, a, first);
-  if constexpr (kRows > 1) forward_tile_of<cell, kRows / 2>(size, z, w, a, first);
+template <typename Cell, int kRows, typename... Arguments>
+void forward_tile_of(int size, const Arguments&... arguments) {
+  if (size == kRows) return forward_tile<Cell, kRows>(arguments...);
+  if constexpr (kRows > 1) forward_tile_of<Cell, kRows / 2>(size, arguments...);
 }
-template <Cell cell, int kRows>
-void backward_tile_of(int size, const Sizes& z, const BackwardWeights<cell>& w, const Backward& a, int first,
-                      Sums<cell>* sums) {
-  if (size == kRows) return backward_tile<cell, kRows>(z, w, a, first, sums);
-  if constexpr (kRows > 1) backward_tile_of<cell, kRows / 2>(size, z, w, a, first, sums);
-}
-
-template <Cell cell>
-void forward_layer(const Sizes& z, const Forward& a) {
-  const Packed<cell> w(z, a.weights);
-  const std::vector<Tile> tiles = tiles_of(z.batch_size, Shape<cell>::kTile);
-  const int num_tiles = tiles.size();
-#pragma omp parallel for schedule(dynamic) if (num_tiles > 1)
-  for (int i = 0; i < num_tiles; ++i)
-    forward_tile_of<cell, Shape<cell>::kTile>(tiles[i].size, z, w, a, tiles[i].first);
+template <typename Cell, int kRows, typename... Arguments>
+void backward_tile_of(int size, const Arguments&... arguments) {
+  if (size == kRows) return backward_tile<Cell, kRows>(arguments...);
+  if constexpr (kRows > 1) backward_tile_of<Cell, kRows / 2>(size, arguments...);
 }
 
-template <Cell cell>
-void backward_layer(const Sizes& z, const Backward& a) {
-  using S = Shape<cell>;
-  const BackwardWeights<cell> w(z, a);
-  const std::vector<Tile> tiles = tiles_of(z.batch_size, S::kTile);
-  const int num_tiles = tiles.size();
-  const size_t width = size_t(w.num_panels) * S::kWidth, size = width * (z.num_inputs + z.num_hiddens);
-  const int num_parts = std::min<size_t>(num_tiles, std::clamp<size_t>(kMostSums / size, kFewestParts, kMostParts));
-  std::vector<Sums<cell>> parts(num_parts);
-#pragma omp parallel for schedule(dynamic) if (num_parts > 1)
-  for (int part = 0; part < num_parts; ++part) {
-    parts[part].inputs.assign(width * z.num_inputs, 0.f);
-    parts[part].recurrent.assign(width * z.num_hiddens, 0.f);
-    parts[part].bias.assign(size_t(w.num_panels) * S::kSlopes * kLanes, 0.f);
-    for (int i = part * num_tiles / num_parts; i < (part + 1) * num_tiles / num_parts; ++i)
-      backward_tile_of<cell, S::kTile>(tiles[i].size, z, w, a, tiles[i].first, &parts[part]);
+template <typename Cell>
+class LayerOf : public Layer {
+ public:
+  using S = Shape<Cell>;
+
+  void forward(const Sizes& z, const Forward& a, bool trains) override {
+    const Panels<Cell> panels(z);
+    const std::vector<Tile> tiles = tiles_of(z.batch_size, S::kTile);
+    const int num_tiles = tiles.size(), slots = num_slots(num_tiles);
+    kept_sizes_ = {};
+    float* kept = nullptr;
+    if (trains) kept = kept_.reserve(size_t(z.num_steps) * z.batch_size * panels.padded * S::kKept + 1);
+    const size_t own_size = aligned_size(forward_scratch<Cell>(panels));
+    AlignedFloats scratch(own_size * slots);
+    float* own = scratch.data();
+    trains ? packed_.pack(z, a.weights) : packed_.update(z, a.weights);
+    share_out(num_tiles, [&](int slot, int i) {
+      forward_tile_of<Cell, S::kTile>(tiles[i].size, z, packed_, a, kept, tiles[i].first, own + slot * own_size);
+    });
+    if (!trains) return;
+    kept_sizes_ = z;
+    packed_.release();  // training changes the weights before the next call
   }
-  gather<cell>(z, w, &parts, a.d_weights);
+
+  void backward(const Sizes& z, const Backward& a) override {
+    if (!(kept_sizes_ == z))
+      throw std::invalid_argument("the backward pass must follow a forward pass of the same sizes; got none");
+    const BackwardWeights<Cell> w(z, a.weights, a.d_inputs);
+    const std::vector<Tile> tiles = tiles_of(z.batch_size, S::kTile);
+    const int num_tiles = tiles.size(), parts = num_parts<Cell>(z, w, num_tiles), slots = num_slots(parts);
+    const size_t own_size = BackwardScratch<Cell>::size(z, w), sums_size = Sums<Cell>::size(z, w);
+    AlignedFloats memory(sums_size * parts + own_size * slots);
+    float *sums = memory.data(), *own = sums + sums_size * parts;
+    share_out(parts, [&](int slot, int part) {
+      const BackwardScratch<Cell> scratch(z, w, own + slot * own_size);
+      const Sums<Cell> of_part(z, w, sums + part * sums_size);
+      std::memset(sums + part * sums_size, 0, sums_size * sizeof(float));
+      for (int i = part * num_tiles / parts; i < (part + 1) * num_tiles / parts; ++i)
+        backward_tile_of<Cell, S::kTile>(tiles[i].size, z, w, a, kept_.data(), tiles[i].first, scratch, of_part);
+    });
+    add_up(sums, sums_size, parts);
+    unpack<Cell>(z, w, Sums<Cell>(z, w, sums), a.d_weights);
+  }
+
+  size_t num_packings() const override { return packed_.num_packings(); }
+
+ private:
+  Packed<Cell> packed_;
+  AlignedFloats kept_;
+  Sizes kept_sizes_ = {};
+};
+
+template <typename Kind>
+constexpr Cell cell() {
+  return {Kind::kName, Kind::kGates, Kind::kStates,
+          []() -> std::unique_ptr<Layer> { return std::make_unique<LayerOf<Kind>>(); }};
 }
 
-template <Cell cell>
-size_t kept_size_of(const Sizes& z) {
-  return size_t(z.num_steps) * z.batch_size * Panels<cell>(z).padded * Shape<cell>::kKept;
-}
+// All cells.  Another one is a file in cells/ and a line here.
+constexpr Cell kCells[] = {
+    cell<RnnTanh>(),
+    cell<RnnRelu>(),
+    cell<Lstm>(),
+    cell<Gru>(),
+};
 
 }  // namespace
 
-size_t kept_size(const Sizes& z) {
-  return z.cell == GRU ? kept_size_of<GRU>(z) : z.cell == LSTM ? kept_size_of<LSTM>(z) : 0;
+const Cell* find_cell(const std::string& name) {
+  const auto found = std::find_if(std::begin(kCells), std::end(kCells), [&](const Cell& c) { return name == c.name; });
+  return found == std::end(kCells) ? nullptr : found;
 }
 
-void forward(const Sizes& z, const Forward& a) {
-  switch (z.cell) {
-    case GRU: return forward_layer<GRU>(z, a);
-    case LSTM: return forward_layer<LSTM>(z, a);
-    case RNN_TANH: return forward_layer<RNN_TANH>(z, a);
-    case RNN_RELU: return forward_layer<RNN_RELU>(z, a);
-  }
-}
-
-void backward(const Sizes& z, const Backward& a) {
-  switch (z.cell) {
-    case GRU: return backward_layer<GRU>(z, a);
-    case LSTM: return backward_layer<LSTM>(z, a);
-    case RNN_TANH: return backward_layer<RNN_TANH>(z, a);
-    case RNN_RELU: return backward_layer<RNN_RELU>(z, a);
-  }
+std::string cell_names() {
+  std::string names;
+  const size_t count = std::size(kCells);
+  for (size_t i = 0; i < count; ++i)
+    names += std::string(i == 0 ? "" : i + 1 < count ? ", " : " or ") + kCells[i].name;
+  return names;
 }
 
 }  // namespace gluon_deeprnn

@@ -3,38 +3,58 @@
 #define GLUON_DEEPRNN_LAYER_H_
 
 #include <cstddef>
+#include <memory>
+#include <string>
 
 namespace gluon_deeprnn {
 
-enum Cell { RNN_TANH, RNN_RELU, LSTM, GRU };
-
-inline int num_gates(Cell cell) { return cell == GRU ? 3 : cell == LSTM ? 4 : 1; }
-inline int num_states(Cell cell) { return cell == LSTM ? 2 : 1; }
-
 struct Sizes {
-  Cell cell;
   int num_steps, batch_size, num_inputs, num_hiddens;  // T, N, D, H
 
-  int rows() const { return num_gates(cell) * num_hiddens; }  // G H
+  bool operator==(const Sizes& other) const {
+    return num_steps == other.num_steps && batch_size == other.batch_size && num_inputs == other.num_inputs &&
+           num_hiddens == other.num_hiddens;
+  }
 };
 
 // All arrays are contiguous.  weights holds i2h (G H, D), h2h (G H, H) and the two biases (G H), gates in the order of
-// cuDNN: r, z, n for a GRU; i, f, g, o for an LSTM.
+// cuDNN: r, z, n for a GRU; i, f, g, o for an LSTM.  Memories are null where the cell has none.
 struct Forward {
-  const float *inputs, *weights, *hidden, *memory;  // (T, N, D), flat, (N, H), (N, H): an LSTM's alone
+  const float *inputs, *weights, *hidden, *memory;  // (T, N, D), flat, (N, H), (N, H)
   float *outputs, *last_hidden, *last_memory;       // (T, N, H), (N, H), (N, H)
-  float *kept;                                      // kept_size() floats for the way back, or null
 };
 
 struct Backward {
-  const float *inputs, *weights, *hidden, *memory, *outputs, *kept;             // as given to and left by Forward
+  const float *inputs, *weights, *hidden, *memory, *outputs;    // as given to and left by the forward pass
   const float *d_outputs, *d_last_hidden, *d_last_memory;
-  float *d_inputs, *d_weights, *d_hidden, *d_memory;                            // d_inputs may be null
+  float *d_inputs, *d_weights, *d_hidden, *d_memory;            // d_inputs may be null
 };
 
-size_t kept_size(const Sizes& sizes);
-void forward(const Sizes& sizes, const Forward& arrays);
-void backward(const Sizes& sizes, const Backward& arrays);
+// One use of a layer: the arithmetic, and what it keeps from one call to the next.  A call allocates all that it needs
+// before its first parallel region, or throws OutOfMemory.
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  // trains: keep what the backward pass needs.  Otherwise the weights are packed when they differ from the last call's.
+  virtual void forward(const Sizes& sizes, const Forward& arrays, bool trains) = 0;
+
+  // After a forward pass of the same sizes that trains; throws std::invalid_argument otherwise.
+  virtual void backward(const Sizes& sizes, const Backward& arrays) = 0;
+
+  // How many times the forward pass has packed the weights.
+  virtual size_t num_packings() const = 0;
+};
+
+struct Cell {
+  const char* name;
+  int num_gates, num_states;
+  std::unique_ptr<Layer> (*create)();
+};
+
+// The cell of that name; null where there is none.
+const Cell* find_cell(const std::string& name);
+std::string cell_names();  // "rnn_tanh, rnn_relu, lstm or gru"
 
 }  // namespace gluon_deeprnn
 

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
+#include "aligned.h"
+#include "parallel.h"
 #include "vectors.h"
 
 namespace gluon_deeprnn {
 namespace {
 
 constexpr int kParts = 16;  // partial sums of the gradients of gamma and beta, whatever the number of threads
+constexpr size_t kFewRows = 64;  // that one thread computes faster than several
 
 inline float sum_of(Vector v) {
   float sum = 0;
@@ -37,8 +39,7 @@ inline Moments moments(const Rows& rows, const float* x) {
 }  // namespace
 
 void normalise(const Rows& rows, const float* x, const float* gamma, const float* beta, float* y) {
-#pragma omp parallel for schedule(static) if (rows.count > 64)
-  for (size_t r = 0; r < rows.count; ++r) {
+  divide(rows.count, rows.count > kFewRows, [=](size_t r) {
     const float* from = x + r * rows.size;
     float* to = y + r * rows.size;
     const Moments m = moments(rows, from);
@@ -47,17 +48,18 @@ void normalise(const Rows& rows, const float* x, const float* gamma, const float
       store(to + i, (load(from + i, count) - m.mean) * m.inverse * load(gamma + i, count) + load(beta + i, count),
             count);
     }
-  }
+  });
 }
 
 // With h = (x - mean) / deviation and g = gamma dy: dx = (g - mean(g) - h mean(g h)) / deviation.
 void normalise_backward(const Rows& rows, const float* x, const float* gamma, const float* dy, float* dx, float* dgamma,
                         float* dbeta) {
   const int padded = (rows.size + kLanes - 1) / kLanes * kLanes;
-  std::vector<float> sums(size_t(kParts) * 2 * padded, 0.f);
-#pragma omp parallel for schedule(static) if (rows.count > 64)
-  for (int part = 0; part < kParts; ++part) {
-    float *d_gamma = &sums[size_t(part) * 2 * padded], *d_beta = d_gamma + padded;
+  const AlignedFloats memory(size_t(kParts) * 2 * padded);
+  float* sums = memory.data();
+  std::fill(sums, sums + size_t(kParts) * 2 * padded, 0.f);
+  divide(kParts, rows.count > kFewRows, [=](size_t part) {
+    float *d_gamma = sums + part * 2 * padded, *d_beta = d_gamma + padded;
     for (size_t r = part * rows.count / kParts; r < (part + 1) * rows.count / kParts; ++r) {
       const float *from = x + r * rows.size, *d = dy + r * rows.size;
       const Moments m = moments(rows, from);
@@ -65,7 +67,7 @@ void normalise_backward(const Rows& rows, const float* x, const float* gamma, co
       for (int i = 0; i < rows.size; i += kLanes) {
         const int count = rows.size - i;
         const Vector slope = load(d + i, count), h = (load(from + i, count) - m.mean) * m.inverse;
-        const Vector g = slope * load(gamma + i, count);  // zeros behind the row's end, so what h is there is no matter
+        const Vector g = slope * load(gamma + i, count);  // zeros behind the row's end, whatever h is there
         total += g;
         along += g * h;
         store(d_gamma + i, load(d_gamma + i) + slope * h);
@@ -79,7 +81,7 @@ void normalise_backward(const Rows& rows, const float* x, const float* gamma, co
         store(dx + r * rows.size + i, (g - mean_g - h * mean_gh) * m.inverse, count);
       }
     }
-  }
+  });
   for (int i = 0; i < rows.size; ++i) {
     dgamma[i] = dbeta[i] = 0;
     for (int part = 0; part < kParts; ++part) {

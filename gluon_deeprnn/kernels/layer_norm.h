@@ -1,7 +1,8 @@
 // Layer normalisation of rows, forward and backward.
 //
-// MXNet's operator reduces over the last axis an element at a time: 33 of 35 ms for 32,768 rows of 64 on its way back.
-// Nothing is kept for the way back: mean and deviation of a row in the cache are found again in less time.
+// MXNet's operator reduces over the last axis an element at a time: 33 of the 35 ms for 32,768 rows of 64 are its
+// backward pass.
+// Nothing is kept for the backward pass: computing mean and deviation of a cached row again takes less time.
 #ifndef GLUON_DEEPRNN_LAYER_NORM_H_
 #define GLUON_DEEPRNN_LAYER_NORM_H_
 

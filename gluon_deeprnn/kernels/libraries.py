@@ -1,8 +1,8 @@
-"""Which of the compiled libraries serves on this processor: found, tried once, loaded.
+"""Choose the compiled library for this processor: find it, try it once, load it.
 
 A library that was built for another processor, or is damaged, would end the process that calls it.  So each is tried
-first in a process of its own (`gluon_deeprnn.kernels.trial`), on small layers whose results are known.  The verdict is
-kept in the user's cache, for this processor and this build: later starts read it in a millisecond.
+first in a process of its own (`gluon_deeprnn.kernels.trial`), on small layers whose results are known.  The result of
+the trial is kept in the user's cache, for this processor and this build: later starts read it in a millisecond.
 
 Environment variable, read at the first use:
 
@@ -24,13 +24,12 @@ import sys
 import threading
 from typing import Dict, List, Optional, Tuple
 
-from gluon_deeprnn._checks import InputError
-from gluon_deeprnn.kernels import trial
+from gluon_deeprnn import mxnet_private
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.kernels import openmp, trial
 from gluon_deeprnn.storage import cache_folder, read_json, write_json
 from mxnet import ndarray, symbol
-from mxnet.base import _LIB, MXNetError, OpHandle, c_str, check_call, mx_uint
-from mxnet.ndarray.register import _make_ndarray_function
-from mxnet.symbol.register import _make_symbol_function
+from mxnet.base import MXNetError, OpHandle, c_str, check_call, mx_uint
 
 _FOLDER = Path(__file__).parent
 _OPERATORS = ("gluon_deeprnn_layer", "gluon_deeprnn_layer_norm")
@@ -41,6 +40,8 @@ _CACHE = "libraries.json"
 
 _log = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
+_refused: Dict[str, str] = {}
+"""Libraries that work on this processor and yet are not used in this process, and why."""
 
 
 def loaded() -> Optional[str]:
@@ -71,6 +72,7 @@ def _chosen() -> Optional[str]:
         if verdict == _PASSED:
             _say_what_failed(failed, f"the library for {name}")
             return name
+        _refused[name] = verdict
         failed.append(f"{name}: {verdict}")
     _say_what_failed(failed, "MXNet's own, slower, operators")
     return None
@@ -83,7 +85,7 @@ def _say_what_failed(failed: List[str], instead: str) -> None:
 
 
 def processor() -> Tuple[str, List[str]]:
-    """The processor's name, and the libraries that it can run, the fastest first; ("", []) where nobody can tell.
+    """The processor's name, and the libraries that it can run, the fastest first; ("", []) where it is not known.
 
     The processor itself is asked, by a small library that every processor of its kind runs.
     """
@@ -150,17 +152,20 @@ def _try(library: Path) -> Tuple[str, bool]:
         name = signal.Signals(died).name if died in set(signal.Signals) else f"signal {died}"
         return f"{name} ended its trial", died not in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP)
     lines = done.stderr.split("\n")
-    return f"its trial failed ({next((line for line in reversed(lines) if line), 'without a word')})", True
+    return f"its trial failed ({next((line for line in reversed(lines) if line), 'without a message')})", True
 
 
 def _load(library: Path) -> str:
     """As ``mxnet.library.load``, which makes Python functions for all of MXNet's operators again and takes 0.5 s."""
+    reason = openmp.bind(str(library), mxnet_private.library._name)
+    if reason:
+        return reason
     try:
-        check_call(_LIB.MXLoadLib(c_str(str(library)), mx_uint(0)))
+        check_call(mxnet_private.library.MXLoadLib(c_str(str(library)), mx_uint(0)))
         for name in _OPERATORS:
             handle = OpHandle()
-            check_call(_LIB.NNGetOpHandle(c_str(name), ctypes.byref(handle)))
-            for module, make in ((ndarray, _make_ndarray_function), (symbol, _make_symbol_function)):
+            check_call(mxnet_private.library.NNGetOpHandle(c_str(name), ctypes.byref(handle)))
+            for module, make in ((ndarray, mxnet_private.make_ndarray_function), (symbol, mxnet_private.make_symbol_function)):
                 setattr(module, name, make(handle, name, name))
     except MXNetError as error:
         return f"MXNet does not take it ({str(error).strip().splitlines()[-1]})"
@@ -175,7 +180,7 @@ def why_not() -> str:
         return "ours need Linux on x86-64 or aarch64"
     if not (_FOLDER / "processor.any.so").exists():
         return "ours were not compiled: install g++, then this package again"
-    failed = [f"{target}: {verdict}" for target, verdict in verdicts().items()]
+    failed = [f"{target}: {verdict}" for target, verdict in {**verdicts(), **_refused}.items() if verdict]
     if failed:
         return "; ".join(failed)
     name, runs = processor()

@@ -1,5 +1,6 @@
 // Which processor this is, and which of our libraries it can run, asked of the processor itself: in an emulator or a
-// container, files such as /proc/cpuinfo may tell of another one.  Compiled for any processor, as a library of its own.
+// container, files such as /proc/cpuinfo may describe another one.  Compiled with openmp.cc for any processor, as a library of
+// its own.
 #include <cstdio>
 #include <cstring>
 

@@ -1,0 +1,156 @@
+// The kernels at ragged sizes, as a program for sanitizers: it ends with status 0 where all that it checks holds.
+//
+// The numbers themselves are compared with MXNet's, with the equations and with NumPy elsewhere.  Here: the same call
+// gives the same bits again, in several threads at a time, with kept and with new weights; and no access
+// is out of bounds or a race, which the sanitizers report.  Every array is a block of its own, of exactly its size.
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "abi.h"
+#include "layer.h"
+#include "layer_norm.h"
+
+using namespace gluon_deeprnn;
+using Floats = std::vector<float>;
+
+static void must(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "%s must hold\n", what);
+  std::exit(1);
+}
+
+static Floats some(size_t size, unsigned seed, float scale = 1) {
+  std::mt19937 draw(seed);
+  Floats array(size);
+  for (float& x : array) x = scale * (int(draw() % 2001) - 1000) / 1000.f;
+  return array;
+}
+
+// What a layer is given, and what it computes.
+struct Use {
+  const Cell& cell;
+  Sizes z;
+  Floats inputs, weights, h, c, outputs, h_last, c_last, d_inputs, d_weights, d_h, d_c;
+
+  Use(const char* name, Sizes sizes, bool one_hot) : cell(*find_cell(name)), z(sizes) {
+    const size_t of_state = size_t(z.batch_size) * z.num_hiddens, rows = size_t(z.num_steps) * z.batch_size;
+    inputs = some(rows * z.num_inputs, 1);
+    if (one_hot) {
+      inputs.assign(inputs.size(), 0.f);
+      for (size_t row = 0; row < rows; ++row) inputs[row * z.num_inputs + row * 7 % z.num_inputs] = 1;
+    }
+    weights = some(size_t(cell.num_gates) * z.num_hiddens * (z.num_inputs + z.num_hiddens + 2), 2, .3f);
+    h = some(of_state, 3), h_last.resize(of_state), d_h.resize(of_state);
+    if (cell.num_states == 2) c = some(of_state, 4), c_last.resize(of_state), d_c.resize(of_state);
+    outputs.resize(rows * z.num_hiddens), d_inputs.resize(inputs.size()), d_weights.resize(weights.size());
+  }
+  void forward(Layer* layer, bool trains) {
+    layer->forward(z, {inputs.data(), weights.data(), h.data(), c.data(), outputs.data(), h_last.data(), c_last.data()},
+                   trains);
+  }
+  void backward(Layer* layer) {
+    const Floats slopes = some(outputs.size(), 5), of_h = some(h.size(), 6), of_c = some(c.size(), 7);
+    layer->backward(z, {inputs.data(), weights.data(), h.data(), c.data(), outputs.data(), slopes.data(), of_h.data(),
+                        of_c.data(), d_inputs.data(), d_weights.data(), d_h.data(), d_c.data()});
+  }
+  Floats results() const {
+    Floats all;
+    for (const Floats* part : {&outputs, &h_last, &c_last, &d_inputs, &d_weights, &d_h, &d_c})
+      all.insert(all.end(), part->begin(), part->end());
+    return all;
+  }
+};
+
+static Floats trained(const char* name, Sizes z, bool one_hot) {
+  Use use(name, z, one_hot);
+  const auto layer = use.cell.create();
+  use.forward(layer.get(), true);
+  use.backward(layer.get());
+  return use.results();
+}
+
+static void check_training(const char* name, Sizes z) {
+  for (bool one_hot : {false, true}) {
+    const Floats expected = trained(name, z, one_hot);
+    for (float x : expected) must(x - x == 0, "every result is finite");
+    Floats found[3];
+    std::vector<std::thread> threads;
+    for (Floats& mine : found) threads.emplace_back([&] { mine = trained(name, z, one_hot); });
+    for (std::thread& thread : threads) thread.join();
+    for (const Floats& mine : found) must(mine == expected, "several layers at a time compute what one does");
+  }
+}
+
+// Kept weights are those that are there: packed again after each change of any of them, and only then.
+static void check_packing(const char* name, Sizes z) {
+  Use use(name, z, false);
+  const auto layer = use.cell.create();
+  for (int call = 0; call < 4; ++call) use.forward(layer.get(), false);
+  size_t packings = layer->num_packings();
+  must(packings == 2, "weights that do not change are packed for the first call and the second");
+  for (size_t changed : {size_t{0}, use.weights.size() / 2, use.weights.size() - 1}) {
+    use.weights[changed] += .25f;
+    for (int call = 0; call < 2; ++call) use.forward(layer.get(), false);
+    must(layer->num_packings() == ++packings, "a changed weight is packed once");
+    const Floats found = use.outputs;
+    use.forward(use.cell.create().get(), false);
+    must(found == use.outputs, "a changed weight is used");
+  }
+  use.forward(layer.get(), true);
+  use.backward(layer.get());
+  Use other(name, {z.num_steps + 1, z.batch_size + 2, z.num_inputs + 3, z.num_hiddens + 5}, false);
+  other.forward(layer.get(), false);
+  const Floats found = other.outputs;
+  other.forward(other.cell.create().get(), false);
+  must(found == other.outputs, "other sizes are used");
+  try {
+    other.backward(layer.get());
+    must(false, "a backward pass needs a forward pass");
+  } catch (const std::invalid_argument&) {
+  }
+}
+
+static void check_layer_norm(size_t count, int size) {
+  const Rows rows = {count, size, 1e-5f};
+  const Floats x = some(count * size, 1), gamma = some(size, 2), beta = some(size, 3), dy = some(count * size, 4);
+  Floats y(x.size()), dx(x.size()), d_gamma(size), d_beta(size);
+  normalise(rows, x.data(), gamma.data(), beta.data(), y.data());
+  normalise_backward(rows, x.data(), gamma.data(), dy.data(), dx.data(), d_gamma.data(), d_beta.data());
+  for (const Floats* part : {&y, &dx, &d_gamma, &d_beta})
+    for (float number : *part) must(number - number == 0, "every result is finite");
+}
+
+// Through the operators, as MXNet calls them: shapes that do not fit are refused before anything is computed.
+static void check_operator() {
+  const char *names[] = {"cell", "trains", "d_inputs"}, *values[] = {"gru", "0", "1"};
+  const auto computation = operators()[0].create(Attributes(names, values, 3));
+  Floats x = some(2 * 3 * 4, 1), w = some(3 * 5 * 11, 2), h = some(3 * 5, 3), y(2 * 3 * 5), last(3 * 5);
+  for (const int64_t steps : {2, 0}) {
+    const int64_t of_x[] = {steps, 3, 4}, of_w[] = {3 * 5 * 11}, of_h[] = {3, 5}, of_y[] = {steps, 3, 5};
+    const Array in[] = {{of_x, 3, x.data()}, {of_w, 1, w.data()}, {of_h, 2, h.data()}};
+    const Array out[] = {{of_y, 3, y.data()}, {of_h, 2, last.data()}};
+    try {
+      computation->forward(in, out);
+      must(steps == 2, "zero steps are refused");
+    } catch (const std::invalid_argument&) {
+      must(steps == 0, "two steps are taken");
+    }
+  }
+}
+
+int main() {
+  for (const char* name : {"rnn_tanh", "rnn_relu", "lstm", "gru"}) {
+    for (const Sizes& z : {Sizes{1, 1, 1, 1}, Sizes{3, 9, 17, 17}, Sizes{5, 21, 28, 33}, Sizes{70, 2, 9, 16}})
+      check_training(name, z);
+    check_training(name, {2, 40, 30, 70});  // sums that are added up in parallel
+    check_packing(name, {1, 1, 19, 21});
+  }
+  for (int size : {1, 7, 16, 65}) check_layer_norm(100, size);
+  check_layer_norm(1, 3);
+  check_operator();
+  must(!find_cell("rnn") && !find_cell("") && !find_cell("tanh"), "an unknown cell is not found");
+}
