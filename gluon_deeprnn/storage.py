@@ -135,6 +135,23 @@ def read_file(path: Path, most: int) -> bytes:
     return content
 
 
+def read_stream(descriptor: int, most: int) -> bytes:
+    """What comes out of an open stream until its end, of at most ``most`` bytes.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    ValueError
+        When it is more.
+    """
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"more than {most} bytes")
+    return content
+
+
 def _regular(path: Path) -> BinaryIO:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     parser.add_argument("--text", metavar="FILE", action="append",
-                        help="judge by this text, read as one stream (repeatable); "
+                        help="evaluate on this text, read as one stream, - for standard input (repeatable); "
                         "default: the run's test part, or its validation windows where it has none")
 
 
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print one line on stdout, and on stderr what it was judged by."""
     trained = load_run(arguments.folder)
     if arguments.text:
-        sources, cleaning = read_texts(arguments.text), trained.vocab.cleaning
+        sources, cleaning = read_texts(arguments.text, raw=trained.vocab.kind == "byte"), trained.vocab.cleaning
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
         shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         if unknown:
             judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
     else:
-        part, batches, per_token = trained.data().judged_by()
+        part, batches, per_token = trained.data().held_out()
         judged = f"the {part} part of its own text"
     print(f"gluon-deeprnn: evaluated on {judged}", file=sys.stderr)
     print(evaluate(trained.model, batches, characters_per_token=per_token))

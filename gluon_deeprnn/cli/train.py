@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
         _check_repeated(folder, given, arguments.recipe)
     else:
         name = arguments.recipe or _DEFAULT_RECIPE
+        if given.get("text") and arguments.recipe is None:
+            given.setdefault("cleaning", "none")  # a text of one's own stays as it is; the chapter's recipes clean
         config = read_recipe(name).config.replace(**given)
         folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
     try:

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from gluon_deeprnn.d2l.figures import in_notebook, set_axes
 from gluon_deeprnn.d2l.oop import HyperParameters
 
 _log = logging.getLogger(__name__)
@@ -126,17 +127,10 @@ class ProgressBoard(HyperParameters):
             self.axes = self.fig.add_subplot()
         ax = self.axes
         ax.clear()
-        for i, (label, points) in enumerate(self.data.items()):
+        for i, points in enumerate(self.data.values()):
             ax.plot([p.x for p in points], [p.y for p in points], linestyle=self.ls[i % len(self.ls)],
-                    color=self.colors[i % len(self.colors)], label=label)
-        ax.set(xlabel=self.xlabel or "", ylabel=self.ylabel or "", xscale=self.xscale, yscale=self.yscale)
-        if self.xlim:
-            ax.set_xlim(self.xlim)
-        if self.ylim:
-            ax.set_ylim(self.ylim)
-        ax.grid(True, linewidth=0.4, alpha=0.6)
-        if self._points:
-            ax.legend(frameon=False)
+                    color=self.colors[i % len(self.colors)])
+        set_axes(ax, self.xlabel, self.ylabel, self.xlim, self.ylim, self.xscale, self.yscale, list(self._points))
         return ax.figure
 
     def begin(self) -> None:
@@ -176,10 +170,3 @@ class ProgressBoard(HyperParameters):
             print("curves: d2l-curves.png", file=sys.stderr)
         except OSError as error:
             _log.warning("the curves could not be saved: %s", error)
-
-
-def in_notebook() -> bool:
-    """Whether this runs in a notebook, where figures are shown below the cell."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")

@@ -29,7 +29,8 @@ class Classifier(Module):
 
     def accuracy(self, Y_hat: Any, Y: Any, averaged: bool = True) -> Any:
         """Whether the label has the largest logit: the mean, or one value per label."""
-        correct = (Y_hat.reshape(-1, Y_hat.shape[-1]).argmax(axis=1) == Y.reshape(-1)).astype("float32")
+        predicted = Y_hat.reshape(-1, Y_hat.shape[-1]).argmax(axis=1).astype(Y.dtype)
+        correct = (predicted == Y.reshape(-1)).astype("float32")
         return correct.mean() if averaged else correct
 
     def layer_summary(self, X_shape: Sequence[int]) -> None:

@@ -69,7 +69,7 @@ def download(url: str, folder: str = "../data", sha1_hash: Optional[str] = None)
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError("folder", "a folder that can be written",
-                                 Described(f"{folder!r}: {error.strerror}")) from None
+                         Described(f"{folder!r}: {error.strerror}")) from None
     replace_file(path, content)
     return str(path)
 

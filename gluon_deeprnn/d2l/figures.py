@@ -1,8 +1,14 @@
 """Figures in pyplot, which is imported when the first one is drawn."""
 
+import sys
 from typing import Any, Optional, Sequence, Tuple
 
-from gluon_deeprnn.d2l.board import in_notebook
+
+def in_notebook() -> bool:
+    """Whether this runs in a notebook, where figures are shown below the cell."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
 
 
 def use_svg_display() -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any, Deque, List
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.d2l.board import in_notebook
+from gluon_deeprnn.d2l.figures import in_notebook
 from gluon_deeprnn.d2l.oop import HyperParameters
 from gluon_deeprnn.devices import num_gpus as _num_gpus
 from gluon_deeprnn.devices import try_gpu
@@ -88,7 +88,7 @@ class Trainer(HyperParameters):
                 shown.epoch(self.epoch, ", ".join(f"{label} {value:.3g}" for label, value in figures.items()))
                 if any(math.isnan(value) for value in figures.values()):
                     raise InputError("lr", "small enough for the loss to stay finite", model.lr,
-                                             f"it was not in epoch {self.epoch}")
+                                     f"it was not in epoch {self.epoch}")
                 model.board.refresh()
         finally:
             shown.close()

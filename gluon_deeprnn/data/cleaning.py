@@ -28,6 +28,16 @@ class Cleaning:
         raise NotImplementedError
 
 
+class Unchanged(Cleaning):
+    """The text as it is, with capitals, punctuation and line ends; only composed (NFC)."""
+
+    about = "everything"
+
+    def __call__(self, text: str) -> str:
+        """The text, composed."""
+        return unicodedata.normalize("NFC", text)
+
+
 class LatinLetters(Cleaning):
     """Letters A to Z in lower case; everything else becomes one space.
 
@@ -57,7 +67,7 @@ class UnicodeLetters(Cleaning):
         return re.sub(" +", " ", text.translate(other))
 
 
-CLEANINGS: Dict[str, Cleaning] = {"d2l": LatinLetters(), "unicode": UnicodeLetters()}
+CLEANINGS: Dict[str, Cleaning] = {"none": Unchanged(), "d2l": LatinLetters(), "unicode": UnicodeLetters()}
 
 
 def clean(text: str, cleaning: str = "d2l") -> str:
@@ -67,9 +77,9 @@ def clean(text: str, cleaning: str = "d2l") -> str:
     ----------
     text : str
         Any text.
-    cleaning : {"d2l", "unicode"}, default "d2l"
-        ``d2l`` keeps the letters A to Z in lower case, ``unicode`` the letters of every script; everything else
-        becomes one space.
+    cleaning : {"none", "d2l", "unicode"}, default "d2l"
+        ``none`` keeps everything and only composes characters (NFC).  ``d2l`` keeps the letters A to Z in lower case,
+        ``unicode`` the letters of every script; everything else becomes one space.
 
     Returns
     -------

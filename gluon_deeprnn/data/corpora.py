@@ -11,14 +11,14 @@ import queue
 import re
 import threading
 import time
-from typing import Any, List, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import CorpusUnavailableError, Described, InputError
-from gluon_deeprnn.storage import cache_folder, read_file, replace_file
+from gluon_deeprnn.storage import cache_folder, read_file, read_stream, replace_file
 
 TIME_MACHINE_URL = "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
 TIME_MACHINE_SHA1 = "090b5e7e70c295757f55df93cb0a180b9691891a"
@@ -41,11 +41,14 @@ class Source:
         Its characters, line ends as line feeds, without Project Gutenberg's header and footer.
     sha1 : str
         SHA-1 of its bytes, in hexadecimal.
+    content : bytes, optional
+        Its bytes, where they came from a stream, which cannot be read again.
     """
 
     name: str
     text: str
     sha1: str
+    content: Optional[bytes] = dataclasses.field(default=None, repr=False)
 
 
 def corpus(name: str) -> Source:
@@ -195,8 +198,18 @@ def _is_prose(paragraph: str) -> bool:
     return bool(sentence) and not marked and len(paragraph) >= 60 and letters >= 0.85 * len(paragraph)
 
 
-def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
+def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = False) -> List[Source]:
     """Text files as named sources; each keeps its file name, a number added where two are alike.
+
+    ``-`` is standard input; it and pipes, such as a shell's ``<(...)``, are named "stream".
+
+    Parameters
+    ----------
+    paths : sequence of str or path
+        The files.
+    raw : bool, default False
+        Take any file as it is, byte by byte, with ``surrogateescape`` for what is not UTF-8.  Otherwise it has to be
+        UTF-8; line ends become line feeds, and Project Gutenberg's header and footer are left out.
 
     Raises
     ------
@@ -205,16 +218,32 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]]) -> List[Source]:
     """
     sources: List[Source] = []
     for path in map(Path, _checks.sequence("paths", paths, (str, os.PathLike), "a list of files")):
+        stream = _stream(path)
         try:
-            content = read_file(path, _MOST_TEXT)
+            content = read_file(path, _MOST_TEXT) if stream is None else read_stream(stream, _MOST_TEXT)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise InputError("text", "a file that can be read",
                                      Described(f"{str(path)!r}: {reason}")) from None
-        taken = [source.name for source in sources]
-        name = next(n for n in [path.name, *(f"{path.name} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
-        sources.append(_decode(name, content, path))
+        taken, given = [source.name for source in sources], path.name if stream is None else "stream"
+        name = next(n for n in [given, *(f"{given} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
+        source = _undecoded(name, content, path) if raw else _decode(name, content, path)
+        sources.append(source if stream is None else dataclasses.replace(source, content=content))
     return sources
+
+
+def _stream(path: Path) -> Optional[int]:
+    """The descriptor of a stream that is open already: ``-`` is standard input, ``<(...)`` is ``/dev/fd/63``."""
+    if str(path) in ("-", "/dev/stdin"):
+        return 0
+    opened = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d{1,9})", str(path))
+    return int(opened[1]) if opened else None
+
+
+def _undecoded(name: str, content: bytes, path: Path) -> Source:
+    if not content:
+        raise InputError("text", "a file with something in it", str(path))
+    return Source(name, content.decode("utf-8", "surrogateescape"), hashlib.sha1(content).hexdigest())
 
 
 def _decode(name: str, content: bytes, path: Path) -> Source:

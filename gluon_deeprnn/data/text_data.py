@@ -7,7 +7,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
 from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
-from gluon_deeprnn.data.tokenizers import TOKENIZERS
+from gluon_deeprnn.data.tokenizers import TOKENIZERS, tokenizer_for
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
 from gluon_deeprnn.errors import Described, InputError
@@ -34,10 +34,10 @@ class TextData:
         ``d2l``: overlapping windows, the first ``num_train`` to train and the next ``num_val`` to validate, each from a
         zero state; there is no test part.  ``book``: each text is cut by position, 85% to train by truncated
         backpropagation through time, the next 5% to validate, the last 10% to test; those two are read as one stream.
-    cleaning : {"d2l", "unicode"}, default "d2l"
+    cleaning : {"none", "d2l", "unicode"}, default "d2l"
         See `gluon_deeprnn.data.cleaning.clean`.
-    tokens : {"char", "word"}, default "char"
-        What a token is.
+    tokens : {"char", "word", "byte"}, default "char"
+        What a token is; words of an uncleaned text include punctuation marks and line ends.
     min_freq : int, default 0
         Tokens that occur less often are unknown.
     num_train, num_val : int, default 10000 and 5000
@@ -87,7 +87,8 @@ class TextData:
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
-        tokenizer = TOKENIZERS[_checks.one_of("tokens", tokens, TOKENIZERS)]
+        kind = tokenizer_for(tokens, self.cleaning)
+        tokenizer = TOKENIZERS[kind]
         self.seed = _checks.integer("seed", seed, at_least=0)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self.num_train = _checks.integer("num_train", num_train, at_least=1)
@@ -97,7 +98,8 @@ class TextData:
             raise InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
             raise InputError("vocab", "None or a Vocab", vocab)
-        cleaned = [clean(source.text, cleaning) for source in self.sources]
+        as_it_is = kind == "byte" and cleaning == "none"  # composing characters would change bytes
+        cleaned = [source.text if as_it_is else clean(source.text, cleaning) for source in self.sources]
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # a model that was trained on what was left of a text stays usable
             self._check_kept()
@@ -105,7 +107,7 @@ class TextData:
         self.num_tokens = sum(map(len, texts))
         build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
         parts, vocab_tokens = build(texts)
-        self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=cleaning, kind=tokens)
+        self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=None if as_it_is else cleaning, kind=kind)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
         self.characters_per_token = {name: tokenizer.characters_per_token(part) for name, part in parts.items()}
 
@@ -117,13 +119,13 @@ class TextData:
                 raise InputError(
                     "text", f"one of which cleaning {self.cleaning} keeps at least half",
                     Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
-                    f"--cleaning {others[0]}, or cleaning={others[0]!r}, keeps more" if others else None)
+                    f"use --cleaning {' or '.join(others)}" if others else None)
 
     @classmethod
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
                    **options: Any) -> "TextData":
-        """The same from UTF-8 text files; see `TextData` for the options."""
-        return cls(read_texts(paths), batch_size, num_steps, **options)
+        """The same from UTF-8 text files, or from any files with ``tokens="byte"``; see `TextData` for the options."""
+        return cls(read_texts(paths, raw=options.get("tokens") == "byte"), batch_size, num_steps, **options)
 
     def _cut_into_windows(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
         whole = [token for text in texts for token in text]
@@ -172,7 +174,7 @@ class TextData:
         """The test part as one stream; None where the protocol has none."""
         return self.stream(self._parts["test"]) if self.protocol == "book" else None
 
-    def judged_by(self) -> Tuple[str, BatchSource, float]:
+    def held_out(self) -> Tuple[str, BatchSource, float]:
         """What the finished model is judged by: the part's name, its batches, the characters of a token."""
         test = self.test_dataloader()
         if test is not None:
@@ -187,7 +189,7 @@ class TextData:
     def opening(self, num_tokens: int = 6) -> str:
         """The first tokens of the text, as a prefix to continue."""
         first = next(iter(self._parts.values()))[:num_tokens]
-        return "".join(self.vocab.addition(i) for i in first if i != self.vocab.unknown_index).strip()
+        return "".join(self.vocab.text(i for i in first if i != self.vocab.unknown_index)).strip()
 
 
 class TimeMachine(TextData):

@@ -4,7 +4,9 @@ Each kind of token is one class with one instance in `TOKENIZERS`, under the nam
 ``vocab.json`` use.  To add one, write a subclass of `Tokenizer` and put an instance into `TOKENIZERS`.
 """
 
-from typing import Dict, List, Sequence
+import codecs
+import re
+from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn import _checks
 
@@ -29,6 +31,9 @@ class Tokenizer:
 
     about = ""
 
+    alphabet: Sequence[str] = ()
+    """Tokens that every vocabulary has, whether they are in its text or not."""
+
     def split(self, text: str) -> List[str]:
         """The tokens of a cleaned text."""
         raise NotImplementedError
@@ -36,6 +41,14 @@ class Tokenizer:
     def join(self, tokens: Sequence[str]) -> str:
         """What the tokens add to a text that they continue."""
         raise NotImplementedError
+
+    def prefix(self, tokens: List[str], known: Container[str]) -> List[str]:
+        """The tokens of a text that is to be continued, as a vocabulary knows them."""
+        return tokens
+
+    def stream(self, tokens: Iterable[str]) -> Iterator[str]:
+        """The same as `join`, in pieces, each as soon as it is known."""
+        return (self.join([token]) for token in tokens)
 
     def characters_per_token(self, tokens: Sequence[str]) -> float:
         """How many characters of text a token stands for, on average over ``tokens``."""
@@ -70,9 +83,71 @@ class Words(Tokenizer):
         return "".join(" " + token for token in tokens)
 
 
-TOKENIZERS: Dict[str, Tokenizer] = {"char": Characters(), "word": Words()}
+class ExactWords(Tokenizer):
+    """A token is a word or a punctuation mark, with the space before it, or white space; nothing of a text is lost."""
+
+    about = "words, punctuation marks and line ends; what --tokens word means where nothing is cleaned"
+
+    _PARTS = re.compile(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]|\s")
+
+    def split(self, text: str) -> List[str]:
+        """The tokens of a text."""
+        return self._PARTS.findall(text)
+
+    def prefix(self, tokens: List[str], known: Container[str]) -> List[str]:
+        """The same, but a first word that is known only after a space has one."""
+        if tokens and tokens[0] not in known and " " + tokens[0] in known:
+            return [" " + tokens[0], *tokens[1:]]
+        return tokens
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """The tokens, one after the other."""
+        return "".join(tokens)
+
+
+class Bytes(Tokenizer):
+    """A token is a byte, written as two hexadecimal digits: for any file at all, with nothing unknown.
+
+    Bytes that are not UTF-8 are lone surrogates in the text (``surrogateescape``), and U+FFFD where they are shown.
+    """
+
+    about = "bytes, of any file"
+    alphabet = tuple(f"{byte:02x}" for byte in range(256))
+
+    def split(self, text: str) -> List[str]:
+        """The bytes of a text in UTF-8."""
+        return [self.alphabet[byte] for byte in text.encode("utf-8", "surrogateescape")]
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """The text that the bytes are."""
+        return "".join(self.stream(tokens))
+
+    def stream(self, tokens: Iterable[str]) -> Iterator[str]:
+        """The text that the bytes are, a character as soon as its last byte is there."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token in tokens:
+            if token in self.alphabet:
+                text = decoder.decode(bytes.fromhex(token))
+                if text:
+                    yield text
+        rest = decoder.decode(b"", final=True)
+        if rest:
+            yield rest
+
+    def characters_per_token(self, tokens: Sequence[str]) -> float:
+        """How many characters of text a byte stands for: one, as for a file that is not text."""
+        return 1.0
+
+
+TOKENIZERS: Dict[str, Tokenizer] = {"char": Characters(), "word": Words(), "word-exact": ExactWords(), "byte": Bytes()}
+
+
+def tokenizer_for(tokens: str, cleaning: Optional[str]) -> str:
+    """The kind of tokens that ``tokens`` means for a text cleaned in this way: words of an uncleaned text are exact."""
+    _checks.one_of("tokens", tokens, TOKENIZERS)
+    return "word-exact" if tokens == "word" and cleaning == "none" else tokens
 
 
 def tokenize(text: str, tokens: str = "char") -> List[str]:
-    """Split a cleaned text into characters (``char``) or words (``word``)."""
+    """Split a cleaned text into tokens, by the name of their kind in `TOKENIZERS`."""
     return TOKENIZERS[_checks.one_of("tokens", tokens, TOKENIZERS)].split(text)

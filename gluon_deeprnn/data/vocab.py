@@ -2,7 +2,7 @@
 
 import collections
 import json
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.cleaning import CLEANINGS
@@ -40,10 +40,10 @@ class Vocab:
         Tokens that occur less often are unknown.
     reserved_tokens : sequence of str, optional
         Tokens to have in any case.
-    cleaning : {"d2l", "unicode"}, optional
+    cleaning : {"none", "d2l", "unicode"}, optional
         How prefixes are cleaned; None leaves them as they are.
-    kind : {"char", "word"}, default "char"
-        What a token is.
+    kind : {"char", "word", "word-exact", "byte"}, default "char"
+        What a token is; see `gluon_deeprnn.data.tokenizers`.
 
     Source
     ------
@@ -66,6 +66,8 @@ class Vocab:
         counts.pop(UNKNOWN, None)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self._describe(cleaning, kind)
+        if self.tokenizer.alphabet:
+            counts = collections.Counter({token: max(min_freq, 1) + counts[token] for token in self.tokenizer.alphabet})
         self._vocab = gluonnlp.Vocab(
             counts, min_freq=max(1, min_freq), unknown_token=UNKNOWN, padding_token=None, bos_token=None,
             eos_token=None, reserved_tokens=list(reserved_tokens) or None)
@@ -77,7 +79,7 @@ class Vocab:
     def __len__(self) -> int:
         return len(self._vocab)
 
-    def __contains__(self, token: str) -> bool:
+    def __contains__(self, token: object) -> bool:
         return token in self._vocab.token_to_idx
 
     def __getitem__(self, tokens: Union[str, Sequence[str]]) -> Any:
@@ -118,7 +120,7 @@ class Vocab:
         """
         if not isinstance(prefix, str):
             raise InputError("prefix", "a string", prefix)
-        tokens = self.split(prefix)
+        tokens = self.tokenizer.prefix(self.split(prefix), self)
         unknown = [token for token in dict.fromkeys(tokens) if token not in self or token == UNKNOWN]
         if _checks.flag("skip_unknown", skip_unknown):
             tokens = [token for token in tokens if token not in unknown]
@@ -135,9 +137,9 @@ class Vocab:
         """What splits its texts into tokens."""
         return TOKENIZERS[self.kind]
 
-    def addition(self, index: int) -> str:
-        """What a token adds to a text: itself, for words with the space before it."""
-        return self.tokenizer.join([self.to_tokens(index)])
+    def text(self, indices: Iterable[int]) -> Iterator[str]:
+        """What tokens, by index, add to a text, in pieces, each as soon as it is known."""
+        return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices)
 
     def to_json(self) -> str:
         """Return the vocabulary as JSON text."""

@@ -62,7 +62,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     top_k = _checks.integer("top_k", top_k, at_least=0)
     rng = numpy.random.default_rng(_checks.integer("seed", seed, at_least=0))
     writer = Writer(model, vocab, prefix, temperature, top_k, skip_unknown, device)
-    return (vocab.addition(int(token)) for chunk in writer.chunks(length, [rng]) for token in chunk[:, 0])
+    return vocab.text(token for chunk in writer.chunks(length, [rng]) for token in chunk[:, 0])
 
 
 def generate_many(model: Any, vocab: Any, prefix: str, length: int, num_samples: int, *, temperature: float = 0.7,
@@ -103,5 +103,4 @@ def generate_many(model: Any, vocab: Any, prefix: str, length: int, num_samples:
     writer = Writer(model, vocab, prefix, temperature, top_k, skip_unknown, device)
     rngs = [numpy.random.default_rng(seed + i) for i in range(num_samples)]
     chunks = list(writer.chunks(length, rngs))
-    return ["".join(vocab.addition(int(chunk[t, i])) for chunk in chunks for t in range(len(chunk)))
-            for i in range(num_samples)]
+    return ["".join(vocab.text(token for chunk in chunks for token in chunk[:, i])) for i in range(num_samples)]

@@ -100,17 +100,17 @@ class _LanguageModel(SavedBlock):
         """
         num_preds = _checks.integer("num_preds", num_preds, at_least=0)
         if not hasattr(vocab, "encode_prefix") or len(vocab) != self.vocab_size:
-            raise InputError("vocab", f"a Vocab of {self.vocab_size} tokens, the one that the model was trained with", vocab)
+            raise InputError("vocab", f"a Vocab of the model's size, {self.vocab_size} tokens", vocab)
         *read, token = vocab.encode_prefix(prefix)
         ctx = context_of(self, device)
-        state, text = self.begin_state(1, ctx), prefix
+        state, written = self.begin_state(1, ctx), []
         for before in read:
             _, state = self(np.array([[before]], dtype="int32", ctx=ctx), state)
         for _ in range(num_preds):
             logits, state = self(np.array([[token]], dtype="int32", ctx=ctx), state)
             token = most_likely(logits[0, 0].asnumpy(), vocab.unknown_index)
-            text += vocab.addition(token)
-        return text
+            written.append(token)
+        return prefix + "".join(vocab.text(written))
 
 
 class RNNLMScratch(_LanguageModel):

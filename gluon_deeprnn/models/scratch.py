@@ -24,7 +24,7 @@ class StackedRNNScratch(RecurrentStack):
         Sizes D, H and L, each at least 1.
     sigma : float, default 0.01
         Standard deviation of the initial weights, where ``initializer`` is "normal".
-    cell : {"rnn", "lstm", "gru"}, default "rnn"
+    cell : {"rnn", "lstm", "gru", "mgu"}, default "rnn"
         What a layer computes.
     activation : str or sequence of str, default "tanh"
         For "rnn": one phi for all layers, or one for each: tanh, relu, sigmoid, softsign, softrelu.

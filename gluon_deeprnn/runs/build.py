@@ -21,7 +21,7 @@ _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
 def find_sources(config: RunConfig) -> List[Source]:
     """The texts that a run asks for."""
     if config.text:
-        return read_texts(config.text)
+        return read_texts(config.text, raw=config.tokens == "byte")
     return [corpus(config.corpus) if config.corpus else default_corpus()]
 
 

@@ -78,7 +78,8 @@ class RunConfig:
     """
 
     corpus: Optional[str] = _setting(None, "time-machine or python-docs; the former if it can be had", _corpus)
-    text: Tuple[str, ...] = _setting((), "a UTF-8 text file to train on instead (repeatable)", _files)
+    text: Tuple[str, ...] = _setting((), "a UTF-8 text file to train on instead, - for standard input (repeatable)",
+                                     _files)
     protocol: str = _setting("d2l", "d2l: windows from a zero state; book: carried state and a test part",
                              _choice(PROTOCOLS))
     cleaning: str = _setting("d2l", _named(CLEANINGS), _choice(CLEANINGS))

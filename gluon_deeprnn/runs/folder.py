@@ -54,6 +54,17 @@ class RunFolder:
         storage.replace_file(self.path / "vocab.json", vocab.encode())
         storage.write_json(self.path / "config.json", config)
 
+    def keep_text(self, name: str, content: bytes) -> Path:
+        """``texts/NAME``: a text that came from a stream, so that the run can be resumed; returns the file."""
+        path = self.path / "texts" / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError("out", "a folder that can be written",
+                             Described(f"{str(self.path)!r}: {error.strerror}")) from None
+        storage.replace_file(path, content)
+        return path.resolve()
+
     def config(self) -> Dict[str, Any]:
         """``config.json``: settings, texts, versions."""
         if not self.exists():

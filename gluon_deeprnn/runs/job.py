@@ -1,11 +1,12 @@
-"""Running: settings in, a trained model and its files out; stopped and gone on with."""
+"""Runs: settings in, a trained model and its files out; interrupted and resumed."""
 
+import contextlib
 import io
 import logging
 from pathlib import Path
 import statistics
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from gluon_deeprnn.data import Source, TextData
 from gluon_deeprnn.devices import as_context
@@ -59,6 +60,111 @@ class _Keeper(Callback):
         self._written = time.monotonic()
 
 
+class Job:
+    """One training run: what it is of, where its files are, and everything that it works with.
+
+    It is made once, by `Job.begin` or `Job.resume`, and does the rest by itself.
+
+    Parameters
+    ----------
+    stored : StoredRun
+        Its identity.
+    folder : RunFolder
+        Its files.
+    data : TextData
+        Its batches.
+    checkpoint : optional
+        What to continue from.
+    """
+
+    def __init__(self, stored: StoredRun, folder: RunFolder, data: TextData, checkpoint: Any = None) -> None:
+        self.stored, self.folder, self.data, self._checkpoint = stored, folder, data, checkpoint
+        self.model = build_model(stored.config, len(data.vocab))
+
+    @classmethod
+    @contextlib.contextmanager
+    def begin(cls, config: RunConfig, folder: RunFolder, recipe: Optional[str]) -> Iterator["Job"]:
+        """A run that begins, in a folder that is held as long as the block runs."""
+        _check_free(folder)
+        as_context(config.ctx)  # refuse a GPU that is not there before any file is written
+        sources = find_sources(config)
+        if not config.text:
+            config = config.replace(corpus=sources[0].name)  # what was found is what a resumed run has to find
+        data = build_data(config, sources)
+        check_memory(config, len(data.vocab))
+        with folder.held():
+            _check_free(folder)  # another process may have begun one while this one read the texts
+            if config.text:
+                files = [folder.keep_text(source.name, source.content) if source.content else Path(file).resolve()
+                         for file, source in zip(config.text, sources)]
+                config = config.replace(text=tuple(map(str, files)))
+            vocab = data.vocab.to_json()
+            stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)
+            folder.begin(stored.as_dict(), vocab)
+            _log.info("cleaning %s keeps %s", config.cleaning,
+                      ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
+            yield cls(stored, folder, data)
+
+    @classmethod
+    @contextlib.contextmanager
+    def resume(cls, folder: RunFolder, max_epochs: Optional[int]) -> Iterator["Job"]:
+        """A run that continues from its last checkpoint, in a folder that is held as long as the block runs."""
+        stored, vocab = stored_run(folder)
+        sources = same_sources(stored)
+        if max_epochs is not None:
+            stored = stored.replace(max_epochs=max_epochs)
+        with folder.held():
+            data = build_data(stored.config, sources, vocab)
+            check_memory(stored.config, len(data.vocab))
+            if max_epochs is not None:
+                folder.begin(stored.as_dict(), stored.vocab)
+            yield cls(stored, folder, data, _read_checkpoint(stored, folder))
+
+    def train(self, *, progress: bool = True) -> Dict[str, Any]:
+        """Train, write the files, return what ``result.json`` says."""
+        keeper = _Keeper(self.folder, self.stored.fingerprint, self.stored.config.checkpoint_seconds)
+        trainer = _build_trainer(self.stored.config, progress=progress, callbacks=[keeper])
+        try:
+            history = trainer.fit(self.model, self.data, resume=self._checkpoint)
+        except DivergedError as error:
+            if not trainer.history:
+                raise
+            result = self._conclude(trainer.history)
+            raise error.with_note(f"the best model, epoch {result['best_epoch']} with perplexity "
+                                  f"{result['val_ppl']:.2f}, is in {self.folder}") from None
+        return self._conclude(history)
+
+    def _conclude(self, history: List[Dict[str, Any]]) -> Dict[str, Any]:
+        """Evaluate the best model, and write the picture, the sample and the result."""
+        arrays, about = self.folder.model()
+        epoch = self.stored.own(about, self.folder.path / "model.npz").get("epoch")
+        best = next((row for row in history if row["epoch"] == epoch), None)
+        if best is None:
+            raise DamagedFileError(str(self.folder.path / "model.npz"), "of an epoch of the history",
+                                   Described(f"epoch {epoch!r} of {len(history)}"))
+        set_parameters(self.model, arrays)
+        part, batches, per_token = self.data.held_out()
+        evaluated = evaluate(self.model, batches, characters_per_token=per_token)
+        self._write_curves(history)
+        self.folder.write_sample(sample(self.model, self.data, self.stored.config))
+        result = {
+            "train_ppl": best["train_ppl"], "val_ppl": best["val_ppl"],
+            "test_ppl": evaluated.perplexity if part == "test" else None,
+            "bits_per_char": evaluated.bits_per_character,
+            "tokens_per_second": statistics.median(row["tokens_per_second"] for row in history),
+            "seconds": sum(row["seconds"] for row in history), "epochs": len(history),
+            "parameters": int(sum(array.size for array in arrays.values())), "best_epoch": best["epoch"],
+            "last_train_ppl": history[-1]["train_ppl"], "last_val_ppl": history[-1]["val_ppl"]}
+        self.folder.write_result(result)
+        return result
+
+    def _write_curves(self, history: List[Dict[str, Any]]) -> None:
+        title = describe(self.stored.config, self.stored.recipe, [source.name for source in self.data.sources])
+        png = io.BytesIO()
+        plot_history(history, title=title).figure.savefig(png, format="png")
+        self.folder.write_curves(png.getvalue())
+
+
 def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, progress: bool = True) -> Dict[str, Any]:
     """Train from the start; return what ``result.json`` says.
 
@@ -70,29 +176,12 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
     DivergedError
         When the loss is not finite at lower learning rates either; the best model is kept.
     """
-    if folder.exists():
-        raise InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
-    as_context(config.ctx)  # refuse a GPU that is not there before any file is written
-    sources = find_sources(config)
-    if config.text:
-        config = config.replace(text=tuple(str(Path(file).resolve()) for file in config.text))
-    else:
-        config = config.replace(corpus=sources[0].name)  # what was found is what a resumed run has to find
-    data = build_data(config, sources)
-    check_memory(config, len(data.vocab))
-    with folder.held():
-        if folder.exists():  # begun by another process while this one read the texts
-            raise InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
-        vocab = data.vocab.to_json()
-        stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)
-        folder.begin(stored.as_dict(), vocab)
-        _log.info("cleaning %s keeps %s", config.cleaning,
-                  ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
-        return _train(stored, folder, data, resume=False, progress=progress)
+    with Job.begin(config, folder, recipe) as job:
+        return job.train(progress=progress)
 
 
 def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress: bool = True) -> Dict[str, Any]:
-    """Go on with a run where its last checkpoint stands, perhaps for more epochs than it was to have.
+    """Continue a run from its last checkpoint, perhaps for more epochs than it was to have.
 
     Raises
     ------
@@ -100,71 +189,28 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress:
         When the folder holds no run, its files are damaged or not of one run, its texts are no longer what they were,
         or another training is at work in it.
     """
-    stored, vocab = stored_run(folder)
-    sources = same_sources(stored)
-    if max_epochs is not None:
-        stored = stored.replace(max_epochs=max_epochs)
-    with folder.held():
-        data = build_data(stored.config, sources, vocab)
-        check_memory(stored.config, len(data.vocab))
-        if max_epochs is not None:
-            folder.begin(stored.as_dict(), stored.vocab)
-        return _train(stored, folder, data, resume=True, progress=progress)
+    with Job.resume(folder, max_epochs) as job:
+        return job.train(progress=progress)
+
+
+def _check_free(folder: RunFolder) -> None:
+    if folder.exists():
+        raise InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
 
 
 def _about_text(source: Source) -> Dict[str, Any]:
     return {"name": source.name, "sha1": source.sha1, "characters": len(source.text)}
 
 
-def _train(stored: StoredRun, folder: RunFolder, data: TextData, *, resume: bool, progress: bool) -> Dict[str, Any]:
-    checkpoint = None
-    if resume and folder.has_checkpoint():
-        arrays, about = folder.checkpoint()
-        checkpoint = arrays, stored.own(about, folder.path / "checkpoint" / "checkpoint.npz").get("training")
-    model = build_model(stored.config, len(data.vocab))
-    keeper = _Keeper(folder, stored.fingerprint, stored.config.checkpoint_seconds)
-    trainer = _build_trainer(stored.config, progress=progress, callbacks=[keeper])
-    try:
-        history = trainer.fit(model, data, resume=checkpoint)
-    except DivergedError as error:
-        if not trainer.history:
-            raise
-        result = _conclude(folder, stored, data, model, trainer.history)
-        raise error.with_note(f"the best model, epoch {result['best_epoch']} with perplexity "
-                              f"{result['val_ppl']:.2f}, is in {folder}") from None
-    return _conclude(folder, stored, data, model, history)
-
-
-def _conclude(folder: RunFolder, stored: StoredRun, data: TextData, model: Any,
-              history: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Judge the best model, and write the picture, the sample and the result."""
-    title = describe(stored.config, stored.recipe, [source.name for source in data.sources])
-    arrays, about = folder.model()
-    kept = stored.own(about, folder.path / "model.npz")
-    set_parameters(model, arrays)
-    best = next((row for row in history if row["epoch"] == kept.get("epoch")), None)
-    if best is None:
-        raise DamagedFileError(str(folder.path / "model.npz"), "of an epoch of the history",
-                                 Described(f"epoch {kept.get('epoch')!r} of {len(history)}"))
-    part, batches, per_token = data.judged_by()
-    score = evaluate(model, batches, characters_per_token=per_token)
-    png = io.BytesIO()
-    plot_history(history, title=title).figure.savefig(png, format="png")
-    folder.write_curves(png.getvalue())
-    folder.write_sample(sample(model, data, stored.config))
-    result = {
-        "train_ppl": best["train_ppl"], "val_ppl": best["val_ppl"],
-        "test_ppl": score.perplexity if part == "test" else None, "bits_per_char": score.bits_per_character,
-        "tokens_per_second": statistics.median(row["tokens_per_second"] for row in history),
-        "seconds": sum(row["seconds"] for row in history), "epochs": len(history),
-        "parameters": int(sum(array.size for array in arrays.values())), "best_epoch": best["epoch"],
-        "last_train_ppl": history[-1]["train_ppl"], "last_val_ppl": history[-1]["val_ppl"]}
-    folder.write_result(result)
-    return result
+def _read_checkpoint(stored: StoredRun, folder: RunFolder) -> Any:
+    if not folder.has_checkpoint():
+        return None
+    arrays, about = folder.checkpoint()
+    return arrays, stored.own(about, folder.path / "checkpoint" / "checkpoint.npz").get("training")
 
 
 def sample(model: Any, data: TextData, config: RunConfig) -> str:
-    """Two continuations of the run's prefix: the most likely one, and one drawn at temperature 0.7."""
+    """Two continuations of the run's prefix: by greedy decoding, and sampled at temperature 0.7."""
     prefix = config.prefix
     try:
         data.vocab.encode_prefix(prefix)

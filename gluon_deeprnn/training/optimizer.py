@@ -46,9 +46,9 @@ def clip_global_norm(gradients: Sequence[np.ndarray], clip: float) -> np.ndarray
     gradients = _checks.sequence("gradients", gradients, np.ndarray, "a sequence of arrays, not empty")
     if not gradients:
         raise InputError("gradients", "a sequence of arrays, not empty", gradients)
-    squares = squared_norms(gradients)
-    _scale(gradients, squares, _checks.not_negative("clip", clip))
-    return np.sqrt(squares.sum())
+    norm = np.sqrt(squared_norms(gradients).sum())
+    _scale(gradients, norm, _checks.not_negative("clip", clip))
+    return norm
 
 
 def squared_norms(gradients: Sequence[np.ndarray]) -> np.ndarray:
@@ -56,9 +56,9 @@ def squared_norms(gradients: Sequence[np.ndarray]) -> np.ndarray:
     return mxnet.nd.multi_sum_sq(*[g.as_nd_ndarray() for g in gradients], num_arrays=len(gradients)).as_np_ndarray()
 
 
-def _scale(gradients: Sequence[np.ndarray], squares: np.ndarray, clip: float) -> None:
+def _scale(gradients: Sequence[np.ndarray], norm: np.ndarray, clip: float) -> None:
     if clip > 0:
-        scale = clip / np.maximum(np.sqrt(squares.sum()), clip)  # exactly 1 where the norm is small enough
+        scale = clip / np.maximum(norm, clip)  # exactly 1 where the norm is small enough
         for gradient in gradients:
             gradient *= scale
 
@@ -131,7 +131,8 @@ class Optimizer:
             if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
                 gradient[:] = 0
         squares = squared_norms(gradients)
-        _scale(gradients, squares, self.clip)
+        if self.clip > 0:
+            _scale(gradients, np.sqrt(squares.sum()), self.clip)
         self._trainer.set_learning_rate(lr)
         self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is a mean already
         return squares

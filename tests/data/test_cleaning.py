@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import pytest
 
 
-@given(st.text(), st.sampled_from(["d2l", "unicode"]))
+@given(st.text(), st.sampled_from(list(CLEANINGS)))
 def test_cleaning_twice_is_cleaning_once(text, cleaning):
     once = clean(text, cleaning)
     assert clean(once, cleaning) == once
@@ -36,10 +36,16 @@ def test_both_cleanings_agree_on_english():
 
 
 def test_unknown_names_are_refused_with_the_choices():
-    with pytest.raises(ValueError, match=r"^cleaning must be one of d2l, unicode; got 'unicod' \(did you"):
+    with pytest.raises(ValueError, match=r"^cleaning must be one of none, d2l, unicode; got 'unicod' \(did you"):
         clean("x", "unicod")
 
 
 def test_every_kind_of_cleaning_says_what_it_keeps():
     assert len(CLEANINGS) > 1
     assert all(cleaning.about for cleaning in CLEANINGS.values())
+
+
+def test_an_uncleaned_text_keeps_its_capitals_punctuation_and_lines():
+    text = "NAME:\n  \u201cEt tu?\u201d \u2013 42\u00a0%\r\n"
+    assert clean(text, "none") == text
+    assert clean("e\u0301", "none") == "\u00e9"

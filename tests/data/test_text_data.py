@@ -67,7 +67,7 @@ def test_a_given_vocabulary_is_used(fox):
     ({"batch_size": 0}, "batch_size must be a positive integer; got 0"),
     ({"num_steps": 2.5}, "num_steps must be a positive integer; got 2.5"),
     ({"protocol": "books"}, r"protocol must be one of d2l, book; got 'books' \(did you mean 'book'\?\)"),
-    ({"tokens": "byte"}, "tokens must be one of char, word; got 'byte'"),
+    ({"tokens": "bite"}, r"tokens must be one of char, word, word-exact, byte; got 'bite' \(did you mean 'byte'"),
     ({"num_train": 0}, "num_train must be a positive integer; got 0"),
     ({"sources": []}, r"sources must be a sequence of Source, not empty; got \[\]"),
     ({"sources": [Source("x", "too short", "")]},
@@ -103,11 +103,11 @@ def test_how_much_of_a_text_is_kept_is_known_and_less_than_half_is_refused(fox):
     data = TextData([fox], 16, 8)
     assert 0.9 < data.kept["fox"] < 1
     with pytest.raises(ValueError, match=r"text must be one of which cleaning d2l keeps at least half; got 'k', of "
-                                         r"which it keeps \d\.\d% \(--cleaning unicode, or .*, keeps more\)"):
+                                         r"which it keeps \d\.\d% \(use --cleaning none or unicode\)"):
         TextData([fox, Source("k", KOREAN, "")], 16, 8)
     assert TextData([Source("k", KOREAN, "")], 16, 8, cleaning="unicode").kept["k"] > 0.9
     digits = Source("d", "1,2,3;4 " * 200, "")
-    with pytest.raises(ValueError, match=r"of which it keeps 0\.0%$"):
+    with pytest.raises(ValueError, match=r"of which it keeps 0\.0% \(use --cleaning none\)$"):
         TextData([digits], 16, 8)
 
 

@@ -1,6 +1,6 @@
 from gluon_deeprnn import GRU, RNNLM, TextData, Vocab, generate
 from gluon_deeprnn.data import Source
-from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer, tokenize
+from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer, tokenize, tokenizer_for
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
@@ -55,5 +55,71 @@ def test_a_third_kind_of_token_is_named_in_the_vocabularys_file(pairs):
 def test_a_vocabulary_of_tokens_that_are_not_known_is_refused(pairs, monkeypatch):
     stored = Vocab(["th", "e "], kind="pair").to_json()
     monkeypatch.delitem(TOKENIZERS, "pair")
-    with pytest.raises(ValueError, match=r"vocab\.json must be .*kind must be one of char, word; got 'pair'"):
+    with pytest.raises(ValueError, match=r"vocab\.json must be .*kind must be one of char, word, .*; got 'pair'"):
         Vocab.from_json(stored)
+
+
+@given(st.text())
+def test_exact_words_lose_nothing_of_a_text(text):
+    words = TOKENIZERS["word-exact"]
+    assert words.join(words.split(text)) == text
+
+
+def test_exact_words_are_words_punctuation_marks_and_line_ends():
+    split = TOKENIZERS["word-exact"].split("It\u2019s late, he said.\n\n  \ubd04\uc774 don't")
+    assert split == ["It\u2019s", " late", ",", " he", " said", ".", "\n", "\n", " ", " \ubd04\uc774", " don't"]
+
+
+def test_words_of_an_uncleaned_text_are_exact_and_of_a_cleaned_one_are_not():
+    assert [tokenizer_for("word", cleaning) for cleaning in ("none", "d2l", "unicode", None)] == [
+        "word-exact", "word", "word", "word"]
+
+
+def test_a_first_word_that_is_known_after_a_space_continues_a_text():
+    vocab = Vocab(TOKENIZERS["word-exact"].split("a word, the word"), kind="word-exact")
+    assert vocab.to_tokens(vocab.encode_prefix("word,")) == [" word", ","]
+    assert vocab.to_tokens(vocab.encode_prefix("a word")) == ["a", " word"]
+
+
+@given(st.binary())
+def test_bytes_lose_nothing_of_a_file(content):
+    tokens = TOKENIZERS["byte"].split(content.decode("utf-8", "surrogateescape"))
+    assert bytes.fromhex("".join(tokens)) == content
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_bytes_of_a_text_are_shown_as_the_text_in_whole_characters(text):
+    byte = TOKENIZERS["byte"]
+    pieces = list(byte.stream(byte.split(text)))
+    assert pieces == list(text)
+
+
+def test_bytes_that_are_not_text_are_shown_as_replacement_characters():
+    assert TOKENIZERS["byte"].join(["41", "ff", "ea", "b0"]) == "A\ufffd\ufffd"
+
+
+def test_a_vocabulary_of_bytes_knows_every_byte():
+    vocab = Vocab(["41"], min_freq=3, kind="byte")
+    assert len(vocab) == 257
+    assert vocab.unknown_index not in vocab.encode_prefix("\ubd04 \x00!")
+    assert Vocab.from_json(vocab.to_json()).idx_to_token == vocab.idx_to_token
+
+
+def test_every_kind_of_token_is_trained_on_and_generated_from(tmp_path):
+    text = "Said she: \u201cIt\u2019s 4 o'clock!\u201d\n\u00c9t\u00e9, \ubd04.\n" * 40
+    for tokens, kind in (("char", "char"), ("word", "word-exact"), ("byte", "byte")):
+        data = TextData([Source("text", text, "")], 16, 8, cleaning="none", tokens=tokens, num_train=100, num_val=50)
+        assert data.vocab.kind == kind
+        model = RNNLM(GRU(8), len(data.vocab))
+        written = "".join(generate(model, data.vocab, "Said she:", 30))
+        assert written
+        assert data.vocab.unknown_index not in data.vocab.encode_prefix(text)
+
+
+def test_a_binary_file_is_read_byte_by_byte(tmp_path):
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 20)
+    data = TextData.from_files([tmp_path / "noise"], 16, 8, cleaning="none", tokens="byte")
+    assert data.num_tokens == 256 * 20
+    assert len(data.vocab) == 257
+    with pytest.raises(ValueError, match=r"^text must be UTF-8"):
+        TextData.from_files([tmp_path / "noise"], 16, 8, cleaning="none")

@@ -58,7 +58,7 @@ def assert_relative(got, expected, tolerance):
 
 @pytest.mark.parametrize("hybridized", [False, True])
 @pytest.mark.parametrize(("num_layers", "num_hiddens"), SIZES)
-@pytest.mark.parametrize("cell", [*CELLS, "gru-before"])
+@pytest.mark.parametrize("cell", [*CELLS, "gru-before", "mgu"])
 def test_scratch_equals_numpy_in_outputs_states_and_all_gradients(cell, num_layers, num_hiddens, hybridized):
     net = a_stack("gru", num_layers, num_hiddens, reset="before") if cell == "gru-before" \
         else a_stack(cell, num_layers, num_hiddens)
@@ -100,7 +100,7 @@ def test_fused_equals_scratch_in_outputs_states_and_all_gradients(cell, num_laye
 
 
 @pytest.mark.parametrize("hybridized", [False, True])
-@pytest.mark.parametrize("cell", [*CELLS, "gru-before"])
+@pytest.mark.parametrize("cell", [*CELLS, "gru-before", "mgu"])
 def test_large_batches_whose_products_are_done_otherwise_equal_numpy_too(cell, hybridized):
     options = {"reset": "before"} if cell == "gru-before" else {}
     net = a_stack(cell.split("-")[0], 2, 8, **options)

@@ -229,6 +229,8 @@ def test_a_language_model_is_converted_with_all_that_it_has(make):
      "reset must be after, for a fused GRU; got 'before'"),
     (as_fused, lambda: started(StackedRNNScratch(D, H, 2, activation="sigmoid")),
      "activation must be one of tanh, relu, for a fused RNN; got 'sigmoid'"),
+    (as_fused, lambda: started(StackedRNNScratch(D, H, 2, cell="mgu")),
+     r"cell must be one of rnn, lstm, gru for fused layers; got 'mgu' \(scratch layers compute it\)"),
     (as_fused, lambda: StackedRNNScratch(D, H, 2), "model must be initialized, with all sizes known; got Stacked"),
     (as_scratch, lambda: started(GRU(H, 2)), "model must be initialized, with all sizes known; got GRU"),
     (as_scratch, lambda: started(StackedRNNScratch(D, H, 2)), "model must be an RNN, LSTM or GRU, or a language model"),

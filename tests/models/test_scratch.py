@@ -102,7 +102,7 @@ def test_seed_repeats_the_initial_weights():
     ((4, 5, True), {}, "num_layers must be a positive integer; got True"),
     ((4, 5, 2, -1), {}, "sigma must be a number, at least 0; got -1"),
     ((4, 5, 2), {"activation": "tan"}, r"activation must be one of tanh, .*; got 'tan' \(did you mean 'tanh'\?\)"),
-    ((4, 5, 2), {"cell": "gur"}, r"cell must be one of rnn, lstm, gru; got 'gur' \(did you mean 'gru'\?\)"),
+    ((4, 5, 2), {"cell": "gruu"}, r"cell must be one of rnn, lstm, gru, mgu; got 'gruu' \(did you mean 'gru'\?\)"),
     ((4, 5, 2), {"cell": "gru", "reset": "during"}, "reset must be one of after, before; got 'during'"),
     ((4, 5, 2), {"cell": "lstm", "forget_bias": "1"}, "forget_bias must be a finite number; got '1'"),
     ((4, 5, 2), {"dropout": 1.0}, r"dropout must be a number in \[0, 1\); got 1.0"),

@@ -6,7 +6,7 @@ of arrays, (L, N, H).
 
 import numpy
 
-GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh", "gru-before": "rzh"}
+GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh", "gru-before": "rzh", "mgu": "fh"}
 
 
 def sigmoid(x):
@@ -14,7 +14,7 @@ def sigmoid(x):
 
 
 def step(cell, w, x, h, c):
-    """One step; returns the new h and c, and what the way back needs."""
+    """One step; returns the new h and c, and what the backward pass needs."""
     a = {gate: x @ w[f"W_x{gate}"] + w[f"b_{gate}"] for gate in GATES[cell]}
     if cell == "rnn":
         new = numpy.tanh(a["h"] + h @ w["W_hh"])
@@ -24,6 +24,10 @@ def step(cell, w, x, h, c):
         g = numpy.tanh(a["c"] + h @ w["W_hc"])
         new_c = f * c + i * g
         return o * numpy.tanh(new_c), new_c, (x, h, c, (i, f, o, g, new_c))
+    if cell == "mgu":
+        f = sigmoid(a["f"] + h @ w["W_hf"])
+        n = numpy.tanh(a["h"] + (f * h) @ w["W_hh"])
+        return (1 - f) * h + f * n, c, (x, h, c, (f, n))
     r, z = (sigmoid(a[gate] + h @ w[f"W_h{gate}"]) for gate in "rz")
     if cell == "gru":
         inner = h @ w["W_hh"] + w["b_hh"]
@@ -47,6 +51,13 @@ def step_back(cell, w, grads, saved, d_h, d_c):
         d_a = {"i": d_c * g * i * (1 - i), "f": d_c * c * f * (1 - f), "o": d_h * t * o * (1 - o),
                "c": d_c * i * (1 - g ** 2)}
         d_c_old = d_c * f
+    elif cell == "mgu":
+        f, n = rest
+        d_n = d_h * f * (1 - n ** 2)
+        d_inner = d_n @ w["W_hh"].T
+        grads["W_hh"] += (f * h).T @ d_n
+        d_a = {"f": (d_h * (n - h) + d_inner * h) * f * (1 - f), "h": d_n}
+        d_h_old = d_h * (1 - f) + d_inner * f
     else:
         r, z, n, inner = rest
         d_h_old = d_h * z
@@ -68,7 +79,7 @@ def step_back(cell, w, grads, saved, d_h, d_c):
         grads[f"W_x{gate}"] += x.T @ d
         grads[f"b_{gate}"] += d.sum(axis=0)
         d_x += d @ w[f"W_x{gate}"].T
-        if not (cell.startswith("gru") and gate == "h"):
+        if not (cell in ("gru", "gru-before", "mgu") and gate == "h"):
             grads[f"W_h{gate}"] += h.T @ d
             d_h_old = d_h_old + d @ w[f"W_h{gate}"].T
     return d_x, d_h_old, d_c_old

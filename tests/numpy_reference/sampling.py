@@ -28,5 +28,5 @@ def generated(read, state, vocab, indices, length, temperature, top_k, rng):
         logits = logits.astype("float64")
         logits[vocab.unknown_index] = -numpy.inf
         indices = numpy.array([sample(logits, temperature, top_k, rng)])
-        text += vocab.addition(int(indices[0]))
+        text += "".join(vocab.text(indices[:1]))
     return text

@@ -99,7 +99,7 @@ BAD = {
                                     np.full((3, 2), -1, dtype="int32"), np.zeros((0, 2), dtype="int32"), BATCH, "x"],
                                    "an array|indices from 0 to 4|an mxnet"),
     ("Vocab.encode_prefix", "prefix"): (["", "xyz", 3, None], "made of tokens|at least one token|a string"),
-    ("Schedule", "name"): name_of("constant"), ("Schedule", "lr"): ABOVE, ("Optimizer", "name"): name_of("sgd"),
+    ("Schedule", "name"): name_of("constant"), ("Schedule", "lr"): ABOVE, ("Optimizer", "optimizer"): name_of("sgd"),
     ("Optimizer", "options"): ([{"no_such_option": 1}], "options of MXNet's"),
     ("plot_architecture", "num_steps"): ([0, 1, 2.5, "3", True, None], "an integer, at least 2"),
     ("Schedule", "factor"): ([0, 1, "x", NAN], r"a number in \(0, 1\)"), ("Schedule", "epochs"): POSITIVE,

@@ -34,7 +34,7 @@ def test_there_is_a_run_of_every_format():
 def test_a_run_of_an_earlier_release_gives_the_same_perplexity_and_text(golden):
     folder, expected = golden
     run = load_run(folder)
-    _, batches, per_token = run.data().judged_by()
+    _, batches, per_token = run.data().held_out()
     assert str(evaluate(run.model, batches, characters_per_token=per_token)) == expected["evaluated"]
     for text, options in ((expected["greedy"], {"temperature": 0}), (expected["sampled"], {"seed": 3})):
         assert "the old" + "".join(generate(run.model, run.vocab, "the old", 30, **options)) == text

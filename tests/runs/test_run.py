@@ -1,9 +1,12 @@
 import json
 import re
+import subprocess
+import sys
 
 from gluon_deeprnn import evaluate, load_run
 from gluon_deeprnn.data import read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
+from gluon_deeprnn.plotting import plot_architecture
 from gluon_deeprnn.runs import RunConfig, RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 import mxnet
@@ -52,7 +55,7 @@ def test_a_run_leaves_the_files_of_the_contract(finished, protocol):
 def test_a_loaded_run_judges_as_the_run_did(finished, protocol):
     folder, result = finished
     run = load_run(folder.path)
-    part, batches, per_token = run.data().judged_by()
+    part, batches, per_token = run.data().held_out()
     score = evaluate(run.model, batches, characters_per_token=per_token)
     assert score.perplexity == pytest.approx(result["test_ppl"] if part == "test" else result["val_ppl"], rel=1e-6)
     assert score.bits_per_character == pytest.approx(result["bits_per_char"], rel=1e-6)
@@ -168,3 +171,32 @@ def test_a_real_korean_story_trains_and_writes_hangul(real_text, tmp_path):
     assert result["val_ppl"] < 0.4 * len(load_run(folder.path).vocab)
     written = (folder.path / "sample.txt").read_text(encoding="utf-8").splitlines()[-1].split(": ")[1]
     assert sum("가" <= character <= "힣" for character in written) > 100
+
+
+def test_a_cell_without_a_fused_operator_is_trained_drawn_and_read_again(fox_file, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    result = begin_run(config(fox_file, model="mgu", implementation="scratch"), folder, None, progress=False)
+    assert result["val_ppl"] < 15  # of 27 tokens
+    run = load_run(folder.path)
+    assert plot_architecture(run.model).get_title(loc="left") == "MGU, 2 layers of 16 hidden units"
+    assert run.title.startswith("MGU from scratch, 2 x 16 hidden units")
+    assert evaluate(run.model, run.data().val_dataloader()).perplexity == pytest.approx(result["val_ppl"], rel=1e-6)
+
+
+@pytest.mark.parametrize("given", ["-", "/dev/stdin", "<(cat {file})"])
+def test_a_text_from_a_stream_is_trained_on_kept_and_resumed(fox_file, tmp_path, given):
+    command = f"'{sys.executable}' -m gluon_deeprnn train --batch-size 64 --num-steps 8 --num-hiddens 8 " \
+              f"--max-epochs 1 --out '{tmp_path}/run' --text {given.format(file=fox_file)} < '{fox_file}'"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "keeps 96.8% of stream" in done.stderr
+    assert (tmp_path / "run" / "texts" / "stream").read_bytes() == fox_file.read_bytes()
+    assert resume_run(RunFolder(tmp_path / "run"), 2, progress=False)["epochs"] == 2
+
+
+def test_a_stream_without_text_is_refused_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "gluon_deeprnn", "train", "--text", "-", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["gluon-deeprnn: error: text must be a text with something in it; got '-'"]
+    assert not (tmp_path / "run").exists()

@@ -6,17 +6,18 @@ To add a cell, write such a file and add its description to `CELLS`.
 from typing import Any, Dict, List, Mapping, Sequence
 
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.models.cells import gru, lstm, rnn
+from gluon_deeprnn.models.cells import gru, lstm, mgu, rnn
 from gluon_deeprnn.models.cells.description import Cell as Cell
 from gluon_deeprnn.models.cells.description import Option as Option
 from gluon_deeprnn.models.cells.gru import RESETS as RESETS
 from gluon_deeprnn.models.cells.gru import GRUScratch as GRUScratch
 from gluon_deeprnn.models.cells.layer import LayerScratch as LayerScratch
 from gluon_deeprnn.models.cells.lstm import LSTMScratch as LSTMScratch
+from gluon_deeprnn.models.cells.mgu import MGUScratch as MGUScratch
 from gluon_deeprnn.models.cells.rnn import ACTIVATIONS as ACTIVATIONS
 from gluon_deeprnn.models.cells.rnn import RNNScratch as RNNScratch
 
-CELLS: Dict[str, Cell] = {cell.name: cell for cell in (rnn.CELL, lstm.CELL, gru.CELL)}
+CELLS: Dict[str, Cell] = {cell.name: cell for cell in (rnn.CELL, lstm.CELL, gru.CELL, mgu.CELL)}
 
 
 def cell_of_mode(mode: str) -> Cell:
