@@ -45,6 +45,7 @@ nitpick_ignore_regex = [
 
 # Pages with code are executed whenever they are built, in empty folders; a cell that fails stops the build.
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "substitution"]
+myst_ref_domains = ["std"]  # [text](start) is the page, and never a method of that name
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 # For the pages' kernels: `%load_ext shell`, and the command gluon-deeprnn of this environment.
