@@ -165,8 +165,8 @@ def _load(library: Path) -> str:
         for name in _OPERATORS:
             handle = OpHandle()
             check_call(mxnet_private.library.NNGetOpHandle(c_str(name), ctypes.byref(handle)))
-            for module, make in ((ndarray, mxnet_private.make_ndarray_function), (symbol, mxnet_private.make_symbol_function)):
-                setattr(module, name, make(handle, name, name))
+            setattr(ndarray, name, mxnet_private.make_ndarray_function(handle, name, name))
+            setattr(symbol, name, mxnet_private.make_symbol_function(handle, name, name))
     except MXNetError as error:
         return f"MXNet does not take it ({str(error).strip().splitlines()[-1]})"
     return _PASSED
