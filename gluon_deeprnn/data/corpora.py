@@ -216,6 +216,7 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
     ValueError
         For a file that is missing, empty or not UTF-8.
     """
+    raw = _checks.flag("raw", raw)
     sources: List[Source] = []
     for path in map(Path, _checks.sequence("paths", paths, (str, os.PathLike), "a list of files")):
         stream = _stream(path)

@@ -60,7 +60,7 @@ BAD = {
     "seed": FROM_ZERO, "embedding": FROM_ZERO, "min_freq": FROM_ZERO, "patience": FROM_ZERO, "first": FROM_ZERO,
     "i": FROM_ZERO, "dropout": SHARE, "input_dropout": SHARE, "weight_dropout": SHARE, "embedding_dropout": SHARE,
     "variational": FLAG, "layer_norm": FLAG, "residual": FLAG, "learned_state": FLAG, "tied": FLAG, "hybridize": FLAG,
-    "progress": FLAG, "shuffle": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE, "temperature": NOT_NEGATIVE,
+    "progress": FLAG, "raw": FLAG, "shuffle": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE, "temperature": NOT_NEGATIVE,
     "gradient_clip_val": NOT_NEGATIVE, "lr": ABOVE, "characters_per_token": ABOVE,
     "forget_bias": ([NAN, INF, "1"], "a finite number"), "lr_factor": ([0, 1, "x", NAN], r"a number in \(0, 1\)"),
     "cell": name_of("rnn"), "reset": name_of("after"), "initializer": name_of("uniform"),
