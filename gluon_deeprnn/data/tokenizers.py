@@ -1,7 +1,7 @@
-"""How a cleaned text becomes tokens, and tokens become text again.
+"""Tokenizers, which split a cleaned text into tokens and join tokens to text.
 
-Each kind of token is one class with one instance in `TOKENIZERS`, under the name that options, recipes and
-``vocab.json`` use.  To add one, write a subclass of `Tokenizer` and put an instance into `TOKENIZERS`.
+Each kind of token is a class with one instance in ``TOKENIZERS``, under the name used in options, recipes and
+``vocab.json``.  To add one, write a subclass of ``Tokenizer`` and add an instance to ``TOKENIZERS``.
 """
 
 from typing import Dict, List, Sequence
@@ -15,7 +15,7 @@ class Tokenizer:
     Attributes
     ----------
     about : str
-        What a token is, in a few words, for ``--help``.
+        A short description of a token, for ``--help``.
 
     Examples
     --------
@@ -34,11 +34,11 @@ class Tokenizer:
         raise NotImplementedError
 
     def join(self, tokens: Sequence[str]) -> str:
-        """What the tokens add to a text that they continue."""
+        """The text to append for these tokens."""
         raise NotImplementedError
 
     def characters_per_token(self, tokens: Sequence[str]) -> float:
-        """How many characters of text a token stands for, on average over ``tokens``."""
+        """The mean number of characters per token of ``tokens``."""
         return len(self.join(tokens)) / len(tokens)
 
 
@@ -52,12 +52,12 @@ class Characters(Tokenizer):
         return list(text)
 
     def join(self, tokens: Sequence[str]) -> str:
-        """The characters, one after the other."""
+        """The characters, concatenated."""
         return "".join(tokens)
 
 
 class Words(Tokenizer):
-    """A token is a word, and stands for the space before it too."""
+    """A token is a word, including the space before it."""
 
     about = "words"
 

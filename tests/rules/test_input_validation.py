@@ -81,7 +81,7 @@ BAD = {
     "state": ([[], [np.zeros((1, 2, 3))], 3], "a list of|an array of shape"),
     "inputs": ([np.zeros((3, 4)), np.zeros((0, 2, 5)), np.zeros((3, 2, 5), dtype="float64"), numpy.zeros((3, 2, 5)),
                 "x", None], "an array|float32|an mxnet"),
-    "lengths": ([[1], [9, 9], "ab", 3, [-1, 2]], "2 integers from 0 to 3|left out"),
+    "lengths": ([[1], [9, 9], "ab", 3, [-1, 2]], "2 integers from 0 to 3|omitted"),
     "history": ([[], [{}], 3, None], "rows with"), "flow": ([[1.0], [[NAN]], "x"], "an array|finite"),
     "x": ([[1], numpy.zeros((2, 2)), numpy.full((3, 2), 99), "x"], "an array|indices from|token|as many"),
     "y": ([[1], numpy.zeros((3, 2)), numpy.full((3, 2), 99), "x"], "an array|indices from|token"),
