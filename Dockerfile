@@ -1,7 +1,7 @@
-# For macOS (arm64 included) and Windows, for which MXNet 1.9.1 has no wheel:
+# For macOS (including arm64) and Windows, for which MXNet 1.9.1 has no wheels:
 #   docker build -t gluon-deeprnn .
 #   docker run --rm -v "$PWD:/work" gluon-deeprnn train --text my.txt --out runs/mine
-# It builds for x86-64 and for aarch64.  `.ci/matrix Dockerfile` executes every step without Docker.
+# Builds on x86-64 and aarch64.  `.ci/matrix Dockerfile` executes every step without Docker.
 FROM debian:trixie-slim
 RUN apt-get update && apt-get install -y --no-install-recommends g++ libgomp1 python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*

@@ -1,17 +1,17 @@
-# make train    install into .venv, train the chapter's GRU, print perplexities and a sample, draw the curves
+# make train    install into .venv, train the chapter's GRU, print perplexities and a sample, plot the curves
 # make test     install with the test tools, run the whole test suite
-# make test-avx2  run the kernels' tests as a processor without AVX-512 would
+# make test-avx2  run the tests of the kernels and models with AVX2 instead of AVX-512
 # make test-sanitizers  run the kernels under address, undefined-behaviour and thread sanitizers
 # make docs     build the site into docs/_build/html
-# make bench    run the benchmarks, each peer in an environment of its own
-# make clean    remove what the others made (but no run)
+# make bench    run the benchmarks, each of the other libraries in its own environment
+# make clean    remove everything that the other targets create, except runs
 
 SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# MXNet 1.9.1 and gluonnlp 0.10.0 run on NumPy 2 and Python 3.13 and 3.14, which their own requirements exclude.
+# MXNet 1.9.1 and gluonnlp 0.10.0 work with NumPy 2 and Python 3.13 and 3.14, which their own requirements exclude.
 MXNET   := $(PIP) install --no-deps mxnet==1.9.1 gluonnlp==0.10.0
 INSTALL := $(PIP) install --no-warn-conflicts --editable
 
@@ -36,7 +36,7 @@ test-sanitizers:
 
 docs: $(VENV)/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
-	@echo "the site: docs/_build/html/index.html; its notebooks, executed: docs/_build/jupyter_execute"
+	@echo "site: docs/_build/html/index.html; executed notebooks: docs/_build/jupyter_execute"
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks

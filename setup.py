@@ -1,4 +1,4 @@
-"""Compiles the operators (gluon_deeprnn/kernels), where there is a C++ compiler; the rest is in setup.cfg."""
+"""Compiles the operators in gluon_deeprnn/kernels if there is a C++ compiler; all other settings are in setup.cfg."""
 
 import copy
 from pathlib import Path
@@ -10,8 +10,8 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("gluon_deeprnn/kernels")
 FLAGS = ["-O3", "-std=c++17", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
          "-fvisibility=hidden", "-Wall", "-Wextra", "-g0"]
-# -march takes back what the compiler's own settings may say, such as -march=native: a library holds no other
-# instructions than its name says.
+# -march overrides the user's own compiler flags, such as -march=native: a library must contain only the instructions
+# of the target in its name.
 TARGETS = {
     "x86_64": {
         "processor": ["-march=x86-64"],
@@ -28,32 +28,32 @@ ASKS = ("processor", "openmp")  # the files of the library that asks for the pro
 
 
 def sources(library):
-    """The files that a library is made of."""
+    """The source files of a library."""
     return sorted(str(file) for file in KERNELS.glob("*.cc") if (file.stem in ASKS) == (library == "processor"))
 
 
 class Libraries(build_ext):
-    """Libraries that MXNet loads, not modules that Python imports: their names carry no version of Python."""
+    """Builds libraries that MXNet loads; Python does not import them, so their names contain no Python version."""
 
     def finalize_options(self):
-        """As many at a time as there are."""
+        """Compile all libraries in parallel."""
         super().finalize_options()
         self.parallel = self.parallel or 3
 
     def get_ext_filename(self, fullname):
-        """``gluon_deeprnn/kernels/layer.avx2.so``: two dots, so that nobody takes it for a module."""
+        """``gluon_deeprnn/kernels/layer.avx2.so``: with two dots it cannot be mistaken for a Python module."""
         *folders, name = fullname.split(".")
         return str(Path(*folders, "processor.any.so" if name == "processor" else f"layer.{name}.so"))
 
     def build_extension(self, ext):
-        """In a folder of its own: all are compiled from the same files, at the same time."""
+        """Compile in a separate folder, since all libraries are compiled in parallel from the same files."""
         own = copy.copy(self)
         own.build_temp = str(Path(self.build_temp) / ext.name)
         super(Libraries, own).build_extension(ext)
 
 
 def libraries():
-    """One for each set of vector instructions; none on other systems.  A compiler may be missing or fail."""
+    """One library per vector instruction set; none on other systems.  Optional: a compiler may be missing or fail."""
     targets = TARGETS.get(MACHINE, {}) if platform.system() == "Linux" else {}
     return [Extension(f"gluon_deeprnn.kernels.{name}", sources(name), depends=sorted(map(str, KERNELS.rglob("*.h"))),
                       extra_compile_args=[*FLAGS, *flags], language="c++", optional=True,

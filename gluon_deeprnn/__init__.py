@@ -1,8 +1,8 @@
 """Deep recurrent networks in MXNet Gluon: the D2L chapter as software.
 
-Text enters at `data` and leaves as batches; `models` turn batches into scores; `training` moves the weights;
-`evaluation` says how good they are; `generation` writes text; `plotting` draws; `runs` keeps what was trained in a
-folder; `cli` is the command line.  `runtime` comes first: it makes MXNet fit to be imported.
+``data`` turns text into batches; ``models`` map batches to logits; ``training`` optimizes the parameters;
+``evaluation`` computes perplexity; ``generation`` generates text; ``plotting`` draws figures; ``runs`` stores trained
+models in folders; ``cli`` is the command line.  ``runtime`` is imported first: it prepares the import of MXNet.
 """
 
 from gluon_deeprnn import runtime as runtime  # isort: skip  (must come before anything that imports mxnet)

@@ -1,7 +1,8 @@
-"""Checks of arguments, with one form of message.
+"""Input validation: checks of arguments, with one form of error message.
 
-MXNet reports a bad argument late, elsewhere, or not at all, so each public function checks its arguments before any
-work is done.  The message is always ``<name> must be <rule>; got <value>``, with a remedy behind it when there is one.
+MXNet reports an invalid argument late, in another place, or not at all.  Each public function therefore checks its
+arguments before any work is done.  The message is always ``<name> must be <rule>; got <value>``, followed by a remedy
+in parentheses if there is one.
 """
 
 import difflib
@@ -15,7 +16,7 @@ import numpy
 
 
 def integer(name: str, value: Any, *, at_least: int) -> int:
-    """``value`` as an int, if it is an integer of at least ``at_least``."""
+    """Return ``value`` as an int, if it is an integer of at least ``at_least``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < at_least:
         rule = {0: "a non-negative integer", 1: "a positive integer"}.get(at_least, f"an integer, at least {at_least}")
         raise InputError(name, rule, value)
@@ -24,7 +25,7 @@ def integer(name: str, value: Any, *, at_least: int) -> int:
 
 def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_least: float = -math.inf,
            below: float = math.inf, at_most: float = math.inf) -> float:
-    """``value`` as a float, if it is a finite real number inside the given bounds; ``rule`` says them in words."""
+    """Return ``value`` as a float, if it is a finite real number within the bounds, which ``rule`` states in words."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or not (above < value < below and at_least <= value <= at_most):
         raise InputError(name, rule, value)
@@ -32,41 +33,41 @@ def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_lea
 
 
 def finite(name: str, value: Any) -> float:
-    """``value`` as a float, if it is a finite number."""
+    """Return ``value`` as a float, if it is a finite number."""
     return number(name, value, "a finite number")
 
 
 def positive(name: str, value: Any) -> float:
-    """``value`` as a float, if it is a number above 0."""
+    """Return ``value`` as a float, if it is a number above 0."""
     return number(name, value, "a number above 0", above=0)
 
 
 def not_negative(name: str, value: Any) -> float:
-    """``value`` as a float, if it is a number of at least 0."""
+    """Return ``value`` as a float, if it is a number of at least 0."""
     return number(name, value, "a number, at least 0", at_least=0)
 
 
 def fraction(name: str, value: Any) -> float:
-    """``value`` as a float, if it lies in [0, 1)."""
+    """Return ``value`` as a float, if it lies in [0, 1)."""
     return number(name, value, "a number in [0, 1)", at_least=0, below=1)
 
 
 def flag(name: str, value: Any) -> bool:
-    """``value``, if it is True or False."""
+    """Return ``value``, if it is True or False."""
     if not isinstance(value, bool):
         raise InputError(name, "True or False", value)
     return value
 
 
 def mapping(name: str, value: Any) -> Any:
-    """``value``, if it is a mapping with strings for keys."""
+    """Return ``value``, if it is a mapping with string keys."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InputError(name, "a mapping with strings for keys", value)
+        raise InputError(name, "a mapping with string keys", value)
     return value
 
 
 def sequence(name: str, value: Any, of: Any, rule: str) -> list:
-    """``value`` as a list, if it is a sequence of ``of``, not a string."""
+    """Return ``value`` as a list, if it is a sequence of instances of ``of`` and not a string."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or isinstance(value, Mapping):
         raise InputError(name, rule, value)
     members = list(value)
@@ -76,14 +77,14 @@ def sequence(name: str, value: Any, of: Any, rule: str) -> list:
 
 
 def text(name: str, value: Any) -> str:
-    """``value``, if it is a string that is not empty."""
+    """Return ``value``, if it is a non-empty string."""
     if not isinstance(value, str) or not value:
-        raise InputError(name, "a string, not empty", value)
+        raise InputError(name, "a non-empty string", value)
     return value
 
 
 def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
-    """``value``, if it is one of ``choices``; otherwise the error lists them and guesses what was meant."""
+    """Return ``value``, if it is one of ``choices``; otherwise the error lists them and suggests the closest one."""
     known = list(choices)
     if isinstance(value, str) and value in known:
         return value
@@ -91,21 +92,21 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def did_you_mean(value: Any, choices: Iterable[str]) -> Optional[str]:
-    """The remedy for a misspelt name, or None when nothing is near."""
+    """The remedy for a misspelt name, or None if no choice is similar."""
     near = difflib.get_close_matches(str(value).lower(), list(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else None
 
 
 def float32(name: str, array: Any) -> None:
-    """Refuse an array of another type: MXNet's CPU operators know float32, and float64 in part wrongly."""
+    """Reject an array of another dtype: MXNet's CPU operators support float32; some are wrong in float64."""
     if str(getattr(array, "dtype", "")) not in ("float32", "<class 'numpy.float32'>"):
         raise InputError(name, "float32", Described(str(getattr(array, "dtype", type(array).__name__))))
 
 
 def indices(name: str, array: numpy.ndarray, below: int) -> numpy.ndarray:
-    """``array``, if it holds integers from 0 to ``below`` - 1.
+    """Return ``array``, if it holds integers from 0 to ``below`` - 1.
 
-    MXNet clips an index that is out of range, or counts it as none, and says nothing.
+    MXNet clips or ignores an index that is out of range, without an error.
     """
     if not isinstance(array, numpy.ndarray) or array.dtype.kind not in "iu":
         raise InputError(name, "an array of integers", Described(str(getattr(array, "dtype", type(array).__name__))))
@@ -115,7 +116,7 @@ def indices(name: str, array: numpy.ndarray, below: int) -> numpy.ndarray:
 
 
 def shape(name: str, array: Any, expected: Sequence[Optional[int]]) -> Tuple[int, ...]:
-    """The shape of ``array``, if it is ``expected``, where None stands for any size."""
+    """Return the shape of ``array``, if it is ``expected``, where None stands for any size."""
     got = getattr(array, "shape", None)
     if got is None or len(got) != len(expected) or any(e not in (None, g) for e, g in zip(expected, got)):
         wanted = "(" + ", ".join("any" if e is None else str(e) for e in expected) + ")"

@@ -1,4 +1,4 @@
-"""Where arrays live: contexts by name, and the GPU when there is one."""
+"""Devices: MXNet contexts by name, and the GPU if there is one."""
 
 import re
 from typing import List, Union
@@ -11,7 +11,7 @@ from mxnet.context import Context as Context
 
 
 def num_gpus() -> int:
-    """How many GPUs MXNet can use here; 0 with the CPU wheel."""
+    """The number of GPUs that MXNet can use; 0 with the CPU wheel."""
     try:
         return mx_context.num_gpus()
     except MXNetError:  # a GPU wheel without a driver
@@ -24,7 +24,7 @@ def try_gpu(i: int = 0) -> Context:
     Parameters
     ----------
     i : int, default 0
-        Number of the GPU, from 0.
+        Index of the GPU, from 0.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def try_gpu(i: int = 0) -> Context:
 
 
 def try_all_gpus() -> List[Context]:
-    """All GPUs that MXNet can use, or a list of the CPU alone.
+    """All GPUs that MXNet can use, or a list with the CPU only if there are none.
 
     Source
     ------
@@ -55,7 +55,7 @@ def try_all_gpus() -> List[Context]:
 
 
 def as_context(name: Union[str, Context] = "auto") -> Context:
-    """A context from its name: ``cpu``, ``gpu``, ``gpu(1)``, or ``auto`` for the first GPU, else the CPU.
+    """Return the context of a name: ``cpu``, ``gpu``, ``gpu(1)``, or ``auto`` for the first GPU, else the CPU.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def as_context(name: Union[str, Context] = "auto") -> Context:
     Raises
     ------
     ValueError
-        For another name, and for a GPU that is not there.
+        For any other name, and for a GPU that does not exist.
 
     Examples
     --------

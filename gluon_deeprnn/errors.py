@@ -1,13 +1,13 @@
-"""The exceptions of this package.  Each message is one line that says what is wrong and, if possible, what to do.
+"""The exceptions of this package.  Each message is one line that states what is wrong and, if possible, the remedy.
 
-=========================  ==================  ===========================================================
-exception                  is also             raised for
-=========================  ==================  ===========================================================
-`InputError`               `ValueError`        an argument, an option, a setting or a text that is not usable
-`CorpusUnavailableError`   `InputError`        a corpus that is neither on this machine nor can be downloaded
-`DamagedFileError`         `InputError`        a file that is not what this package wrote, or of another run
-`DivergedError`            `RuntimeError`      a training whose loss or gradients are not finite any more
-=========================  ==================  ===========================================================
+=========================  ==================  =============================================================
+exception                  subclass of         raised for
+=========================  ==================  =============================================================
+`InputError`               ``ValueError``      an invalid argument, option, setting or text
+`CorpusUnavailableError`   `InputError`        a corpus that is not on this machine and cannot be downloaded
+`DamagedFileError`         `InputError`        a file that is damaged, of a different run, or of another kind
+`DivergedError`            ``RuntimeError``    a training whose loss or gradients are no longer finite
+=========================  ==================  =============================================================
 
 The command line prints any `DeepRNNError` in one line and exits with status 2.
 """
@@ -21,18 +21,18 @@ class DeepRNNError(Exception):
     Parameters
     ----------
     name : str
-        What is wrong: an argument, a file, a setting.
+        The invalid argument, file or setting.
     rule : str
-        What it must be.
+        The requirement.
     got : object
-        What it was: shown by ``repr``, or as plain text where it is `Described`.
+        The value: shown by ``repr``, or as plain text if it is a ``Described``.
     remedy : str, optional
-        What to do about it.
+        How to correct it.
 
     Attributes
     ----------
     name, rule, remedy
-        As given.
+        The arguments.
     """
 
     def __init__(self, name: str, rule: str, got: object, remedy: Optional[str] = None) -> None:
@@ -45,7 +45,7 @@ class DeepRNNError(Exception):
 
 
 class InputError(DeepRNNError, ValueError):
-    """An argument, an option, a setting or a text is not usable.
+    """An argument, an option, a setting or a text is invalid.
 
     Examples
     --------
@@ -64,11 +64,11 @@ class CorpusUnavailableError(InputError):
 
 
 class DamagedFileError(InputError):
-    """A file is incomplete or damaged, of another run, or was not written by this package."""
+    """A file is incomplete or damaged, belongs to a different run, or was not written by this package."""
 
 
 class DivergedError(DeepRNNError, RuntimeError):
-    """Loss or gradients are not finite, at several learning rates; the model has the parameters of the last good epoch.
+    """Loss or gradients are not finite at several learning rates; the model has the last finite epoch's parameters.
 
     Parameters
     ----------
@@ -77,24 +77,24 @@ class DivergedError(DeepRNNError, RuntimeError):
     epoch : int
         The epoch in which it happened.
     rollbacks : int
-        How many lower rates were tried.
+        The number of lower learning rates that were tried.
     remedy : str
         What to try.
     """
 
     def __init__(self, lr: float, epoch: int, rollbacks: int, remedy: str) -> None:
         super().__init__("lr", "small enough for a finite loss and finite gradients", lr,
-                         f"they were not in epoch {epoch}, nor at {rollbacks} lower rates; {remedy}")
+                         f"not finite in epoch {epoch}, nor at {rollbacks} lower rates; {remedy}")
         self._arguments = lr, epoch, rollbacks, remedy
 
     def with_note(self, note: str) -> "DivergedError":
-        """The same error with a note behind the remedy, such as what was kept."""
+        """The same error with a note after the remedy, such as which checkpoint was kept."""
         lr, epoch, rollbacks, remedy = self._arguments
         return DivergedError(lr, epoch, rollbacks, f"{remedy}; {note}")
 
 
 class Described:
-    """A value that an error shows as plain text, such as ``5 characters``, and not by ``repr``."""
+    """A value that an error message shows as plain text, such as ``5 characters``, instead of by ``repr``."""
 
     def __init__(self, text: str) -> None:
         self.text = text

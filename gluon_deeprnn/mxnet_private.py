@@ -1,7 +1,7 @@
-"""All names private to MXNet 1.9.1 that this package relies on, in one file.
+"""All private names of MXNet 1.9.1 that this package relies on, in one file.
 
-1.9.1 is MXNet's last release, so the names stay; ``tests/test_mxnet_private.py`` says which is missing from an MXNet
-that is not quite it.  `gluon_deeprnn.runtime` imports this module right after MXNet.
+1.9.1 is MXNet's last release, so the names will not change.  ``tests/test_mxnet_private.py`` reports which of them are
+missing from another build.  `gluon_deeprnn.runtime` imports this module right after MXNet.
 """
 
 import threading
@@ -25,7 +25,7 @@ BLOCK_ATTRIBUTES = ("_children", "_reg_params", "_params", "_forward_hooks", "_f
 
 
 def children(block: Any) -> Dict[str, Any]:
-    """The blocks right below a block, by name."""
+    """The direct children of a block, by name."""
     return block._children
 
 
@@ -35,12 +35,12 @@ def own_parameters(block: Any) -> Dict[str, Parameter]:
 
 
 def has_values(parameter: Parameter) -> bool:
-    """Whether a parameter has its values."""
+    """Whether a parameter has been allocated and initialized."""
     return parameter._data is not None
 
 
 def waits_for_shape(parameter: Parameter) -> bool:
-    """Whether a parameter was initialized, and gets its values when its shape is known."""
+    """Whether initialization of a parameter is deferred until its shape is known."""
     return bool(parameter._deferred_init)
 
 
@@ -50,7 +50,7 @@ def is_initialized(parameter: Parameter) -> bool:
 
 
 def finish_initialization(parameter: Parameter) -> None:
-    """Give a parameter that waits for its shape its values, now that the shape is known."""
+    """Complete the deferred initialization of a parameter whose shape is now known."""
     parameter._finish_deferred_init()
 
 
@@ -60,42 +60,42 @@ def has_new_gradient(array: Any) -> bool:
 
 
 def updater(trainer: Trainer) -> Any:
-    """What holds the state of a trainer's optimizer on its one context."""
+    """The updater, which holds the state of a trainer's optimizer, on the trainer's only context."""
     return trainer._updaters[0]
 
 
 def update_counts(optimizer: Any) -> Dict[int, int]:
-    """How often an optimizer has updated each parameter."""
+    """The number of updates of each parameter by an optimizer."""
     return optimizer._index_update_count
 
 
 def is_hybridized(block: Any) -> bool:
-    """Whether a block, which may be any of Gluon's, is compiled."""
+    """Whether a block, of any Gluon class, is hybridized."""
     return getattr(block, "_active", False)
 
 
 def set_hybridized(block: HybridBlock, hybridized: bool) -> None:
-    """Compile or interpret a block from now on, and keep its graph."""
+    """Switch between compiled and interpreted execution of a block, and keep its graph."""
     block._active = hybridized
 
 
 def forget_graph(block: Any) -> None:
-    """Drop the graph that Gluon keeps for one of its own blocks: it cannot be copied."""
+    """Delete the cached graph of one of Gluon's own blocks, since a graph cannot be copied."""
     if isinstance(block, HybridBlock):
         block._clear_cached_op()
     forget_symbols(block)
 
 
 def forget_symbols(block: Any) -> None:
-    """Drop the symbols that stand for a block's parameters."""
+    """Delete the symbols of a block's parameters."""
     for parameter in block._reg_params.values():
-        parameter._var = None  # a symbol in numpy mode is not one any more when it is read again
+        parameter._var = None  # a NumPy-mode symbol loses that mode when it is pickled
 
 
 def numpy_mode_in_every_thread() -> None:
-    """Let threads begin in numpy mode, as long as the importing thread is in it.
+    """Start new threads in NumPy mode, as long as the importing thread is in that mode.
 
-    MXNet keeps two switches for each thread, for arrays in Python and for shapes in C++; both begin as off.
+    MXNet has two thread-local switches, for arrays in Python and for shapes in C++; both are initially off.
     """
     here, is_on = threading.get_ident(), [True]
 
@@ -105,7 +105,7 @@ def numpy_mode_in_every_thread() -> None:
             self.value = util._NumpyArrayScope(is_on[0])
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if threading.get_ident() == here and value._old_scope is None:  # set for good, not for a `with` block
+            if threading.get_ident() == here and value._old_scope is None:  # set permanently, not for a `with` block
                 is_on[0] = value._is_np_array
             super().__setattr__(name, value)
 
@@ -113,16 +113,16 @@ def numpy_mode_in_every_thread() -> None:
 
 
 class CompiledBlock(HybridBlock):
-    """A HybridBlock whose compiled graph can be taken out, put back and made anew, by names that are not private.
+    """A HybridBlock with public methods to read, replace and rebuild its compiled graph.
 
-    Subclasses override `call_compiled`, `make_graph` and `drop_graphs`; each can call what Gluon does.
+    Subclasses override `call_compiled`, `make_graph` and `drop_graphs`; the implementations here are Gluon's.
     """
 
     GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")
     """The attributes that make up a compiled graph."""
 
     SETTINGS = ("_active", "_flags", "_children")
-    """The attributes that a graph does not depend on, or through what is in them."""
+    """Attributes that a graph does not depend on directly (it depends on the children, but not on their dict)."""
 
     def __init__(self, **kwargs: Any) -> None:
         self._cached_graph: Any = ()
@@ -130,7 +130,7 @@ class CompiledBlock(HybridBlock):
 
     @property
     def hybridized(self) -> bool:
-        """Whether it is compiled, and not interpreted."""
+        """Whether calls are compiled instead of interpreted."""
         return self._active
 
     def graph(self) -> tuple:
@@ -138,24 +138,24 @@ class CompiledBlock(HybridBlock):
         return tuple(getattr(self, name) for name in self.GRAPH)
 
     def set_graph(self, graph: tuple) -> None:
-        """Take another one for the next call."""
+        """Use another graph for the next call."""
         for name, value in zip(self.GRAPH, graph):
             setattr(self, name, value)
 
     def without_graph(self) -> None:
-        """As a block is that was not called yet."""
+        """Return to the state before the first call."""
         HybridBlock._clear_cached_op(self)
 
     def call_compiled(self, *args: Any) -> Any:
-        """Compute by the graph."""
+        """Compute the outputs with the compiled graph."""
         return HybridBlock._call_cached_op(self, *args)
 
     def make_graph(self, *args: Any) -> Any:
-        """The symbols of the inputs, and of what is computed from them."""
+        """Return the symbols of the inputs and of the outputs."""
         return HybridBlock._get_graph(self, *args)
 
     def drop_graphs(self) -> None:
-        """Called when the graph is out of date."""
+        """Called when the graph is outdated."""
         self.without_graph()
 
     def _call_cached_op(self, *args: Any) -> Any:
@@ -168,7 +168,7 @@ class CompiledBlock(HybridBlock):
         self.drop_graphs()
 
     def _hybridize(self, active: bool, children: bool, **kwargs: Any) -> None:
-        """Gluon's ``hybridize``, of this block alone or of those below it too."""
+        """Gluon's ``hybridize``, of this block only or of its descendants too."""
         below: Any = self._children
         try:
             self._children: Any = below if children else type(below)()
@@ -178,7 +178,7 @@ class CompiledBlock(HybridBlock):
 
     @property
     def traced(self) -> Any:
-        """The symbols of the compiled graph; () where there is none."""
+        """The symbols of the compiled graph; () if there is none."""
         return self._cached_graph
 
     @traced.setter
@@ -186,11 +186,11 @@ class CompiledBlock(HybridBlock):
         self._cached_graph = symbols
 
     def set_input_structure(self, structure: Any) -> None:
-        """How the flat inputs of the graph are nested."""
+        """Set how the flat inputs of the graph are nested."""
         self._in_format = structure
 
     def trace(self, F: Any, inputs: List[Any]) -> Any:
-        """The symbol of what ``hybrid_forward`` computes from the symbols of the flat inputs."""
+        """Return the symbol of the outputs of ``hybrid_forward`` for the symbols of the flat inputs."""
         params = {name: parameter.var() for name, parameter in self._reg_params.items()}
         with self.name_scope():
             outputs = self.hybrid_forward(F, *_regroup(inputs, self._in_format), **params)

@@ -1,25 +1,25 @@
-"""Everything that has to happen before, or right after, MXNet 1.9.1 is imported.
+"""Setup that is required before, or right after, MXNet 1.9.1 is imported.
 
-Importing this module, which ``import gluon_deeprnn`` does first of all, imports MXNet in such a way that it
+``import gluon_deeprnn`` imports this module first.  It imports MXNet such that MXNet
 
-* imports on NumPy 1.24 and later, NumPy 2 included, by putting the removed names that it reads back into NumPy; a name
-  that NumPy has is never replaced;
-* uses the CPU cores that this process may use (MXNet's own choice is half of the processors of the machine);
-* does not spin for long on a busy core.  libgomp's threads wait for each other by spinning: beside another training a
-  GRU step that takes 32 ms took 165 to 230 ms, and once 3.2 s.  With 1,000 turns it takes 85 ms there, and some 3% more
-  than by default on an idle machine;
-* keeps the memory that every operator frees for the next one (glibc only).  Otherwise each array above 128 KiB is
-  mapped and unmapped anew, and the page faults cost as much as the arithmetic;
-* works in numpy mode, in every thread, and prints no warnings of its own, ``python -W error`` included.
+* works with NumPy 1.24 and later, NumPy 2 included: names that MXNet reads and NumPy has removed are added to NumPy
+  again; a name that NumPy has is never replaced;
+* uses all CPU cores that are available to this process (MXNet's default is half of the machine's processors);
+* does not spin for long on a busy core.  libgomp's threads spin while they wait for each other: next to another
+  training, a GRU step that takes 32 ms took 165 to 230 ms, and once 3.2 s.  With a spin count of 1,000 it takes 85 ms
+  there, and about 3% more than by default on an idle machine;
+* reuses the memory that operators free (glibc only).  Otherwise each array above 128 KiB is mapped and unmapped again,
+  and the page faults take as much time as the arithmetic;
+* works in NumPy mode in every thread, and prints no warnings of its own, even with ``python -W error``.
 
-Environment variables, read once, at import; what the user has set wins:
+Environment variables are read once, at import.  Values set by the user take precedence:
 
 ``OMP_NUM_THREADS``
-    The number of threads; `threads` tells which number holds.
+    The number of threads; `threads` returns the number in use.
 ``GOMP_SPINCOUNT``, ``OMP_WAIT_POLICY``
-    How long libgomp spins; when either is set, neither is touched.
+    How long libgomp spins; if either is set, neither is changed.
 ``GLUON_DEEPRNN_KEEP_MEMORY``
-    ``0`` leaves the malloc setting out.  Any of glibc's own ``MALLOC_*`` variables does the same.
+    ``0`` disables the malloc setting.  Any of glibc's own ``MALLOC_*`` variables disables it too.
 """
 
 import contextlib
@@ -46,18 +46,18 @@ _REMOVED_VALUES = {"PZERO": 0.0, "NZERO": -0.0, "NINF": -math.inf, "PINF": math.
 _RENAMED = {"alltrue": "all", "sometrue": "any", "product": "prod", "cumproduct": "cumprod", "row_stack": "vstack",
             "in1d": "isin", "trapz": "trapezoid", "round_": "round", "float_": "float64"}
 _FINANCIAL = ("mirr", "npv", "pmt", "ppmt", "pv", "rate")
-"""What MXNet 1.9.1 reads from NumPy and NumPy no longer has.  Each is looked up when MXNet is imported; some of MXNet's
-own modules, which a user may import later, read them again, so they stay."""
+"""Names that MXNet 1.9.1 reads from NumPy and that NumPy has removed.  MXNet reads them at import.  Some MXNet modules
+that a user may import later read them again, so they are not deleted afterwards."""
 
 
 def usable_cores() -> int:
-    """How many CPU cores this process may use: its affinity, cut to its control group's quota; at least 1."""
+    """The number of CPU cores available to this process: its affinity, limited by its cgroup's quota; at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, int(min(affinity, _control_group_cores())))
 
 
 def _control_group_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
-    """The CPU quota of this process's control group and of all groups around it, in cores; inf when there is none."""
+    """The CPU quota, in cores, of this process's cgroup and of all parent groups; inf if there is none."""
     try:
         lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
     except OSError:
@@ -66,7 +66,7 @@ def _control_group_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path =
     for _, controllers, path in (line for line in lines if len(line) == 3):
         if controllers and "cpu" not in controllers.split(","):
             continue
-        base = root / controllers if controllers else root  # version 1 has a tree for each controller, version 2 one
+        base = root / controllers if controllers else root  # cgroup v1 has a tree for each controller, v2 has one tree
         group = base / path.lstrip("/")
         for folder in (group, *group.parents):
             cores = min(cores, _quota(folder))
@@ -88,7 +88,7 @@ def _quota(folder: Path) -> float:
 
 @contextlib.contextmanager
 def _environment(settings: Dict[str, str]) -> Iterator[None]:
-    """Environment variables for the time of an import: libraries read them when they are loaded, children need not."""
+    """Set environment variables during an import: libraries read them when loaded, child processes do not need them."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
@@ -102,13 +102,13 @@ def _environment(settings: Dict[str, str]) -> Iterator[None]:
 
 
 def _asked_threads() -> Optional[int]:
-    """What ``OMP_NUM_THREADS`` asks for: of a list, one for each level of nesting, the first."""
+    """The value of ``OMP_NUM_THREADS``; the first one of a list, which has one value for each nesting level."""
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(asked) if asked.isdigit() and int(asked) > 0 else None
 
 
 def _keep_freed_memory() -> bool:
-    """Make glibc's malloc keep freed memory; False where that was declined or there is no glibc."""
+    """Make glibc's malloc keep freed memory; return False if the user disabled this or there is no glibc."""
     if os.environ.get("GLUON_DEEPRNN_KEEP_MEMORY") == "0" or any(name.startswith("MALLOC_") for name in os.environ):
         return False
     if platform.libc_ver()[0] != "glibc":
@@ -119,7 +119,7 @@ def _keep_freed_memory() -> bool:
 
 
 def _removed_names() -> Iterator[Tuple[str, Any]]:
-    """The names that NumPy had and MXNet reads, with what they meant."""
+    """The removed NumPy names that MXNet reads, with their values."""
     yield "bool", bool
     yield from _REMOVED_VALUES.items()
     yield from ((old, getattr(numpy, new)) for old, new in _RENAMED.items() if hasattr(numpy, new))
@@ -136,7 +136,7 @@ def _gone(name: str) -> Callable[..., Any]:
 
 
 def _put_back_removed_names() -> None:
-    """Add to NumPy what MXNet reads and this NumPy does not have, or has only with a warning."""
+    """Add to NumPy the names that MXNet reads and this NumPy does not have, or has only with a warning."""
     for name, meaning in _removed_names():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -151,10 +151,10 @@ def _import_mxnet() -> None:
         raise ImportError("Python must keep docstrings, which MXNet reads; got -OO or PYTHONOPTIMIZE=2 (-O is fine)")
     if "mxnet" not in sys.modules and any(name.startswith("mxnet.") for name in sys.modules):
         raise ImportError(
-            "mxnet must be imported after gluon_deeprnn; got an import of mxnet that failed before (it cannot read "
-            f"NumPy {numpy.__version__} by itself: start Python again and write `import gluon_deeprnn` first)")
+            "mxnet must be imported after gluon_deeprnn; got an earlier import of mxnet that failed (mxnet alone does "
+            f"not support NumPy {numpy.__version__}: restart Python and write `import gluon_deeprnn` first)")
     _put_back_removed_names()
-    # A list of numbers, which OpenMP allows, ends the process in MXNet.
+    # MXNet crashes on a list of numbers, which OpenMP allows.
     settings = {"OMP_NUM_THREADS": str(_asked_threads() or usable_cores())}
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         settings["GOMP_SPINCOUNT"] = _SPIN_TURNS
@@ -162,14 +162,14 @@ def _import_mxnet() -> None:
         warnings.simplefilter("ignore")
         try:
             if sys.version_info >= (3, 12):
-                importlib.import_module("setuptools")  # brings back distutils, which MXNet imports
+                importlib.import_module("setuptools")  # provides distutils, which MXNet imports
             importlib.import_module("mxnet")
             importlib.import_module("gluonnlp")
         except ModuleNotFoundError as error:
             name = "setuptools" if error.name == "distutils" else error.name
             line = _INSTALL if name in ("mxnet", "gluonnlp") else f"python3 -m pip install {name}"
             raise ImportError(f"{name} must be installed; got none (run: {line})") from None
-        except OSError as error:  # a shared library that the wheel does not carry
+        except OSError as error:  # a shared library that is not part of the wheel
             missing = next((name for name in _SHARED_LIBRARIES if name in str(error)), None)
             remedy = f" (on Debian or Ubuntu: apt-get install {_SHARED_LIBRARIES[missing]})" if missing else ""
             raise ImportError(f"mxnet must be loadable; got {error}{remedy}") from None
@@ -189,12 +189,12 @@ mxnet_private.numpy_mode_in_every_thread()
 
 
 def threads() -> Optional[int]:
-    """The number of OpenMP threads that MXNet uses, or None when mxnet was imported before and chose for itself."""
+    """The number of OpenMP threads that MXNet uses, or None if mxnet was imported earlier, with its own default."""
     return _asked_threads() or (None if _imported_before else usable_cores())
 
 
 def memory_bytes() -> int:
-    """The memory that this process may use: the machine's, or less where a control group says so."""
+    """The memory available to this process, in bytes: the machine's, or the cgroup's limit if that is lower."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -205,7 +205,7 @@ def memory_bytes() -> int:
 
 
 def versions() -> Dict[str, str]:
-    """The versions that a result depends on: Python, this package and the packages under it, the machine."""
+    """The versions that a result depends on: Python, this package and its dependencies, the platform."""
     from importlib import metadata
 
     found = {"python": platform.python_version()}

@@ -1,7 +1,7 @@
-"""Files that are whole or absent, and that cannot hurt: replaced atomically, checked before they are believed.
+"""Atomic writes, and safe reading of untrusted files.
 
-Nothing is unpickled and nothing evaluated; what a file declares is compared with the bytes that are there before any
-memory is asked for.
+Nothing is unpickled or evaluated.  The sizes that a file declares are compared with its length before any memory is
+allocated.
 """
 
 import contextlib
@@ -32,12 +32,12 @@ _MOST_ARRAYS = 100_000
 
 
 def cache_folder() -> Path:
-    """Where what can be had again is kept: ``$XDG_CACHE_HOME/gluon_deeprnn``, or the platform's usual place.
+    """The cache folder: ``$XDG_CACHE_HOME/gluon_deeprnn``, or the platform's default.
 
     Raises
     ------
     RuntimeError
-        When this user has no home folder.
+        If the user has no home folder.
     """
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "gluon_deeprnn"
@@ -45,18 +45,18 @@ def cache_folder() -> Path:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that at every moment the old content or the new is there, complete, even if the machine stops.
+    """Write a file atomically: it always has the complete old or the complete new content, even after a power failure.
 
     Raises
     ------
     ValueError
-        When it cannot be written: no such folder, no permission, no space.
+        If it cannot be written: no such folder, no permission, no space.
     """
     try:
         _replace(Path(path), content)
     except OSError as error:
         raise InputError(str(path), "a file that can be written", Described(error.strerror or str(error)),
-                         "what was written before is intact") from None
+                         "the previous content is intact") from None
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -71,7 +71,7 @@ def _replace(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)  # the new name has to reach the disk too
+    folder = os.open(path.parent, os.O_RDONLY)  # the new directory entry has to reach the disk too
     try:
         os.fsync(folder)
     finally:
@@ -85,19 +85,19 @@ def _umask() -> int:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what writers left behind that were killed; only for who holds the folder's `lock`."""
+    """Remove the temporary files of writers that were killed.  The caller must hold the folder's ``lock``."""
     for path in Path(folder).glob(_TEMPORARY + "*"):
         path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def lock(folder: Path, path: Path, name: str) -> Iterator[None]:
-    """Hold a folder alone, by its lock file; the system gives it back when the process ends, however it ends.
+    """Lock a folder by its lock file; the operating system releases the lock when the process ends, even if killed.
 
     Raises
     ------
     ValueError
-        When another process holds it, "<name> must be a folder in which no other training runs; got ...".
+        If another process holds the lock: "<name> must be a folder in which no other training runs; got ...".
     """
     try:
         file = open(path, "a+", encoding="ascii")  # noqa: SIM115
@@ -124,9 +124,9 @@ def read_file(path: Path, most: int) -> bytes:
     Raises
     ------
     OSError
-        When it cannot be read; also for what is no regular file, which could keep its reader waiting for ever.
+        If it cannot be read, or is not a regular file: reading a pipe or a device could block forever.
     ValueError
-        When it is larger.
+        If it is larger.
     """
     with _regular(path) as file:
         content = file.read(most + 1)
@@ -136,14 +136,14 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def read_stream(descriptor: int, most: int) -> bytes:
-    """What comes out of an open stream until its end, of at most ``most`` bytes.
+    """The content of an open stream up to its end, of at most ``most`` bytes.
 
     Raises
     ------
     OSError
-        When it cannot be read.
+        If it cannot be read.
     ValueError
-        When it is more.
+        If it is larger.
     """
     with os.fdopen(os.dup(descriptor), "rb") as file:
         content = file.read(most + 1)
@@ -156,23 +156,23 @@ def _regular(path: Path) -> BinaryIO:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(0, "no regular file")
+        raise OSError(0, "not a regular file")
     return os.fdopen(handle, "rb")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, atomically."""
+    """Write indented JSON atomically."""
     replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def parse_json(text: str) -> Any:
-    """What JSON text says.
+    """Parse JSON text.
 
     Raises
     ------
     ValueError
-        When it is no JSON, or JSON of a kind that this package does not write: nested too deeply, numbers of more
-        digits than any setting has, values that are no numbers.
+        If it is not valid JSON, or contains what this package never writes: deep nesting, numbers with more than 20
+        digits, NaN or infinity.
     """
     def number(digits: str) -> int:
         if len(digits) > 20:
@@ -189,18 +189,18 @@ def parse_json(text: str) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file says.
+    """Read and parse a JSON file.
 
     Raises
     ------
     ValueError
-        When it is missing, no regular file, too large, not UTF-8, no JSON.
+        If it is missing, not a regular file, too large, not UTF-8, or not valid JSON.
     """
     return parsed(path, parse_json)
 
 
 def parsed(path: Path, parse: Any) -> Any:
-    """What ``parse`` makes of the text in a file; its errors, and the file's own, name the file."""
+    """Read a text file and apply ``parse``; errors of either name the file."""
     try:
         return parse(read_file(path, _MOST_JSON).decode("utf-8"))
     except (OSError, ValueError) as error:
@@ -209,9 +209,9 @@ def parsed(path: Path, parse: Any) -> Any:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, numpy.ndarray], about: Any = None) -> None:
-    """Write named arrays, and JSON ``about`` them, as a NumPy ``.npz`` with a checksum, atomically.
+    """Write named arrays and JSON metadata ``about`` them as a NumPy ``.npz`` file with a checksum, atomically.
 
-    ``numpy.load(path)`` reads it too.
+    ``numpy.load(path)`` can read the file.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -225,14 +225,14 @@ def write_arrays(path: Path, arrays: Mapping[str, numpy.ndarray], about: Any = N
 
 
 def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
-    """The arrays, and what was said about them, of a file that `write_arrays` wrote.
+    """Read the arrays and the metadata of a file that ``write_arrays`` wrote.
 
-    No more memory is used than the file has bytes, whatever it declares.
+    No more memory is allocated than the file has bytes, whatever sizes it declares.
 
     Raises
     ------
     ValueError
-        When the file is missing, damaged, or not of this kind.
+        If the file is missing, damaged, or of another kind.
     """
     try:
         with _regular(path) as file, zipfile.ZipFile(file) as archive:
@@ -240,18 +240,18 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
             members = archive.infolist()
             names = [member.filename for member in members]
             if len(members) > _MOST_ARRAYS or len(set(names)) != len(names):
-                raise ValueError("names that occur twice, or too many of them")
+                raise ValueError("duplicate names, or too many names")
             if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
                 raise ValueError("compressed or encrypted parts")
             if sum(member.file_size for member in members) > size:
-                raise ValueError(f"more bytes declared than the {size} that are there")
+                raise ValueError(f"more bytes declared than the {size} in the file")
             text = parse_json(archive.read(_ABOUT).decode("utf-8"))
             if not isinstance(text, dict) or text.get("format") != _FORMAT:
                 raise ValueError(f"format {text.get('format') if isinstance(text, dict) else text!r}, "
                                  f"not {_FORMAT!r}")
             arrays = {m.filename[:-len(".npy")]: _array(archive.read(m)) for m in members if m.filename != _ABOUT}
         if text.get("sha256") != _checksum(arrays, str(text.get("about"))):
-            raise ValueError("another checksum than the one it was written with")
+            raise ValueError("a checksum that does not match")
         return arrays, parse_json(text["about"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, RuntimeError,
             OverflowError) as error:
@@ -261,9 +261,9 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
 
 
 def _array(content: bytes) -> numpy.ndarray:
-    """An array from a ``.npy`` member; its header is matched, not evaluated, and must declare what is there."""
+    """An array from a ``.npy`` member; its header is matched, not evaluated, and must agree with the content's size."""
     if content[:6] != b"\x93NUMPY" or content[6:8] not in (b"\1\0", b"\2\0"):
-        raise ValueError("a part that is no array")
+        raise ValueError("a part that is not an array")
     width = 2 if content[6] == 1 else 4
     end = 8 + width + int.from_bytes(content[8:8 + width], "little")
     header = content[8 + width:end].decode("latin-1") if end <= _MOST_HEADER else ""

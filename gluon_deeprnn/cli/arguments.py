@@ -1,10 +1,10 @@
-"""Flags as numbers; what is no number stays text, for the checks of the API to refuse in their own words."""
+"""Converts options to numbers; invalid numbers remain text, for the input validation of the API to reject."""
 
 from typing import Any
 
 
 def as_int(value: str) -> Any:
-    """An int where the text is one."""
+    """The text as an int if it is one."""
     try:
         return int(value)
     except ValueError:
@@ -12,7 +12,7 @@ def as_int(value: str) -> Any:
 
 
 def as_float(value: str) -> Any:
-    """A float where the text is one."""
+    """The text as a float if it is one."""
     try:
         return float(value)
     except ValueError:

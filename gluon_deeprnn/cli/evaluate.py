@@ -1,4 +1,4 @@
-"""Judge a trained model: perplexity and bits per character, in one line."""
+"""Evaluate a trained model: print perplexity and bits per character in one line."""
 
 import argparse
 import sys
@@ -10,27 +10,27 @@ from gluon_deeprnn.runs.run import load_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of this command."""
+    """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     parser.add_argument("--text", metavar="FILE", action="append",
                         help="evaluate on this text, read as one stream, - for standard input (repeatable); "
-                        "default: the run's test part, or its validation windows where it has none")
+                        "default: the test data of the run, or its validation data if it has no test data")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print one line on stdout, and on stderr what it was judged by."""
+    """Print the result on stdout, and the data on stderr."""
     trained = load_run(arguments.folder)
     if arguments.text:
         sources, cleaning = read_texts(arguments.text, raw=trained.vocab.kind == "byte"), trained.vocab.cleaning
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
         shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
-        judged = ", ".join(f"{path} (cleaning {cleaning} keeps {share:.1%})" if cleaning else path
-                           for path, share in zip(arguments.text, shares))
+        evaluated_on = ", ".join(f"{path} (cleaning {cleaning} keeps {share:.1%})" if cleaning else path
+                                 for path, share in zip(arguments.text, shares))
         if unknown:
-            judged += f"; {unknown} of {stream.num_tokens + 1} tokens are unknown to the model"
+            evaluated_on += f"; {unknown} of {stream.num_tokens + 1} tokens are not in the vocabulary"
     else:
         part, batches, per_token = trained.data().held_out()
-        judged = f"the {part} part of its own text"
-    print(f"gluon-deeprnn: evaluated on {judged}", file=sys.stderr)
+        evaluated_on = f"the {part} data of the run"
+    print(f"gluon-deeprnn: evaluated on {evaluated_on}", file=sys.stderr)
     print(evaluate(trained.model, batches, characters_per_token=per_token))

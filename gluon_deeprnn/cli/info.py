@@ -1,4 +1,4 @@
-"""Tell what this machine offers: versions, contexts, threads."""
+"""Print versions, contexts, threads and kernels of this machine."""
 
 import argparse
 import platform
@@ -9,11 +9,11 @@ from gluon_deeprnn.kernels import libraries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: it has no flags."""
+    """Add no options: this command has none."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print one fact a line."""
+    """Print one line per item."""
     for name, version in runtime.versions().items():
         print(f"{name}: {version}")
     print("contexts: " + ", ".join(["cpu", *(f"gpu({i})" for i in range(num_gpus()))]))

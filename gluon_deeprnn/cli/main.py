@@ -1,4 +1,4 @@
-"""The command line's parser and its exit codes: 0 done, 2 bad usage or input, 130 after Ctrl-C."""
+"""The parser and the exit codes of the command line: 0 success, 2 invalid usage or input, 130 after Ctrl-C."""
 
 import argparse
 import contextlib
@@ -18,7 +18,7 @@ _COMMANDS = (train, generate, evaluate, plot, recipes, info)
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors have the one form of this package's errors."""
+    """A parser that raises errors of this package."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError("usage", f"as `{self.prog} --help` says", Described(message))
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(prog="gluon-deeprnn", allow_abbrev=False,
-                     description="Deep recurrent language models in MXNet Gluon: train, write, judge.")
+                     description="Deep recurrent language models in MXNet Gluon: train, generate, evaluate.")
     parser.add_argument("--version", action="version", version=f"gluon_deeprnn {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for module in _COMMANDS:
@@ -66,15 +66,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     streams.replace_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a question mark
+            stream.reconfigure(errors="replace")  # characters that the terminal cannot show become "?"
     if threading.current_thread() is threading.main_thread():
-        for request in (signal.SIGTERM, signal.SIGHUP):  # requests to end are answered as Ctrl-C is
-            if signal.getsignal(request) == signal.SIG_DFL:  # a program under nohup goes on
+        for request in (signal.SIGTERM, signal.SIGHUP):  # termination signals are handled like Ctrl-C
+            if signal.getsignal(request) == signal.SIG_DFL:  # nohup ignores SIGHUP; this must not change
                 signal.signal(request, signal.default_int_handler)
     try:
         with streams.forgiving(), _notes_on_stderr():
             return _run(arguments)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+    except BrokenPipeError:  # the reader of the output, such as `head`, has exited
         return 141
     finally:
         streams.abandon_what_fails()
@@ -82,7 +82,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 @contextlib.contextmanager
 def _notes_on_stderr() -> Iterator[None]:
-    """Show what the package logs, in our form; MXNet has set up the root logger, in its own."""
+    """Print log messages of the package to stderr; the root logger has MXNet's format."""
     logger, handler = logging.getLogger("gluon_deeprnn"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("gluon-deeprnn: %(message)s"))
     logger.addHandler(handler)

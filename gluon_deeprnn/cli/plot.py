@@ -1,4 +1,4 @@
-"""Draw a run: its curves, its gradients, how far they reach, or its network."""
+"""Plot a run: learning curves, gradient norms, gradient flow or the architecture."""
 
 import argparse
 import io
@@ -13,7 +13,7 @@ from gluon_deeprnn.runs.run import Run, load_run
 from gluon_deeprnn.training.diagnosis import gradient_flow
 
 _FORMATS = ("png", "svg", "pdf")
-_SEQUENCES = 64  # enough for an average that does not move
+_SEQUENCES = 64  # enough for a stable average
 
 
 def _flow(run: Run) -> Any:
@@ -30,17 +30,17 @@ _PICTURES: Dict[str, Callable[[Run], Any]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of this command."""
+    """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     parser.add_argument("--of", metavar="WHAT", default="curves",
-                        help="curves (perplexity), gradients (of each layer, over the epochs), flow (how far a "
-                             "prediction's gradient reaches, down the layers and back in time), architecture (layers "
-                             "up, steps right); default curves")
-    parser.add_argument("--out", metavar="FILE", help="where to write it: .png, .svg or .pdf (default DIR/WHAT.png)")
+                        help="curves (perplexity), gradients (gradient norms of each layer over the epochs), flow "
+                             "(gradient norms of one prediction by layer and time step), architecture (the network "
+                             "unrolled in time); default curves")
+    parser.add_argument("--out", metavar="FILE", help="output file: .png, .svg or .pdf (default DIR/WHAT.png)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draw, write, say where."""
+    """Plot, write the file, and print its path."""
     what = one_of("of", arguments.of, _PICTURES)
     trained = load_run(arguments.folder)
     path = Path(arguments.out) if arguments.out else trained.folder.path / f"{what}.png"

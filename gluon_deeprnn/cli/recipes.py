@@ -1,4 +1,4 @@
-"""List the recipes with what they were measured to give."""
+"""List the recipes with their measured results."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: it has no flags."""
+    """Add no options: this command has none."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -15,7 +15,7 @@ def run(arguments: argparse.Namespace) -> None:
         recipe = read_recipe(name)
         measured = recipe.measured
         print(f"{name}: {recipe.about}\n"
-              f"  perplexity {measured['train_ppl']:.2f} training, {measured['val_ppl']:.2f} validation (at best "
+              f"  perplexity {measured['train_ppl']:.2f} training, {measured['val_ppl']:.2f} validation (best "
               f"{measured['best_val_ppl']:.2f}) after "
               f"{measured['epochs']} epochs; {measured['seconds']} s on {measured['machine']}\n"
               f"  {measured['command']}")

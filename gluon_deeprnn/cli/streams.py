@@ -1,4 +1,4 @@
-"""Standard streams that may be closed, full, or read by nobody."""
+"""Standard streams that are closed, or cannot be written."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from gluon_deeprnn.errors import Described, InputError
 
 
 class _Output:
-    """Standard output whose failures are errors of ours; a reader that has gone stays a `BrokenPipeError`."""
+    """Standard output that raises errors of this package; a closed pipe still raises ``BrokenPipeError``."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -18,11 +18,11 @@ class _Output:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or say why not."""
+        """Write the text, or raise an error with the reason."""
         return self._tried(self._stream.write, text)
 
     def flush(self) -> None:
-        """Likewise."""
+        """Flush the stream, likewise."""
         self._tried(self._stream.flush)
 
     def _tried(self, call: Any, *arguments: Any) -> Any:
@@ -36,7 +36,7 @@ class _Output:
 
 
 class _Notes(_Output):
-    """Standard error: what cannot be written there is left out, and nothing else stops for it."""
+    """Standard error: write errors are ignored."""
 
     def _tried(self, call: Any, *arguments: Any) -> Any:
         with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ class _Notes(_Output):
 
 
 def replace_missing() -> None:
-    """Put the null device where Python has no stream, as it was closed."""
+    """Replace standard streams that were closed, which Python sets to None, by the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
@@ -53,7 +53,7 @@ def replace_missing() -> None:
 
 @contextlib.contextmanager
 def forgiving() -> Iterator[None]:
-    """Handle standard output and standard error in this way while a command runs."""
+    """Replace standard output and standard error by these classes while a command runs."""
     output, notes = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Output(output), _Notes(notes)
     try:
@@ -63,7 +63,7 @@ def forgiving() -> Iterator[None]:
 
 
 def abandon(stream: TextIO) -> None:
-    """Let what is still buffered go nowhere, or Python would try to write it when it ends."""
+    """Discard buffered output, which Python would otherwise try to write at exit."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -71,7 +71,7 @@ def abandon(stream: TextIO) -> None:
 
 
 def abandon_what_fails() -> None:
-    """The same for the standard streams that cannot be written, now that nothing more will come."""
+    """Discard the buffered output of standard streams that cannot be written."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

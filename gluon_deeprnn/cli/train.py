@@ -16,15 +16,15 @@ _DEFAULT_RECIPE = "chapter-gru"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of this command: one for each setting of a run, and where it goes."""
-    parser.add_argument("--recipe", metavar="NAME", help=f"settings to start from: {', '.join(recipe_names())} "
-                        f"(default {_DEFAULT_RECIPE}); each flag below overrides one of them")
+    """Add the options of this command: one for each setting of a run, and its folder."""
+    parser.add_argument("--recipe", metavar="NAME", help=f"base settings: {', '.join(recipe_names())} "
+                        f"(default {_DEFAULT_RECIPE}); each option below overrides one of them")
     parser.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
     parser.add_argument("--resume", action="store_true",
-                        help="continue the run in --out; its own settings may be repeated, --max-epochs may be larger")
+                        help="resume the run in --out; its own settings may be repeated, --max-epochs may be larger")
     for name, meaning, default in settings():
         if default not in (None, (), "", False):
-            meaning += f" (default {default}, unless the recipe says otherwise)"
+            meaning += f" (default {default}, unless set by the recipe)"
         flag = "--" + name.replace("_", "-")
         if isinstance(default, bool):
             parser.add_argument(flag, dest=name, help=meaning, default=None, action=argparse.BooleanOptionalAction)
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, or go on training, and say what came of it."""
+    """Start or resume a run, and print its results."""
     given: Dict[str, Any] = {name: getattr(arguments, name) for name, _, _ in settings()
                              if getattr(arguments, name) is not None}
     given = {name: typed(name, value) if isinstance(value, str) else value for name, value in given.items()}
@@ -60,22 +60,22 @@ def run(arguments: argparse.Namespace) -> None:
         if not folder.exists():
             raise
         command = f"gluon-deeprnn train --resume --out {shlex.quote(str(folder))}"
-        raise KeyboardInterrupt(f"stopped. To go on:  {command}") from None
+        raise KeyboardInterrupt(f"stopped. To resume:  {command}") from None
     _report(folder, result)
 
 
 def _check_repeated(folder: RunFolder, given: Dict[str, Any], recipe: Optional[str]) -> None:
-    """Refuse settings beside --resume that are not the run's own, but for a new number of epochs."""
+    """Raise an error if settings given with --resume differ from those of the run, except the number of epochs."""
     own = stored_run(folder)[0].config.as_dict()
     asked = {**(read_recipe(recipe).config.as_dict() if recipe else {}), **given}
     if "text" in given:
         asked["text"] = [str(Path(file).resolve()) for file in given["text"]]
-    for name in {"text", "corpus"} - given.keys():  # a run records which text it found
+    for name in {"text", "corpus"} - given.keys():  # the run has recorded which text it uses
         asked.pop(name, None)
     for name, now in asked.items():
         if name != "max_epochs" and now != own[name]:
             raise InputError(f"{name} with --resume", f"that of the run, {own[name]!r}", now,
-                             "leave it out, or begin another run with another --out")
+                             "omit it, or start a new run with a different --out")
 
 
 def _report(folder: RunFolder, result: Dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Data: text in, batches of token indices out."""
+"""Data: from text to batches of token indices."""
 
 from gluon_deeprnn.data.bptt import Stream as Stream
 from gluon_deeprnn.data.cleaning import clean as clean

@@ -1,4 +1,4 @@
-"""Batches for truncated backpropagation through time: every sequence goes on where it stopped in the batch before."""
+"""Batches for truncated backpropagation through time: each batch continues the sequences of the previous batch."""
 
 from typing import Iterator
 
@@ -9,28 +9,29 @@ import numpy
 
 
 class Stream:
-    """A batch source that reads a text as ``batch_size`` columns side by side, ``num_steps`` rows at a time.
+    """A batch source that arranges a text in ``batch_size`` parallel columns and yields ``num_steps`` rows at a time.
 
-    The alphabet in 3 columns, 4 steps a batch; the state of each column is carried from batch to batch::
+    The alphabet in 3 columns with 4 steps per batch; the state of each column is carried from batch to batch::
 
               column 0   column 1   column 2
-        x 0   a b c d    i j k l    q r s t      y is x, one letter on
+        x 0   a b c d    i j k l    q r s t      y is x shifted by one letter
         x 1   e f g h    m n o p    u v w x
 
-    Tokens that do not fill a row of all columns (``y`` and ``z`` above are needed to predict, no more) are left out;
-    with one column none is.  The last batch is shorter when the rows do not divide by ``num_steps``.
+    Tokens that do not fill a row of all columns are dropped (above, ``y`` is only a target, and ``z`` is unused); with
+    one column no token is dropped.  The last batch is shorter if the number of rows is not a multiple of
+    ``num_steps``.
 
     Parameters
     ----------
     tokens : numpy.ndarray
-        Indices, int32, one dimension; at least ``batch_size + 1`` of them.
+        Indices, int32, one dimension, at least ``batch_size + 1`` of them.
     batch_size, num_steps : int
-        Columns, and rows of a batch.
+        Number of columns, and of rows per batch.
 
     Attributes
     ----------
     carries_state : bool
-        True: the state after a batch is the state before the next.
+        True: the final state of a batch is the initial state of the next one.
 
     Source
     ------
@@ -61,20 +62,20 @@ class Stream:
         self._y = tokens[1:batch_size * rows + 1].reshape(batch_size, rows)
 
     def __len__(self) -> int:
-        """The number of batches; the last one may be shorter."""
+        """The number of batches per epoch; the last one may be shorter."""
         return -(-self._x.shape[1] // self.num_steps)
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens are predicted in one pass."""
+        """The number of target tokens per epoch."""
         return self._x.size
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from number ``start`` on: (x, y), each (num_steps, batch_size), int32."""
+        """Iterate over the batches of an epoch from batch ``start``: (x, y), each (num_steps, batch_size), int32."""
         for i in range(start * self.num_steps, self._x.shape[1], self.num_steps):
             rows = slice(i, i + self.num_steps)
             yield numpy.ascontiguousarray(self._x[:, rows].T), numpy.ascontiguousarray(self._y[:, rows].T)
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches, in the order of the text."""
+        """Iterate over all batches, in the order of the text."""
         return self.batches()

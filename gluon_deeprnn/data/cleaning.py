@@ -1,7 +1,7 @@
-"""What is done to a text before it is split into tokens.
+"""Text cleaning before tokenization.
 
-Each kind of cleaning is one class with one instance in `CLEANINGS`, under the name that options, recipes and
-``vocab.json`` use.  To add one, write a subclass of `Cleaning` and put an instance into `CLEANINGS`.
+Each kind of cleaning is a class with one instance in ``CLEANINGS``, under the name used in options, recipes and
+``vocab.json``.  To add one, write a subclass of ``Cleaning`` and add an instance to ``CLEANINGS``.
 """
 
 import re
@@ -18,7 +18,7 @@ class Cleaning:
     Attributes
     ----------
     about : str
-        What it keeps, in a few words, for ``--help``.
+        A short description of the kept characters, for ``--help``.
     """
 
     about = ""
@@ -39,7 +39,7 @@ class Unchanged(Cleaning):
 
 
 class LatinLetters(Cleaning):
-    """Letters A to Z in lower case; everything else becomes one space.
+    """Keep the letters A to Z, in lower case; replace every run of other characters by one space.
 
     Source
     ------
@@ -54,14 +54,14 @@ class LatinLetters(Cleaning):
 
 
 class UnicodeLetters(Cleaning):
-    """Letters of every script and their marks, composed (NFC), in lower case; everything else becomes one space."""
+    """Keep letters and marks of every script, composed (NFC), in lower case; replace every other run by one space."""
 
     about = "letters of every script"
 
     def __call__(self, text: str) -> str:
         """The cleaned text."""
-        # Lower case can take a composed character apart ('İ' becomes two), and composing may make new capital letters
-        # of none; one more round settles both.
+        # Lower-casing can decompose a character ('İ' becomes two), so the text is composed again; composing lower-case
+        # characters yields no capital letters.
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
         other = {ord(character): " " for character in set(text) if unicodedata.category(character)[0] not in "LM"}
         return re.sub(" +", " ", text.translate(other))
@@ -71,7 +71,7 @@ CLEANINGS: Dict[str, Cleaning] = {"none": Unchanged(), "d2l": LatinLetters(), "u
 
 
 def clean(text: str, cleaning: str = "d2l") -> str:
-    """Clean a text before it is split into tokens.
+    """Clean a text before tokenization.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def clean(text: str, cleaning: str = "d2l") -> str:
         Any text.
     cleaning : {"none", "d2l", "unicode"}, default "d2l"
         ``none`` keeps everything and only composes characters (NFC).  ``d2l`` keeps the letters A to Z in lower case,
-        ``unicode`` the letters of every script; everything else becomes one space.
+        ``unicode`` the letters of every script; each run of other characters is replaced by one space.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def clean(text: str, cleaning: str = "d2l") -> str:
 
 
 def share_kept(text: str, cleaned: str) -> float:
-    """How much of a text is left after cleaning: the share of its characters that are not white space.
+    """The fraction of a text's characters, not counting white space, that cleaning has kept.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where texts come from: *The Time Machine*, a text that Python itself brings, or files of the user's own."""
+"""Corpora: *The Time Machine*, a text from Python's standard library, or the user's own files."""
 
 import codecs
 import contextlib
@@ -31,18 +31,18 @@ CORPORA = ("time-machine", "python-docs")
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A named text, as it was found (before cleaning).
+    """A named text before cleaning.
 
     Attributes
     ----------
     name : str
-        The corpus's name, or the file's.
+        The name of the corpus or of the file.
     text : str
-        Its characters, line ends as line feeds, without Project Gutenberg's header and footer.
+        The text, with line feeds as line ends and without Project Gutenberg's header and footer.
     sha1 : str
-        SHA-1 of its bytes, in hexadecimal.
+        SHA-1 of the file's bytes, in hexadecimal.
     content : bytes, optional
-        Its bytes, where they came from a stream, which cannot be read again.
+        The bytes, if they came from a stream, which cannot be read a second time.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Source:
 
 
 def corpus(name: str) -> Source:
-    """A corpus by its name: ``time-machine`` or ``python-docs``.
+    """Return a corpus by its name: ``time-machine`` or ``python-docs``.
 
     Raises
     ------
     ValueError
-        For another name, and when the corpus cannot be had (`CorpusUnavailableError`).
+        For any other name, and if the corpus is not available (`gluon_deeprnn.errors.CorpusUnavailableError`).
     """
     return time_machine() if _checks.one_of("corpus", name, CORPORA) == "time-machine" else python_docs()
 
@@ -66,17 +66,17 @@ def time_machine(timeout: float = 10) -> Source:
     """H. G. Wells, *The Time Machine*, in D2L's edition.
 
     It is read from ``$GLUON_DEEPRNN_DATA/timemachine.txt``, else from the user's cache, else downloaded into the cache
-    from D2L's public address.  Nothing but the one right text, by its SHA-1, is accepted.
+    from D2L's public URL.  The SHA-1 of the text is verified.
 
     Parameters
     ----------
     timeout : float, default 10
-        Seconds that the whole download may take.
+        Time limit for the whole download, in seconds.
 
     Raises
     ------
     CorpusUnavailableError
-        When none of the three has it.
+        If it is found in none of the three places.
     """
     folder = os.environ.get("GLUON_DEEPRNN_DATA")
     if folder:
@@ -96,8 +96,8 @@ def time_machine(timeout: float = 10) -> Source:
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             replace_file(cached, content)
-        except (OSError, InputError) as error:  # no room: the text is used, and downloaded again next time
-            _log.warning("the text was not kept for the next time: %s", error)
+        except (OSError, InputError) as error:  # no space: use the text, and download it again next time
+            _log.warning("the downloaded text could not be cached: %s", error)
         return _decode("time-machine", content, cached)
     return _decode("time-machine", cached.read_bytes(), cached)
 
@@ -107,26 +107,26 @@ def _download(url: str, timeout: float, size: int) -> bytes:
         return fetch(url, timeout, size)
     except urllib.error.URLError as error:
         raise CorpusUnavailableError(
-            "time-machine", "at hand or to be downloaded", Described(f"{url}: {error.reason}"),
-            "put timemachine.txt into a folder named by GLUON_DEEPRNN_DATA, or choose python-docs") from None
+            "time-machine", "in the cache or downloadable", Described(f"{url}: {error.reason}"),
+            "put timemachine.txt into the folder that GLUON_DEEPRNN_DATA names, or use python-docs") from None
 
 
 def fetch(url: str, timeout: float, max_bytes: int) -> bytes:
-    """The content of a web address; of a longer one ``max_bytes + 1`` bytes.
+    """Download the content of a URL, at most ``max_bytes + 1`` bytes of it.
 
     Parameters
     ----------
     url : str
-        Its address.
+        The URL.
     timeout : float
-        Seconds that the whole download may take.
+        Time limit for the whole download, in seconds.
     max_bytes : int
-        The largest content that is expected.
+        The maximum size that is expected.
 
     Raises
     ------
     urllib.error.URLError
-        When there is no complete answer in this time.
+        If there is no complete response within this time.
     """
     ended: queue.Queue[Union[bytes, Exception]] = queue.Queue()
 
@@ -135,27 +135,27 @@ def fetch(url: str, timeout: float, max_bytes: int) -> bytes:
             ended.put(_fetch(url, timeout, max_bytes))
         except Exception as error:
             if isinstance(error, urllib.error.HTTPError):
-                error.close()  # its connection would stay open for as long as the error lives
+                error.close()  # otherwise its connection stays open as long as the exception object exists
             ended.put(error)
 
-    # A name server that does not answer keeps its caller for as long as it likes: the caller is a thread.
+    # DNS resolution has no timeout, so the request runs in a thread.
     threading.Thread(target=run, daemon=True).start()
     try:
         outcome = ended.get(timeout=timeout)
     except queue.Empty:
-        outcome = urllib.error.URLError(f"no answer within {timeout:g} seconds")
+        outcome = urllib.error.URLError(f"no response within {timeout:g} seconds")
     if isinstance(outcome, bytes):
         return outcome
     raise urllib.error.URLError(getattr(outcome, "reason", None) or str(outcome))
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection to another place, not to another kind of place, such as a file of this machine."""
+    """Follows redirects within the same URL scheme only: a redirect to a local file is rejected."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """Refuse another scheme; leave the rest to the standard library."""
+        """Reject a different scheme; otherwise do what the standard library does."""
         if urllib.parse.urlsplit(newurl).scheme != urllib.parse.urlsplit(req.full_url).scheme:
-            raise urllib.error.URLError(f"a redirection to {newurl}, of another scheme")
+            raise urllib.error.URLError(f"a redirect to {newurl}, which has a different scheme")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -165,28 +165,28 @@ def _fetch(url: str, timeout: float, size: int) -> bytes:
     with urllib.request.build_opener(_SameScheme).open(url, timeout=timeout) as response:
         while len(content) <= size:
             if time.monotonic() > deadline:
-                raise urllib.error.URLError(f"no answer within {timeout:g} seconds")
+                raise urllib.error.URLError(f"no response within {timeout:g} seconds")
             block = response.read1(min(65536, size + 1 - len(content)))
             if not block:
                 if response.length:
-                    raise urllib.error.URLError(f"the answer ends {response.length} bytes too early")
+                    raise urllib.error.URLError(f"the response ends {response.length} bytes too early")
                 break
             content += block
     return bytes(content)
 
 
 def python_docs() -> Source:
-    """The prose of Python's own language reference, which the standard library carries as ``pydoc_data.topics``.
+    """The prose of Python's language reference, which the standard library contains as ``pydoc_data.topics``.
 
-    Real English, on every machine; the text differs a little from one version of Python to the next.
+    English text that is available on every machine.  It differs slightly between versions of Python.
     """
     try:
         from pydoc_data.topics import topics
-    except ImportError:  # some distributions pack the standard library without it
+    except ImportError:  # some distributions omit it from the standard library
         raise CorpusUnavailableError("python-docs", "in this Python's standard library",
-                                Described("no pydoc_data.topics"), "pass a text of your own") from None
+                                Described("no pydoc_data.topics"), "pass your own text") from None
     paragraphs = [p.strip("\n") for topic in sorted(topics) for p in re.split(r"\n\s*\n", topics[topic])]
-    prose = "\n\n".join(dict.fromkeys(p for p in paragraphs if _is_prose(p)))  # topics repeat one another
+    prose = "\n\n".join(dict.fromkeys(p for p in paragraphs if _is_prose(p)))  # topics contain the same paragraphs
     return Source("python-docs", prose + "\n", hashlib.sha1((prose + "\n").encode()).hexdigest())
 
 
@@ -199,9 +199,9 @@ def _is_prose(paragraph: str) -> bool:
 
 
 def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = False) -> List[Source]:
-    """Text files as named sources; each keeps its file name, a number added where two are alike.
+    """Read text files as sources named after the files; a number is appended to duplicate names.
 
-    ``-`` is standard input; it and pipes, such as a shell's ``<(...)``, are named "stream".
+    ``-`` is standard input.  Standard input and pipes, such as the shell's ``<(...)``, are named "stream".
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
 
 
 def _stream(path: Path) -> Optional[int]:
-    """The descriptor of a stream that is open already: ``-`` is standard input, ``<(...)`` is ``/dev/fd/63``."""
+    """The descriptor of a stream that is already open: ``-`` is standard input, ``<(...)`` is ``/dev/fd/63``."""
     if str(path) in ("-", "/dev/stdin"):
         return 0
     opened = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d{1,9})", str(path))
@@ -255,15 +255,15 @@ def _decode(name: str, content: bytes, path: Path) -> Source:
             "text", "UTF-8", Described(f"{str(path)!r}, byte {content[error.start]:#04x} at {error.start}"),
             f"convert it first: iconv -f {_likely_encoding(content)} -t UTF-8 FILE") from None
     if "\0" in text:
-        raise InputError("text", "a text", Described(f"{str(path)!r}, which holds zero bytes"))
+        raise InputError("text", "a text", Described(f"{str(path)!r}, which contains null bytes"))
     text = strip_gutenberg(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
-        raise InputError("text", "a text with something in it", str(path))
+        raise InputError("text", "a non-empty text", str(path))
     return Source(name, text, hashlib.sha1(content).hexdigest())
 
 
 def _likely_encoding(content: bytes) -> str:
-    """What a text that is no UTF-8 probably is: by its byte-order mark, its zero bytes, or what decodes to letters."""
+    """Guess the encoding of a text that is not UTF-8 from its byte-order mark or the letters that it decodes to."""
     for mark, name in ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
                        (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")):
         if content.startswith(mark):
@@ -277,7 +277,7 @@ def _likely_encoding(content: bytes) -> str:
 
 
 def strip_gutenberg(text: str) -> str:
-    r"""A text without the header and footer that Project Gutenberg puts around it; other texts as they are.
+    r"""Remove the header and footer that Project Gutenberg adds to a text; other texts are returned unchanged.
 
     Examples
     --------
@@ -291,7 +291,7 @@ def strip_gutenberg(text: str) -> str:
 
 
 def default_corpus() -> Source:
-    """``time-machine`` when it can be had, else ``python-docs``, and then a warning in the log (stderr) says so."""
+    """Return ``time-machine`` if it is available, else ``python-docs`` with a warning in the log (stderr)."""
     try:
         return time_machine()
     except CorpusUnavailableError as error:

@@ -1,4 +1,4 @@
-"""A text, its vocabulary, and the batches to train, validate and test on."""
+"""A text, its vocabulary, and the batches for training, validation and testing."""
 
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -22,47 +22,49 @@ BatchSource = Union[Windows, Stream]
 
 
 class TextData:
-    """Texts, cut into what a model is trained on and what it is judged by.
+    """Texts, split into training, validation and test data.
 
     Parameters
     ----------
     sources : sequence of Source
         The texts, in order.
     batch_size, num_steps : int
-        Sequences in a training batch, and tokens in each.
+        Number of sequences in a training batch, and of tokens in each sequence.
     protocol : {"d2l", "book"}, default "d2l"
-        ``d2l``: overlapping windows, the first ``num_train`` to train and the next ``num_val`` to validate, each from a
-        zero state; there is no test part.  ``book``: each text is cut by position, 85% to train by truncated
-        backpropagation through time, the next 5% to validate, the last 10% to test; those two are read as one stream.
+        ``d2l``: overlapping windows, the first ``num_train`` for training and the next ``num_val`` for validation, each
+        with a zero initial state; there is no test data.  ``book``: each text is split by position: the first 85% for
+        training by truncated backpropagation through time, the next 5% for validation and the last 10% for testing.
+        Validation and test data are each read as one stream.
     cleaning : {"none", "d2l", "unicode"}, default "d2l"
-        See `gluon_deeprnn.data.cleaning.clean`.
+        See `gluon_deeprnn.data.clean`.
     tokens : {"char", "word", "byte"}, default "char"
-        What a token is; words of an uncleaned text include punctuation marks and line ends.
+        The kind of tokens; words of an uncleaned text include punctuation marks and line ends.
     min_freq : int, default 0
-        Tokens that occur less often are unknown.
+        Tokens that occur less often are mapped to the unknown token.
     num_train, num_val : int, default 10000 and 5000
-        Windows of the ``d2l`` protocol.  A text with fewer windows is shared out in the same proportion.
+        Number of windows of the ``d2l`` protocol.  A text with fewer windows is split in the same proportion.
     vocab : Vocab, optional
-        Use this one; otherwise it is made of the whole text (``d2l``, as in the book) or the training part (``book``).
+        The vocabulary.  By default it is built from the whole text (``d2l``, as in the book) or from the training data
+        (``book``).
     seed : int, default 0
-        Repeats the order of the windows.
+        Seed of the order of the windows.
 
     Attributes
     ----------
     vocab : Vocab
     sources : list of Source
     kept : dict of str to float
-        How much of each text the cleaning kept: the share of its characters that are no white space.
+        For each text, the fraction of its characters, not counting white space, that the cleaning kept.
     num_tokens : int
-        Tokens of all texts together.
+        Total number of tokens of all texts.
     num_train, num_val : int
-        Windows really used (``d2l``).
+        Number of windows that are used (``d2l``).
 
     Raises
     ------
     ValueError
         "text must be at least 35 tokens long ...; got 12 tokens", "text must be one of which cleaning d2l keeps at
-        least half; got ...", and likewise for the others.
+        least half; got ...", and similar messages for other arguments.
 
     Source
     ------
@@ -101,7 +103,7 @@ class TextData:
         as_it_is = kind == "byte" and cleaning == "none"  # composing characters would change bytes
         cleaned = [source.text if as_it_is else clean(source.text, cleaning) for source in self.sources]
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
-        if vocab is None:  # a model that was trained on what was left of a text stays usable
+        if vocab is None:  # with a given vocabulary, a model that was trained on such a text stays usable
             self._check_kept()
         texts = [tokenizer.split(text) for text in cleaned]
         self.num_tokens = sum(map(len, texts))
@@ -114,17 +116,17 @@ class TextData:
     def _check_kept(self) -> None:
         for source in self.sources:
             if self.kept[source.name] < _LEAST_KEPT:
-                others = [name for name in CLEANINGS
+                better = [name for name in CLEANINGS
                           if share_kept(source.text, clean(source.text, name)) >= _LEAST_KEPT]
                 raise InputError(
                     "text", f"one of which cleaning {self.cleaning} keeps at least half",
                     Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
-                    f"use --cleaning {' or '.join(others)}" if others else None)
+                    f"use --cleaning {' or '.join(better)}" if better else None)
 
     @classmethod
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
                    **options: Any) -> "TextData":
-        """The same from UTF-8 text files, or from any files with ``tokens="byte"``; see `TextData` for the options."""
+        """Read UTF-8 text files, or any files with ``tokens="byte"``; see `gluon_deeprnn.TextData` for the options."""
         return cls(read_texts(paths, raw=options.get("tokens") == "byte"), batch_size, num_steps, **options)
 
     def _cut_into_windows(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
@@ -145,7 +147,7 @@ class TextData:
             val = test - round(len(text) * _VAL_SHARE)
             for name, part in zip(parts, (text[:val], text[val:test], text[test:])):
                 parts[name] += part
-        needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # so that 85% fill a row, and 5% hold two tokens
+        needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # such that 85% fill a row and 5% are two tokens
         if self.num_tokens < needed or min(map(len, parts.values())) < 2:
             self._refuse(needed)
         return parts, parts["train"]
@@ -154,7 +156,7 @@ class TextData:
         raise InputError(
             "text", f"at least {needed} tokens long for batch_size={self.batch_size} and num_steps={self.num_steps}",
             Described(f"{self.num_tokens} tokens"),
-            "smaller ones, --batch-size and --num-steps, would take a shorter text")
+            "a smaller --batch-size or --num-steps allows a shorter text")
 
     def train_dataloader(self) -> BatchSource:
         """The training batches."""
@@ -171,11 +173,11 @@ class TextData:
         return self.stream(self._parts["val"])
 
     def test_dataloader(self) -> Optional[Stream]:
-        """The test part as one stream; None where the protocol has none."""
+        """The test data as one stream; None if the protocol has no test data."""
         return self.stream(self._parts["test"]) if self.protocol == "book" else None
 
     def held_out(self) -> Tuple[str, BatchSource, float]:
-        """What the finished model is judged by: the part's name, its batches, the characters of a token."""
+        """The data on which the trained model is evaluated: its name, its batches, and the characters per token."""
         test = self.test_dataloader()
         if test is not None:
             return "test", test, self.characters_per_token["test"]
@@ -183,7 +185,7 @@ class TextData:
 
     @staticmethod
     def stream(tokens: numpy.ndarray) -> Stream:
-        """Indices as one stream to be judged on: one column, the state carried, every token but the first predicted."""
+        """Token indices as one stream for evaluation: one column, carried state, every token but the first a target."""
         return Stream(tokens, batch_size=1, num_steps=_EVALUATION_STEPS)
 
     def opening(self, num_tokens: int = 6) -> str:
@@ -193,21 +195,21 @@ class TextData:
 
 
 class TimeMachine(TextData):
-    """*The Time Machine*, as the chapter uses it.
+    """*The Time Machine*, as used in the chapter.
 
     Parameters
     ----------
     batch_size, num_steps : int
-        Windows in a batch, and characters in each.
+        Number of windows in a batch, and of characters in each.
     num_train, num_val : int, default 10000 and 5000
-        How many windows to train on, and to validate on.
+        Number of windows for training and for validation.
     **options
-        As for `TextData`.
+        Options of `TextData`.
 
     Raises
     ------
     ValueError
-        When the text is not on this machine and cannot be downloaded, with what to do about it.
+        If the text is not on this machine and cannot be downloaded; the message states the remedy.
 
     Source
     ------
@@ -224,6 +226,6 @@ class TimeMachine(TextData):
     def __init__(self, batch_size: int, num_steps: int, num_train: int = 10000, num_val: int = 5000,
                  **options: Any) -> None:
         sizes = {"batch_size": batch_size, "num_steps": num_steps, "num_train": num_train, "num_val": num_val}
-        for name, value in sizes.items():  # before the text is looked for
+        for name, value in sizes.items():  # before the text is searched for
             _checks.integer(name, value, at_least=1)
         super().__init__([time_machine()], batch_size, num_steps, num_train=num_train, num_val=num_val, **options)

@@ -1,7 +1,7 @@
-"""How a cleaned text becomes tokens, and tokens become text again.
+"""Tokenizers, which split a cleaned text into tokens and join tokens to text.
 
-Each kind of token is one class with one instance in `TOKENIZERS`, under the name that options, recipes and
-``vocab.json`` use.  To add one, write a subclass of `Tokenizer` and put an instance into `TOKENIZERS`.
+Each kind of token is a class with one instance in ``TOKENIZERS``, under the name used in options, recipes and
+``vocab.json``.  To add one, write a subclass of ``Tokenizer`` and add an instance to ``TOKENIZERS``.
 """
 
 import codecs
@@ -17,7 +17,7 @@ class Tokenizer:
     Attributes
     ----------
     about : str
-        What a token is, in a few words, for ``--help``.
+        A short description of a token, for ``--help``.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def join(self, tokens: Sequence[str]) -> str:
-        """What the tokens add to a text that they continue."""
+        """The text to append for these tokens."""
         raise NotImplementedError
 
     def prefix(self, tokens: List[str], known: Container[str]) -> List[str]:
@@ -51,7 +51,7 @@ class Tokenizer:
         return (self.join([token]) for token in tokens)
 
     def characters_per_token(self, tokens: Sequence[str]) -> float:
-        """How many characters of text a token stands for, on average over ``tokens``."""
+        """The mean number of characters per token of ``tokens``."""
         return len(self.join(tokens)) / len(tokens)
 
 
@@ -65,12 +65,12 @@ class Characters(Tokenizer):
         return list(text)
 
     def join(self, tokens: Sequence[str]) -> str:
-        """The characters, one after the other."""
+        """The characters, concatenated."""
         return "".join(tokens)
 
 
 class Words(Tokenizer):
-    """A token is a word, and stands for the space before it too."""
+    """A token is a word, including the space before it."""
 
     about = "words"
 

@@ -16,7 +16,7 @@ UNKNOWN = "<unk>"
 
 
 def _counted(tokens: Any) -> Any:
-    """``tokens``, if they are strings or counts of strings."""
+    """Return ``tokens``, if they are strings or counts of strings."""
     if isinstance(tokens, str):
         return tokens
     if isinstance(tokens, Mapping):
@@ -28,22 +28,22 @@ def _counted(tokens: Any) -> Any:
 
 
 class Vocab:
-    """The tokens of a text, each with an index; the unknown token has index 0, the others follow by frequency.
+    """The tokens of a text with their indices; the unknown token has index 0, the others are sorted by frequency.
 
-    Built on `gluonnlp.Vocab`.  It also knows how its text was cleaned and split, so that a prefix can be treated alike.
+    Built on `gluonnlp.Vocab`.  It also stores how its text was cleaned and tokenized, to treat prefixes the same way.
 
     Parameters
     ----------
     tokens : sequence of str or mapping of str to int, optional
-        The tokens of a text, or how often each occurs.
+        The tokens of a text, or the number of occurrences of each.
     min_freq : int, default 0
-        Tokens that occur less often are unknown.
+        Tokens that occur less often are mapped to the unknown token.
     reserved_tokens : sequence of str, optional
-        Tokens to have in any case.
+        Tokens to include in any case.
     cleaning : {"none", "d2l", "unicode"}, optional
-        How prefixes are cleaned; None leaves them as they are.
+        How prefixes are cleaned; by default they are not cleaned.
     kind : {"char", "word", "word-exact", "byte"}, default "char"
-        What a token is; see `gluon_deeprnn.data.tokenizers`.
+        The kind of tokens; see `gluon_deeprnn.data.tokenizers`.
 
     Source
     ------
@@ -83,11 +83,11 @@ class Vocab:
         return token in self._vocab.token_to_idx
 
     def __getitem__(self, tokens: Union[str, Sequence[str]]) -> Any:
-        """The index of a token, or the list of indices of several; 0 for an unknown one."""
+        """The index of a token, or the list of indices of several tokens; 0 for an unknown token."""
         return self._vocab[tokens]
 
     def to_tokens(self, indices: Union[int, Iterable[int]]) -> Any:
-        """The token of an index, or the list of tokens of several (a list of one for a list of one)."""
+        """The token of an index, or the list of tokens of several indices (a list of one for a list of one)."""
         if isinstance(indices, (int, numpy.integer)):
             return self._vocab.to_tokens(int(indices))
         return self._vocab.to_tokens([int(i) for i in indices])
@@ -103,20 +103,20 @@ class Vocab:
         return self._vocab[UNKNOWN]
 
     def encode(self, tokens: Sequence[str]) -> numpy.ndarray:
-        """Indices of tokens, int32."""
+        """The indices of tokens, as int32."""
         return numpy.array(self._vocab[list(tokens)], dtype=numpy.int32)
 
     def split(self, text: str) -> List[str]:
-        """The tokens of a text, cleaned and split as this vocabulary's text was."""
+        """The tokens of a text, cleaned and tokenized like the text of this vocabulary."""
         return self.tokenizer.split(CLEANINGS[self.cleaning](text) if self.cleaning else text)
 
     def encode_prefix(self, prefix: str, *, skip_unknown: bool = False) -> numpy.ndarray:
-        """Indices of the tokens of a text that someone typed; ``skip_unknown`` leaves out those that are not known.
+        """The indices of the tokens of a prefix; ``skip_unknown`` skips tokens that are not in the vocabulary.
 
         Raises
         ------
         ValueError
-            When nothing is left of it, or when it holds tokens that the vocabulary does not know.
+            If no token is left, or if the prefix contains tokens that are not in the vocabulary.
         """
         if not isinstance(prefix, str):
             raise InputError("prefix", "a string", prefix)
@@ -125,16 +125,16 @@ class Vocab:
         if _checks.flag("skip_unknown", skip_unknown):
             tokens = [token for token in tokens if token not in unknown]
         elif unknown:
-            raise InputError("prefix", "made of tokens that the vocabulary knows",
+            raise InputError("prefix", "made of tokens in the vocabulary",
                                      Described(", ".join(map(repr, unknown))),
-                                     "skip_unknown=True, or --skip-unknown, leaves them out")
+                                     "skip_unknown=True, or --skip-unknown, skips them")
         if not tokens or (prefix.strip() and not "".join(tokens).strip()):
-            raise InputError("prefix", "at least one token that the vocabulary knows, after cleaning", prefix)
+            raise InputError("prefix", "at least one token in the vocabulary, after cleaning", prefix)
         return self.encode(tokens)
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """What splits its texts into tokens."""
+        """The tokenizer of its texts."""
         return TOKENIZERS[self.kind]
 
     def text(self, indices: Iterable[int]) -> Iterator[str]:
@@ -148,13 +148,13 @@ class Vocab:
 
     @classmethod
     def from_json(cls, text: str) -> "Vocab":
-        """The vocabulary that `to_json` wrote."""
+        """Return the vocabulary from the output of `to_json`."""
         try:
             stored = parse_json(text)
             tokens, indices = stored["vocab"]["idx_to_token"], stored["vocab"]["token_to_idx"]
             if not all(isinstance(token, str) for token in tokens) or UNKNOWN not in tokens \
                     or indices != {token: i for i, token in enumerate(tokens)} or len(indices) != len(tokens):
-                raise ValueError("tokens and indices that do not belong together")
+                raise ValueError("tokens and indices that do not match")
             vocab = cls()
             vocab._describe(stored["cleaning"], stored["kind"])
             vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))

@@ -1,4 +1,4 @@
-"""Batches of overlapping windows, each read from a zero state: the chapter's way."""
+"""Batches of overlapping windows, each with a zero initial state, as in the chapter."""
 
 from typing import Iterator, Tuple
 
@@ -10,28 +10,28 @@ Batch = Tuple[numpy.ndarray, numpy.ndarray]
 
 
 class Windows:
-    """A batch source of windows that begin at every position of a stretch of text.
+    """A batch source of windows, one for each start position in a range of the text.
 
-    Window i holds tokens i .. i + num_steps - 1; what is to be predicted are tokens i + 1 .. i + num_steps.  Batches
-    are cut out of the one array of tokens, so memory does not grow with ``num_steps``.
+    Window i contains tokens i .. i + num_steps - 1; its targets are tokens i + 1 .. i + num_steps.  Windows are views
+    of one array of tokens, so memory does not grow with ``num_steps``.
 
     Parameters
     ----------
     tokens : numpy.ndarray
         Indices of the whole text, int32, one dimension.
     first, num : int
-        The first window, and how many.
+        Index of the first window, and number of windows.
     batch_size, num_steps : int
-        Windows in a batch, and tokens in a window.
+        Number of windows in a batch, and of tokens in a window.
     shuffle : bool, default False
-        Draw the windows in another order in every epoch.
+        Whether to shuffle the windows in each epoch.
     seed : int, default 0
-        Repeats the orders.
+        Seed of the shuffling.
 
     Attributes
     ----------
     carries_state : bool
-        False: a window does not continue the one before.
+        False: every batch has a zero initial state.
 
     Source
     ------
@@ -69,16 +69,16 @@ class Windows:
         self._next_epoch = 0
 
     def __len__(self) -> int:
-        """The number of batches; the last one may be smaller."""
+        """The number of batches per epoch; the last one may be smaller."""
         return -(-self.num_windows // self.batch_size)
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens are predicted in one pass."""
+        """The number of target tokens per epoch."""
         return self.num_windows * self.num_steps
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from number ``start`` on: (x, y), each (num_steps, batch_size), int32."""
+        """Iterate over the batches of an epoch from batch ``start``: (x, y), each (num_steps, batch_size), int32."""
         order = numpy.arange(self.num_windows)
         if self._shuffle:
             order = numpy.random.default_rng([self._seed, epoch]).permutation(self.num_windows)
@@ -87,6 +87,6 @@ class Windows:
             yield block[:-1], block[1:]
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches of the next epoch, counted from the first call."""
+        """Iterate over the batches of the next epoch, counted from the first call."""
         self._next_epoch += 1
         return self.batches(self._next_epoch - 1)

@@ -1,4 +1,4 @@
-"""Evaluation: how well a model predicts a text."""
+"""Evaluation: loss and perplexity of a model on a text."""
 
 from gluon_deeprnn.evaluation.perplexity import Evaluation as Evaluation
 from gluon_deeprnn.evaluation.perplexity import MeanLoss as MeanLoss

@@ -1,4 +1,4 @@
-"""How good a language model is: perplexity, the same whatever the batch size."""
+"""The perplexity of a language model, independent of the batch size."""
 
 import dataclasses
 import math
@@ -22,9 +22,9 @@ class Evaluation:
     nll : float
         Total negative log-likelihood of the predicted tokens, in nats.
     num_tokens : int
-        How many tokens were predicted.
+        Number of predicted tokens.
     characters_per_token : float
-        Characters that a token stands for; 1 for character models.
+        Mean number of characters per token; 1 for character models.
 
     Examples
     --------
@@ -39,12 +39,12 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp(nll / num_tokens); inf where that overflows."""
+        """exp(nll / num_tokens); inf if that overflows."""
         return perplexity(self.nll, self.num_tokens)
 
     @property
     def bits_per_character(self) -> float:
-        """Nll in bits, for each character."""
+        """The negative log-likelihood in bits per character."""
         return self.nll / math.log(2) / (self.num_tokens * self.characters_per_token)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def perplexity(nll: float, num_tokens: int) -> float:
-    """Exp of the mean negative log-likelihood, in nats, of ``num_tokens`` tokens.
+    """The exponential of the mean negative log-likelihood, in nats, of ``num_tokens`` tokens.
 
     Source
     ------
@@ -66,7 +66,7 @@ def perplexity(nll: float, num_tokens: int) -> float:
 
 
 class MeanLoss(GraphBlock):
-    """A language model and its loss as one graph: ``loss, state = block(x, y, state)``.
+    """A language model and its loss in one graph: ``loss, state = block(x, y, state)``.
 
     The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().
     """
@@ -76,7 +76,7 @@ class MeanLoss(GraphBlock):
         self.model = model
 
     def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         logits, state = self.model(x, state)  # (T, N, V)
         log_p = F.npx.log_softmax(logits, axis=-1)
         return -F.np.mean(F.npx.pick(log_p, y, axis=-1)), state
@@ -91,16 +91,16 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     model : RNNLM or RNNLMScratch
         The language model.
     batches : Windows or Stream
-        What it is to predict.  A source that carries its state is read as a stream, the others from zero states.
+        The data.  A stream carries the state from batch to batch; windows have the initial state in every batch.
     characters_per_token : float, default 1
-        What the bits per character are counted by.
+        Mean number of characters per token, to compute bits per character.
     device : str or mxnet.context.Context, optional
-        Where to compute; where the parameters are when it is left out.
+        The context of the computation; default: that of the parameters.
 
     Returns
     -------
     Evaluation
-        Total loss, perplexity and bits per character; every token counts alike.
+        Total loss, perplexity and bits per character; every token has the same weight.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     if not hasattr(batches, "batches"):
         raise InputError("batches", "a batch source, such as Windows or Stream", batches)
     if isinstance(model, MeanLoss):
-        loss = model  # as its owner has hybridized it; to do so again would throw its graphs away
+        loss = model  # already hybridized by the caller; to hybridize it again would delete its graphs
     else:
         check_language_model(model)
         loss = MeanLoss(model)
@@ -134,10 +134,10 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
 
 
 def on_device(array: numpy.ndarray, ctx: Context, vocab_size: int) -> np.ndarray:
-    """Token indices as an MXNet array, if they are those of a vocabulary of that size."""
+    """Return token indices as an MXNet array, after a check that they are below ``vocab_size``."""
     return np.array(_checks.indices("tokens", array, vocab_size), dtype="int32", ctx=ctx)
 
 
 def total_nll(means: List[np.ndarray], counts: List[int]) -> float:
-    """Sum of means over batches times their sizes, in double precision; waits for the means."""
+    """The sum of batch means times batch sizes, in double precision; waits for the means."""
     return math.fsum(float(mean.item()) * count for mean, count in zip(means, counts))

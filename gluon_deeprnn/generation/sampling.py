@@ -1,4 +1,4 @@
-"""Continue a text by sampling, or greedily."""
+"""Text generation by sampling or greedy decoding."""
 
 from typing import Any, Iterator, List, Optional, Union
 
@@ -11,41 +11,42 @@ import numpy
 def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: float = 0.7, top_k: int = 0,
              seed: int = 0, skip_unknown: bool = False,
              device: Optional[Union[str, Context]] = None) -> Iterator[str]:
-    """Continue a text, token by token, as they come.  The model is hybridized for it, if it was not.
+    """Generate the continuation of a prefix, token by token.  The model is hybridized for it, if it is not already.
 
-    Tokens are drawn on the device, up to 32 in one call; the text does not depend on how many.
+    Tokens are sampled on the device, up to 32 per call; the text does not depend on this number.
 
     Parameters
     ----------
     model : RNNLM or RNNLMScratch
         The language model.
     vocab : Vocab
-        The vocabulary that it was trained with; the prefix is cleaned and split as its texts were.
+        The vocabulary with which it was trained; the prefix is cleaned and tokenized like its texts.
     prefix : str
-        What to continue; at least one token, each known to ``vocab``.
+        The text to continue: at least one token, all in ``vocab``.
     length : int
-        How many tokens to write.
+        Number of tokens to generate.
     temperature : float, default 0.7
-        Divides the logits: below 1 likely tokens become likelier, 1 samples what the model believes, 0 always takes
-        the most likely one.
+        Divides the logits: values below 1 make likely tokens more likely, 1 samples from the model's distribution, 0
+        is greedy decoding.
     top_k : int, default 0
-        Only the k most likely tokens can be drawn; 0 for all of them.
+        Sample from the k most likely tokens only; 0 for all tokens.
     seed : int, default 0
-        Repeats the draw.  The same seed writes the same text.
+        Seed of the sampling.  The same seed generates the same text.
     skip_unknown : bool, default False
-        Leave out what the vocabulary does not know of the prefix, instead of refusing it.
+        Skip tokens of the prefix that are not in the vocabulary, instead of raising an error.
     device : str or mxnet.context.Context, optional
-        Where to compute; where the parameters are when it is left out.
+        The context of the computation; default: that of the parameters.
 
     Yields
     ------
     str
-        What each new token adds to the text (for words, the space before it too).  The unknown token is never drawn.
+        The text to append for each new token (for words, with the space before it).  The unknown token is never
+        sampled.
 
     Raises
     ------
     ValueError
-        "prefix must be made of tokens that the vocabulary knows; got 'é'", and likewise for the others.
+        "prefix must be made of tokens in the vocabulary; got 'é'", and similar messages for other arguments.
 
     Examples
     --------
@@ -68,21 +69,21 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
 def generate_many(model: Any, vocab: Any, prefix: str, length: int, num_samples: int, *, temperature: float = 0.7,
                   top_k: int = 0, seed: int = 0, skip_unknown: bool = False,
                   device: Optional[Union[str, Context]] = None) -> List[str]:
-    """Continue a text in several ways at once: much faster than one after the other.
+    """Generate several continuations of a prefix in one batch, which is much faster than one after another.
 
     Parameters
     ----------
     model, vocab, prefix, length, temperature, top_k, skip_unknown, device
-        As for `generate`.
+        As for `gluon_deeprnn.generate`.
     num_samples : int
-        How many continuations, at least 1.
+        Number of continuations, at least 1.
     seed : int, default 0
-        Continuation i is drawn as `generate` draws with ``seed + i``.
+        Continuation i is the one that `gluon_deeprnn.generate` generates with ``seed + i``.
 
     Returns
     -------
     list of str
-        What follows the prefix, without it.
+        The continuations, without the prefix.
 
     Examples
     --------

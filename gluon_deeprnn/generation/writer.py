@@ -1,8 +1,8 @@
-"""Several tokens in one call of the device, for one or several streams.
+"""Samples several tokens per call on the device, for one or several sequences.
 
-A token is sampled as the largest of the logits plus Gumbel noise, one number of noise for each logit, so that it
-depends on nothing but the logits and the generator of the noise (Gumbel, "Statistical Theory of Extreme Values and
-Some Practical Applications", 1954; the "Gumbel-max trick").
+A token is sampled as the argmax of the logits plus Gumbel noise, with one noise value per logit, so that it depends
+only on the logits and the generator of the noise (Gumbel, "Statistical Theory of Extreme Values and Some Practical
+Applications", 1954; the "Gumbel-max trick").
 """
 
 import types
@@ -18,17 +18,17 @@ from mxnet import np
 import numpy
 
 _PREFIX_STEPS = 32
-_FIRST_STEPS, _STEPS = 8, 32  # the first letters come soon, the others fast
+_FIRST_STEPS, _STEPS = 8, 32  # fewer steps in the first call, for a short latency; more later, for throughput
 
 
 class Writer:
-    """Reads a prefix and writes behind it, several steps in each call of the device, for one or several streams."""
+    """Reads a prefix and generates its continuation, several steps per call, for one or several sequences."""
 
     def __init__(self, model: Any, vocab: Any, prefix: str, temperature: float, top_k: int, skip_unknown: bool,
                  device: Optional[Union[str, Context]]) -> None:
         check_language_model(model)
         if not isinstance(vocab, Vocab):
-            raise InputError("vocab", "a Vocab, the one that the model was trained with", vocab)
+            raise InputError("vocab", "a Vocab, the one with which the model was trained", vocab)
         self._indices = vocab.encode_prefix(prefix, skip_unknown=skip_unknown)
         if len(vocab) != model.vocab_size:
             raise InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
@@ -44,7 +44,7 @@ class Writer:
         self._never = np.array(never, ctx=self._ctx)
 
     def chunks(self, length: int, rngs: Sequence[numpy.random.Generator]) -> Iterator[numpy.ndarray]:
-        """The tokens that follow, some steps at a time, (steps, streams); noise for stream i is drawn by rngs[i]."""
+        """Generate tokens in chunks, (steps, sequences); the noise of sequence i is drawn from rngs[i]."""
         streams = len(rngs)
         state = self._model.begin_state(streams, self._ctx)
         read = numpy.repeat(self._indices[:, None], streams, axis=1)  # (T, N)
@@ -63,7 +63,7 @@ class Writer:
             steps = _STEPS if length > _FIRST_STEPS else _FIRST_STEPS
 
     def _noise(self, steps: int, rngs: Sequence[numpy.random.Generator]) -> numpy.ndarray:
-        """Gumbel noise, (steps, N, V), each stream's own, the same however many steps are drawn at once."""
+        """Gumbel noise, (steps, N, V), separate for each sequence and independent of the number of steps per call."""
         size = len(self._never)
         if self._temperature == 0:
             return numpy.zeros((steps, len(rngs), size), dtype="float32")
@@ -71,7 +71,7 @@ class Writer:
 
 
 class Sampler(GraphBlock):
-    """Several steps as one graph: read a token, compute the logits of the next, sample it, read that, ..."""
+    """Several sampling steps in one graph: read a token, compute the logits, sample the next token, and so on."""
 
     def __init__(self, model: Any, top_k: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Sampler(GraphBlock):
         self.model = model
 
     def hybrid_forward(self, F: Any, token: Any, state: List[Any], noise: Any, scale: Any, never: Any) -> Any:
-        """Tokens, (K, N); the largest logit of each step; the last token, (N,), and the state before it is read."""
+        """Return tokens, (K, N); the largest logit of each step; the last token, (N,); the state before that token."""
         tokens, best = [], []
         for gumbel in unstack(F, noise, length_of(noise)):  # (N, V)
             logits, state = self.model(F.np.expand_dims(token, 0), state)
@@ -95,7 +95,7 @@ class Sampler(GraphBlock):
 
 
 def _sampler(model: Any, top_k: int) -> Sampler:
-    """The graphs that write with a model; kept with it, as compiling them takes longer than a short text."""
+    """The sampler of a model; stored with it, since compilation takes longer than the generation of a short text."""
     with one_at_a_time:
         kept = model.__dict__.setdefault("_samplers", types.SimpleNamespace(by_top_k={})).by_top_k
         if top_k not in kept:

@@ -1,4 +1,4 @@
-"""Blocks that are compiled into graphs, and what they are made of."""
+"""Blocks that are compiled into static graphs, and operations for them."""
 
 from gluon_deeprnn.graph.arrays import device_of as device_of
 from gluon_deeprnn.graph.arrays import given_array as given_array

@@ -1,4 +1,4 @@
-"""What a block is given: arrays, or the symbols that stand for them while a graph is compiled."""
+"""The inputs of a block: arrays, or symbols while a graph is compiled."""
 
 from contextvars import ContextVar
 from typing import Any, Optional
@@ -9,27 +9,27 @@ from mxnet import symbol
 from mxnet.ndarray import NDArray
 
 compiled_for: ContextVar[Optional[Context]] = ContextVar("compiled_for", default=None)
-"""Where the graph that is being compiled will run; None where it may run anywhere."""
+"""The device for which a graph is being compiled; None if the graph is for any device."""
 
 
 def is_array(x: Any) -> bool:
-    """Whether ``x`` is an array and not the symbol that stands for one while a graph is compiled."""
+    """Whether ``x`` is an array, not a symbol."""
     return isinstance(x, NDArray)
 
 
 def device_of(x: Any) -> Optional[Context]:
-    """Where ``x`` is, or will be if it is a symbol; None in a graph that is not compiled for one device."""
+    """The device of ``x``; for a symbol, that of the graph being compiled, or None if it is for any device."""
     return x.ctx if is_array(x) else compiled_for.get()
 
 
 def given_array(name: str, x: Any) -> bool:
-    """The same for what a caller passed in, who could have passed anything.
+    """Whether ``x``, an argument of the caller, is an array, not a symbol.
 
     Raises
     ------
     ValueError
-        When it is neither.
+        If it is neither.
     """
     if not isinstance(x, (NDArray, symbol.Symbol)):
-        raise InputError(name, "an mxnet.np.ndarray", x, "mxnet.np.array(x) makes one")
+        raise InputError(name, "an mxnet.np.ndarray", x, "convert it by mxnet.np.array(x)")
     return is_array(x)

@@ -1,9 +1,9 @@
-"""Hybridized blocks for sequences: one static graph for every input shape.
+"""Hybridized blocks for sequences: one static graph per input shape.
 
-MXNet compiles a hybridized block once.  That one graph is slow for a recurrent network when its memory is not planned
-(``static_alloc``, ``static_shape``), is planned again whenever the shape changes, and, when it unrolls a loop over
-time, is wrong for every other number of steps.  `GraphBlock` keeps a graph per shape instead, so that hybridizing
-changes the speed and nothing else.
+MXNet compiles a hybridized block once.  For a recurrent network, this graph is slow unless its memory is planned
+statically (``static_alloc``, ``static_shape``).  MXNet plans it again whenever the shape changes.  If the graph unrolls
+a loop over time, it is wrong for any other number of steps.  ``GraphBlock`` therefore keeps one graph per shape, so
+that hybridizing changes the speed only.
 """
 
 from collections import OrderedDict
@@ -31,15 +31,15 @@ _log = logging.getLogger(__name__)
 
 
 class GraphBlock(CompiledBlock):
-    """A HybridBlock that, once hybridized, compiles a static graph for each combination of input shapes.
+    """A HybridBlock that, if hybridized, compiles a static graph for each combination of input shapes.
 
-    Training and prediction have graphs of their own, since MXNet plans a graph anew whenever it changes between the
-    two.  The memory of a graph stays allocated as long as the graph: the 16 used last are kept.
+    Training and prediction use separate graphs, since MXNet plans a graph again whenever it switches between the two.
+    The memory of a graph is allocated as long as the graph exists; the 16 most recently used graphs are kept.
 
-    A graph is made anew when the block, or one below it, has changed since: another child, another parameter, another
-    value of an attribute.  (What was changed inside of an array or of an object of another kind is not seen; call
-    ``hybridize()`` again then.)  Blocks can be called from several threads: they are compiled and called one at a time,
-    and the engine computes meanwhile.
+    A graph is compiled again if the block or a descendant has changed: a child or a parameter was replaced, or an
+    attribute was set to another value.  (Changes inside an array or another mutable object are not detected; call
+    ``hybridize()`` again after them.)  Blocks can be called from several threads: they are compiled and called one at a
+    time, while the engine computes asynchronously.
 
     Examples
     --------
@@ -62,51 +62,51 @@ class GraphBlock(CompiledBlock):
         super().__init__(**kwargs)
 
     def __call__(self, *args: Any) -> Any:
-        """Compute: by a graph where the block is hybridized, step by step where it is not."""
+        """Compute the outputs: with a compiled graph if the block is hybridized, else operator by operator."""
         with one_at_a_time:
             return super().__call__(*args)
 
     def hybridize(self, active: bool = True, *, static_alloc: bool = True, static_shape: bool = True,
                   children: bool = True, **kwargs: Any) -> None:
-        """Compile (``active``) or interpret this block; static in memory and shape by default.
+        """Compile this block (``active``) or interpret it; memory and shapes are static by default.
 
         Parameters
         ----------
         active : bool, default True
-            False to interpret.
+            False for interpreted execution.
         static_alloc, static_shape : bool, default True
-            As Gluon's.
+            As in Gluon.
         children : bool, default True
-            The blocks below it as well, for when they are called by themselves.
+            Whether to hybridize the descendants too, for separate calls of them.
         **kwargs
-            As Gluon's.
+            As in Gluon.
         """
         with one_at_a_time:
             self._hybridize(active, children, static_alloc=static_alloc, static_shape=static_shape, **kwargs)
 
     def named_parameters(self) -> Iterator[Tuple[str, Parameter]]:
-        """Every parameter, once, under the path of attributes that leads to it."""
+        """Iterate over (name, parameter), each parameter once; its name is its path of attributes."""
         return named_parameters(self)
 
     def cast(self, dtype: Any) -> None:
-        """Turn the parameters into another type: float32, or float64, which MXNet's operators take for tests only.
+        """Convert the parameters to another dtype: float32, or float64 (for tests).
 
         Raises
         ------
         ValueError
-            For any other: on the CPU, MXNet has no operators for it.
+            For any other dtype: on the CPU, MXNet has no operators for it.
         """
         if str(numpy.dtype(dtype)) not in ("float32", "float64"):
             raise InputError("dtype", "float32 or float64", str(dtype))
         super().cast(dtype)
 
     def summary(self, *inputs: Any) -> None:
-        """Print a table of the blocks below and their outputs for these inputs, as Gluon's; hybridized or not."""
+        """Print Gluon's table of the descendants and their output shapes for these inputs; hybridized or not."""
         with one_at_a_time, _all_interpreted(self):
             super().summary(*inputs)
 
     def __getstate__(self) -> Dict[str, Any]:
-        # To copy and to pickle: graphs are left out, here and in Gluon's own blocks below, and made again when called.
+        # For copy and pickle: graphs are excluded, here and in descendants of Gluon's own classes; calls rebuild them.
         for block in (self, *_below(self)):
             if not isinstance(block, GraphBlock):
                 mxnet_private.forget_graph(block)
@@ -120,14 +120,14 @@ class GraphBlock(CompiledBlock):
         self.without_graph()
 
     def drop_graphs(self) -> None:
-        """Make all graphs anew."""
+        """Delete all graphs."""
         self._graphs.clear()
         self.without_graph()
 
     def call_compiled(self, *args: Any) -> Any:
-        """Compute by the graph for inputs of these shapes."""
+        """Compute the outputs with the graph for inputs of these shapes."""
         if autograd.is_recording() and not autograd.is_training():
-            # The backward pass of a compiled graph of four or more fused layers that ran in prediction mode fails.
+            # The backward pass fails for a compiled graph of four or more fused layers that was run in prediction mode.
             return self._interpreted(*args)
         self._drop_outdated_graphs()
         flat, structure = mxnet_private.flatten(args, "input")
@@ -151,8 +151,8 @@ class GraphBlock(CompiledBlock):
             self.drop_graphs()
             self._num_changes += 1
             if self._num_changes == _MANY_CHANGES:
-                _log.warning("%s was compiled %d times, as an attribute of it, or of a block below it, changes between "
-                             "calls; that takes long", type(self).__name__, _MANY_CHANGES)
+                _log.warning("%s was compiled %d times, since an attribute of it or of a child changes between calls; "
+                             "compilation is slow", type(self).__name__, _MANY_CHANGES)
 
     def _interpreted(self, *args: Any) -> Any:
         mxnet_private.set_hybridized(self, False)
@@ -162,22 +162,22 @@ class GraphBlock(CompiledBlock):
             mxnet_private.set_hybridized(self, True)
 
     def infer_shape(self, *args: Any) -> None:
-        """Fill in the sizes of parameters that wait for the first inputs.
+        """Infer the shapes of parameters with deferred initialization from the first inputs.
 
-        Gluon's own fails on a parameter that the graph has no use for, such as a learned initial state that is given
-        as an argument.
+        Gluon's implementation fails for a parameter that the graph does not use, such as a learned initial state that
+        is passed as an argument.
         """
         inputs, outputs = self.make_graph(*args)
         flat, _ = mxnet_private.flatten(args, "input")
         shapes, _, _ = outputs.infer_shape(**{one.name: array.shape for one, array in zip(inputs, flat)})
         if shapes is None:
-            raise InputError("inputs", "of sizes that fit the block", [array.shape for array in flat])
+            raise InputError("inputs", "of shapes that match the block", [array.shape for array in flat])
         found = dict(zip(outputs.list_arguments(), shapes))
         for parameter in self.collect_params().values():
             parameter.shape = found.get(parameter.name, parameter.shape)
 
     def make_graph(self, *args: Any) -> Any:
-        """As in Gluon, but the inputs carry their shapes, so that `scan` can ask for the number of steps."""
+        """As in Gluon, but the symbols of the inputs have shapes, from which ``scan`` reads the number of steps."""
         if not self.traced:
             flat, structure = mxnet_private.flatten(args, "input")
             self.set_input_structure(structure)
@@ -193,7 +193,7 @@ class GraphBlock(CompiledBlock):
             compiled_for.reset(token)
 
     def export(self, path: str, *args: Any, **kwargs: Any) -> Any:
-        """As Gluon's: the graph for the last inputs, of MXNet's own operators only, so that it runs anywhere."""
+        """As in Gluon: export the graph of the last call, with MXNet's own operators only, to run anywhere."""
         compiled = self.traced
         if compiled:
             self.traced = compiled[0], self._trace_for(None, compiled[0])
@@ -215,7 +215,7 @@ def _below(block: Any) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _all_interpreted(block: Any) -> Iterator[None]:
-    """Interpret a block and those below it for a moment, and keep their graphs."""
+    """Interpret a block and its descendants inside the context, and keep their graphs."""
     compiled = [each for each in (block, *_below(block)) if mxnet_private.is_hybridized(each)]
     for each in compiled:
         mxnet_private.set_hybridized(each, False)
@@ -228,7 +228,7 @@ def _all_interpreted(block: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _learned_states_unused() -> Iterator[None]:
-    """Gluon warns of parameters without a use in the graph; a learned first state has its use outside."""
+    """Suppress Gluon's warning about unused parameters for a learned initial state, which is used outside the graph."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Parameter (\S*firststate\S*(, )?)+ is not used")
         yield

@@ -1,4 +1,4 @@
-"""What a graph was made from, to see whether that has changed since."""
+"""Detects whether the objects from which a graph was compiled have changed."""
 
 from collections import OrderedDict
 import operator
@@ -8,14 +8,14 @@ from gluon_deeprnn import mxnet_private
 
 
 class Parts:
-    """Everything that a graph of a block is made from: the blocks below it, their parameters, their attributes.
+    """The objects that a graph of a block depends on: its descendants, their parameters and their attributes.
 
     Parameters
     ----------
     block : mxnet.gluon.Block, optional
-        The block; None for no parts at all.
+        The block; None for an empty collection.
     without : collection of str
-        Attributes that no graph depends on.
+        Attributes that graphs do not depend on.
     """
 
     def __init__(self, block: Any = None, without: Collection[str] = ()) -> None:
@@ -39,5 +39,5 @@ class Parts:
             self._collect(child, without)
 
     def are(self, other: "Parts") -> bool:
-        """Whether all of them are the same objects; they are held, so that no other object can take their place."""
+        """Whether both consist of the same objects.  References to them are kept, so that no ``id`` is reused."""
         return len(self._members) == len(other._members) and all(map(operator.is_, self._members, other._members))

@@ -1,4 +1,4 @@
-"""The parameters of any block: by name, and where they are."""
+"""The parameters of a block: their names and their device."""
 
 from typing import Iterator, Optional, Tuple, Union
 
@@ -9,10 +9,10 @@ from mxnet.gluon import HybridBlock, Parameter
 
 
 def named_parameters(block: HybridBlock, prefix: str = "") -> Iterator[Tuple[str, Parameter]]:
-    """The parameters of ``block`` and of its children, each named by the path of attributes that leads to it."""
+    """Iterate over the parameters of ``block`` and its descendants, each named by its path of attributes."""
     seen = set()
     for path, parameter in _paths(block, prefix):
-        if id(parameter) not in seen:  # tied parameters go by their first name
+        if id(parameter) not in seen:  # tied parameters have their first name
             seen.add(id(parameter))
             yield path, parameter
 
@@ -25,18 +25,18 @@ def _paths(block: HybridBlock, prefix: str) -> Iterator[Tuple[str, Parameter]]:
 
 
 def context_of(block: HybridBlock, device: Optional[Union[str, Context]] = None) -> Context:
-    """Where the parameters of ``block`` are; a ``device`` that was asked for has to be there.
+    """The context of the parameters of ``block``.
 
     Raises
     ------
     ValueError
-        When it is not.
+        If ``device`` is given and the parameters are not on it.
     """
     places = next(parameter for _, parameter in named_parameters(block)).list_ctx()
     if device is None:
         return places[0]
     ctx = as_context(device)
     if ctx not in places:
-        raise InputError("device", f"where the model's parameters are, {places[0]}", str(ctx),
+        raise InputError("device", f"the context of the model's parameters, {places[0]}", str(ctx),
                          "move them: model.collect_params().reset_ctx(device)")
     return ctx

@@ -1,14 +1,14 @@
-"""One call at a time, from any number of threads."""
+"""A lock that serializes calls of blocks from several threads."""
 
 import os
 import threading
 from typing import Any
 
 
-class _Turn:
-    """A lock that a thread can take several times, and that a forked process begins anew.
+class _ReentrantLock:
+    """A reentrant lock that is replaced by a new one in a forked process.
 
-    A process is forked while nobody calls a block: MXNet would wait for ever.
+    It is held during a fork, so that no block is being called: MXNet would deadlock in the child.
     """
 
     def __init__(self) -> None:
@@ -26,5 +26,5 @@ class _Turn:
         self._lock.release()
 
 
-one_at_a_time = _Turn()
-"""Held while a block is called or compiled: Gluon's blocks are not made for several threads."""
+one_at_a_time = _ReentrantLock()
+"""Held while a block is called or compiled: Gluon's blocks are not thread-safe."""

@@ -1,4 +1,4 @@
-"""Models: token indices in, logits of the next token out."""
+"""Models: from token indices to logits of the next token."""
 
 from gluon_deeprnn.models.conversion import as_fused as as_fused
 from gluon_deeprnn.models.conversion import as_scratch as as_scratch

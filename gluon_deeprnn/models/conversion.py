@@ -1,8 +1,8 @@
-"""The same network on the other implementation: from scratch to fused layers and back, with its weights.
+"""Conversion of networks, with their weights, between layers from scratch and fused layers.
 
-A fused layer keeps the gates' matrices one under the other, transposed, in the order that its operator reads (the
-``gates`` of the cell; torch and cuDNN write g for an LSTM's c, and n for a GRU's h), and has two biases where a layer
-from scratch has one.
+A fused layer stores the transposed matrices of the gates concatenated, in the order of its operator (the ``gates`` of
+the cell; torch and cuDNN write g for an LSTM's c, and n for a GRU's h).  It has two biases where a layer from scratch
+has one.
 
 =====================  =====================================================================
 fused                  from scratch
@@ -30,22 +30,23 @@ Arrays = Dict[str, numpy.ndarray]
 
 
 def as_scratch(model: Any) -> Any:
-    """The same network on layers from scratch, on the CPU.
+    """Convert a network to layers from scratch, on the CPU.
 
     Parameters
     ----------
     model : RNN, LSTM, GRU or a language model on one of them
-        It has to have its parameters; they are copied.
+        The network; its parameters must be initialized and are copied.
 
     Returns
     -------
     StackedRNNScratch, RNNLMScratch or RNNLM
-        A language model with an embedding, or its dropout, stays an `RNNLM`, on a stack from scratch.
+        A language model with an embedding or embedding dropout remains an `gluon_deeprnn.RNNLM`, on a stack from
+        scratch.
 
     Raises
     ------
     ValueError
-        For another model, or one whose parameters have no values yet.
+        For any other model, or if its parameters are not initialized.
 
     Examples
     --------
@@ -74,12 +75,12 @@ def as_scratch(model: Any) -> Any:
 
 
 def as_fused(model: Any) -> Any:
-    """The same network on fused layers, on the CPU.
+    """Convert a network to fused layers, on the CPU.
 
     Parameters
     ----------
     model : StackedRNNScratch or a language model on one
-        It has to have its parameters; they are copied.
+        The network; its parameters must be initialized and are copied.
 
     Returns
     -------
@@ -88,8 +89,8 @@ def as_fused(model: Any) -> Any:
     Raises
     ------
     ValueError
-        For another model, one whose parameters have no values yet, and for what no fused layer computes: a GRU that
-        resets before the product, and activations other than tanh and relu.
+        For any other model, if its parameters are not initialized, and for cells without a fused operator: a GRU that
+        resets before the product, activations other than tanh and relu, and the MGU.
 
     Examples
     --------
@@ -112,7 +113,7 @@ def as_fused(model: Any) -> Any:
 
 
 def _own_options(model: Any, cell: Cell, *, fused: bool = False) -> Dict[str, Any]:
-    """The options that say what the cell computes, for another stack."""
+    """The cell-specific options that determine the computation, for another stack."""
     found = {}
     for name, option in cell.options.items():
         values = [own.get(name, option.default) for own in model.layer_options]
@@ -124,7 +125,7 @@ def _own_options(model: Any, cell: Cell, *, fused: bool = False) -> Dict[str, An
 def _values(model: Any) -> Arrays:
     if not all(mxnet_private.has_values(parameter) for _, parameter in model.named_parameters()):
         raise InputError("model", "initialized, with all sizes known", model,
-                                 "call model.initialize(), and the model once if it was made without num_inputs")
+                                 "call model.initialize(), and then the model once if num_inputs was not given")
     return parameter_arrays(model)
 
 
@@ -135,7 +136,7 @@ def _filled(model: Any, arrays: Arrays) -> Any:
 
 
 def _by_layer(arrays: Mapping[str, numpy.ndarray], convert: Any) -> Arrays:
-    """All arrays, those of each ``layerN`` converted together."""
+    """All arrays, with those of each ``layerN`` converted together."""
     layers: Dict[str, Arrays] = {}
     rest: Arrays = {}
     for path, array in arrays.items():
@@ -171,7 +172,7 @@ def _layer_as_fused(layer: Arrays, cell: Cell) -> Arrays:
 
 
 def _language_model(model: Any, core: Any) -> Any:
-    """A language model on another core, with the same input and output layers."""
+    """A language model with another core and the same input and output layers."""
     arrays = {name: array for name, array in parameter_arrays(model).items() if not name.startswith("rnn.")}
     arrays.update({f"rnn.{name}": array for name, array in parameter_arrays(core).items()})
     if isinstance(core, FusedStack) or model.embedding_size or model.embedding_dropout:

@@ -1,4 +1,4 @@
-"""The one interface of all recurrent networks here, from scratch and fused: a core."""
+"""The interface that all recurrent networks share, from scratch and fused: a recurrent core."""
 
 import numbers
 from typing import Any, List, Optional, Union
@@ -14,9 +14,9 @@ from mxnet import np, symbol
 class RecurrentCore(SavedBlock):
     """A stack of recurrent layers: ``outputs, state = core(inputs, state)``.
 
-    The state is a list of arrays of shape (num_layers, batch_size, num_hiddens): the hidden states, and for an LSTM
-    the memory cells behind them.  A state that is left out is the one before anything was read.  What a call returns
-    is what the next call takes, so a long sequence can be fed in pieces.
+    The state is a list of arrays of shape (num_layers, batch_size, num_hiddens): the hidden state, and for an LSTM also
+    the cell state.  The default is the initial state.  The returned state can be passed to the next call, so that a
+    long sequence can be processed in chunks.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ class RecurrentCore(SavedBlock):
     """
 
     num_states = 1
-    """How many arrays a state has."""
+    """The number of arrays in a state."""
 
     num_inputs = 0
-    """Size D of an input; 0 while it is not known yet (it is then read off the first inputs)."""
+    """Number of input features D; 0 while unknown (it is then inferred from the first inputs)."""
 
     takes_lengths = False
-    """Whether a call can be told how long the sequences of a padded batch are."""
+    """Whether calls accept ``lengths``, the lengths of the sequences in a padded batch."""
 
     def __init__(self, num_hiddens: int, num_layers: int) -> None:
         super().__init__()
@@ -42,14 +42,14 @@ class RecurrentCore(SavedBlock):
         return f"{type(self).__name__}(num_hiddens={self.num_hiddens}, num_layers={self.num_layers})"
 
     def begin_state(self, batch_size: int, ctx: Optional[Union[str, Context]] = "cpu") -> List[np.ndarray]:
-        """The state before anything was read: zeros.
+        """The initial state: zeros.
 
         Parameters
         ----------
         batch_size : int
             Number of sequences N, at least 1.
         ctx : str or mxnet.context.Context, default "cpu"
-            Where to make it.
+            The context of the arrays.
 
         Returns
         -------
@@ -60,18 +60,18 @@ class RecurrentCore(SavedBlock):
         return [np.zeros(shape, ctx=as_context(ctx)) for _ in range(self.num_states)]
 
     def __call__(self, inputs: Any, state: Optional[List[Any]] = None, lengths: Optional[Any] = None) -> Any:
-        """Read a batch of sequences.
+        """Process a batch of sequences.
 
         Parameters
         ----------
         inputs : mxnet.np.ndarray
             (T, N, D)
         state : list of mxnet.np.ndarray, optional
-            What an earlier call returned.
+            The state that an earlier call returned; default: the initial state.
         lengths : sequence of int, optional
-            How many of the T steps belong to each of the N sequences; the others are padding: a sequence's outputs
-            there are 0, and its state is the one after its last step.  For stacks from scratch; the fused layers
-            cannot tell an LSTM's memory at other steps than the last.
+            The length of each of the N sequences, at most T.  The steps after it are padding: their outputs are 0, and
+            the returned state is that after the sequence's last step.  For stacks from scratch only: fused layers
+            return an LSTM's cell state for the last step only.
 
         Returns
         -------
@@ -97,16 +97,16 @@ class RecurrentCore(SavedBlock):
         return super().__call__(inputs, list(state), *([] if lengths is None else [lengths]))
 
     def symbolic_state(self, zeros: Any) -> List[Any]:
-        """The first state inside a graph; ``zeros`` is (1, N, 1), as only the graph knows the batch size N."""
+        """The initial state inside a graph; ``zeros``, (1, N, 1), has the batch size N, which only the graph knows."""
         first = zeros + symbol.np.zeros((self.num_layers, 1, self.num_hiddens))
         return [first] * self.num_states
 
     def know_inputs(self, num_inputs: int) -> None:
-        """Take over the size of an input, from the first inputs or from the model around."""
+        """Set the number of input features, inferred from the first inputs or given by the enclosing model."""
         self.num_inputs = num_inputs
 
     def checked_state(self, state: Optional[List[Any]], batch_size: int, ctx: Context) -> List[Any]:
-        """``state``, if it fits ``batch_size``; the first state if it is None."""
+        """Return ``state``, if it matches ``batch_size``; the initial state if it is None."""
         if state is None:
             return self.begin_state(batch_size, ctx)
         if not isinstance(state, (list, tuple)) or len(state) != self.num_states:
@@ -118,8 +118,8 @@ class RecurrentCore(SavedBlock):
 
     def _checked_lengths(self, lengths: Any, num_steps: int, batch_size: int, ctx: Context) -> np.ndarray:
         if not self.takes_lengths:
-            raise InputError("lengths", f"left out for {type(self).__name__}", lengths,
-                                     "gluon_deeprnn.models.as_scratch makes a stack of it that takes them")
+            raise InputError("lengths", f"omitted for {type(self).__name__}", lengths,
+                                     "convert it by gluon_deeprnn.models.as_scratch to a stack that accepts them")
         values = lengths.asnumpy() if is_array(lengths) else lengths
         rule = f"{batch_size} integers from 0 to {num_steps}, one for each sequence"
         if not hasattr(values, "__len__") or len(values) != batch_size:

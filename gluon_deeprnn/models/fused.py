@@ -1,8 +1,8 @@
-"""The concise models: a fused operator, ours or MXNet's, once for each layer, with dropout between them.
+"""The concise models: one fused operator per layer, from this package or from MXNet, with dropout between the layers.
 
-MXNet's own layers and dropout are not used because on the CPU they ignore dropout, and because their gradients
-are wrong for several layers on its second CPU kernel (float64, or ``MXNET_USE_MKLDNN_RNN=0``).  An operator for each
-layer is right everywhere, and as fast.
+MXNet's own multi-layer blocks are not used: on the CPU they ignore dropout, and their gradients are wrong for several
+layers with MXNet's second CPU kernel (float64, or ``MXNET_USE_MKLDNN_RNN=0``).  One operator per layer is correct in
+all cases and as fast.
 """
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
@@ -17,16 +17,16 @@ from mxnet import gluon, np
 
 
 class FlatParameter(gluon.Parameter):
-    """The weights of a fused layer, as its operator takes them: one vector, of parts that have names.
+    """The weights of a fused layer in the layout of its operator: one vector with named parts.
 
-    One vector spares the operator a copy of all weights at each call (95 ms for ten million of them).
+    A single vector avoids a copy of all weights at each call of the operator (95 ms for ten million weights).
 
     Parameters
     ----------
     name : str
         As for a Gluon parameter.
     num_gates, num_hiddens : int
-        Number of gates G and size H.
+        Number of gates G and of hidden units H.
     **options
         As for a Gluon parameter.
     """
@@ -36,7 +36,7 @@ class FlatParameter(gluon.Parameter):
         self._gates_and_hiddens = num_gates, num_hiddens
 
     def parts(self, size: Optional[int] = None) -> Dict[str, Tuple[int, ...]]:
-        """Names and shapes of the parts, in their order."""
+        """The names and shapes of the parts, in the order of the vector."""
         num_gates, num_hiddens = self._gates_and_hiddens
         rows = num_gates * num_hiddens
         num_inputs = (self.shape[0] if size is None else size) // rows - num_hiddens - 2
@@ -45,20 +45,20 @@ class FlatParameter(gluon.Parameter):
 
 
 class FusedLayer(GraphBlock):
-    """One layer by a fused operator; its parts and their order are those of torch and cuDNN.
+    """One layer computed by a fused operator; the parts of its weights and their order are those of torch and cuDNN.
 
     Parameters
     ----------
     mode : {"rnn_tanh", "rnn_relu", "lstm", "gru"}
-        What it computes.
+        The cell.
     num_inputs, num_hiddens : int
-        Sizes D (0 reads it off the first inputs) and H.
+        Sizes D (0: inferred from the first inputs) and H.
     initial : Initial
-        How the weights begin.
+        Initialization of the weights.
     forget_bias : float, optional
         Initial bias of an LSTM's forget gate.
     weight_dropout : float in [0, 1), default 0
-        Share of ``h2h_weight`` that training sets to zero, drawn anew for each call.
+        Probability that an element of ``h2h_weight`` is set to zero in training; sampled for each call.
     """
 
     def __init__(self, mode: str, num_inputs: int, num_hiddens: int, initial: Initial, *,
@@ -78,18 +78,18 @@ class FusedLayer(GraphBlock):
 
     @property
     def computes(self) -> str:
-        """What it computes, as files say it."""
+        """The cell, as named in files."""
         return self.mode
 
     def _size(self, num_inputs: int) -> int:
         size = self._rows * (num_inputs + self.num_hiddens + 2)
-        if size >= 2**31:  # MXNet counts the elements of an operator's arrays in 32 bits
+        if size >= 2**31:  # MXNet's operators use 32-bit sizes
             raise InputError("num_hiddens", "small enough for fewer than 2**31 weights in a layer",
                                      self.num_hiddens)
         return size
 
     def know_inputs(self, num_inputs: int) -> None:
-        """Take over the size of an input; weights that wait for it are drawn now."""
+        """Set the number of input features, and complete deferred initialization."""
         self.weights.shape = (self._size(num_inputs),)
         if mxnet_private.waits_for_shape(self.weights):
             mxnet_private.finish_initialization(self.weights)
@@ -105,56 +105,55 @@ class FusedLayer(GraphBlock):
         return np.concatenate([part.reshape(-1) for part in (*parts, i2h_bias, h2h_bias)])
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], weights: Any) -> Any:
-        """Outputs, (T, N, H), and the state after the last step, arrays (N, H)."""
+        """Return the outputs, (T, N, H), and the state after the last step, arrays (N, H)."""
         if self.weight_dropout > 0:
-            weights = self._without_some(F, weights)
+            weights = self._drop_weights(F, weights)
         return kernels.layer(F, self.mode, self.num_hiddens, inputs, weights, state)
 
-    def _without_some(self, F: Any, weights: Any) -> Any:
-        biases, h2h = 2 * self._rows, self._rows * self.num_hiddens  # from the end, as D may not be known yet
+    def _drop_weights(self, F: Any, weights: Any) -> Any:
+        biases, h2h = 2 * self._rows, self._rows * self.num_hiddens  # from the end, since D may still be unknown
         dropped = F.npx.dropout(weights[-biases - h2h:-biases], p=self.weight_dropout)
         return F.np.concatenate([weights[:-biases - h2h], dropped, weights[-biases:]], axis=0)
 
 
 class FusedStack(RecurrentStack):
-    """What `RNN`, `LSTM` and `GRU` share: a fused operator for each layer, dropout between them.
+    """Base class of `gluon_deeprnn.RNN`, `gluon_deeprnn.LSTM` and `gluon_deeprnn.GRU`: one fused operator per layer.
 
     Parameters
     ----------
     num_hiddens : int
-        Hidden units H of every layer, at least 1.
+        Number of hidden units H of every layer, at least 1.
     num_layers : int, default 1
-        Layers L, at least 1.
+        Number of layers L, at least 1.
     dropout : float in [0, 1), default 0
-        Share of the outputs between two layers that training sets to zero, drawn anew for every element; prediction
-        uses them all.
+        Probability that an output between two layers is set to zero in training; sampled for every element.
     num_inputs : int, default 0
-        Features D of an input; 0 reads it off the first inputs.
+        Number of input features D; 0: inferred from the first inputs.
     weight_dropout : float in [0, 1), default 0
-        The same for the weights that read the state, drawn once for each batch
+        The same for the recurrent weights, sampled once per batch
         (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
     initializer : {"uniform", "normal", "xavier", "orthogonal"}, default "uniform"
-        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+        Initialization of the weights; see `gluon_deeprnn.models.initializers.Initial`.
     recurrent_initializer : str, optional
-        Another way for those that read the state, such as "orthogonal".
+        A different initialization of the recurrent weights, such as "orthogonal".
     input_dropout : float in [0, 1), default 0
     variational, layer_norm, residual, learned_state : bool, default False
-        What helps networks of many layers; see `gluon_deeprnn.models.RecurrentStack`.
+        Options for deep networks; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
     inputs : (T, N, D)
-    state : a list of arrays (L, N, H), one, or two for an `LSTM`; the initial state when it is left out
+    state : a list of one array (L, N, H), or two for an LSTM; default: the initial state
     outputs : (T, N, H) and the next state
 
     Raises
     ------
     ValueError
-        "num_hiddens must be a positive integer; got 0", and likewise for the others.
+        "num_hiddens must be a positive integer; got 0", and similar messages for other arguments.
     """
 
     _own_options: Mapping[str, Any] = {}
-    """The options that only this cell has, as given."""
+    """The cell-specific options, as given."""
 
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
                  num_inputs: int = 0, weight_dropout: float = 0, initializer: str = "uniform",
@@ -174,13 +173,13 @@ class FusedStack(RecurrentStack):
         self.weight_dropout = layers[0].weight_dropout
 
     def know_inputs(self, num_inputs: int) -> None:
-        """Take over the size of an input; weights that wait for it are drawn now."""
+        """Set the number of input features, and complete deferred initialization."""
         super().know_inputs(num_inputs)
         self.layers[0].know_inputs(num_inputs)
 
 
 class RNN(FusedStack):
-    r"""A deep RNN on fused layers: tanh unless told otherwise.
+    r"""A deep RNN on fused layers, with tanh as the default activation.
 
     :math:`h_t = \phi(W_{xh} x_t + b_{xh} + W_{hh} h_{t-1} + b_{hh})`.
 
@@ -224,7 +223,7 @@ class LSTM(FusedStack):
     r"""A deep LSTM on fused layers.
 
     :math:`i, f, o = \sigma(W x_t + b + U h_{t-1} + c)`, :math:`g = \tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)`,
-    :math:`c_t = f \odot c_{t-1} + i \odot g`, :math:`h_t = o \odot \tanh(c_t)`; each gate has weights of its own, kept
+    :math:`c_t = f \odot c_{t-1} + i \odot g`, :math:`h_t = o \odot \tanh(c_t)`.  Each gate has separate weights, stored
     in the order i, f, g, o.  The state is a list of two arrays: hidden state and cell state.
 
     Parameters
@@ -232,7 +231,7 @@ class LSTM(FusedStack):
     num_hiddens, num_layers, dropout, ...
         See `gluon_deeprnn.models.fused.FusedStack`.
     forget_bias : float, optional
-        Initial bias of the forget gate; 1 makes it remember from the start
+        Initial bias of the forget gate; with 1 the gate is mostly open at the start of training
         (Gers, Schmidhuber and Cummins, "Learning to Forget", 2000).
 
     Source
@@ -270,8 +269,8 @@ class GRU(FusedStack):
 
     :math:`r, z = \sigma(W x_t + b + U h_{t-1} + c)`,
     :math:`n = \tanh(W_n x_t + b_n + r \odot (U_n h_{t-1} + c_n))`,
-    :math:`h_t = (1 - z) \odot n + z \odot h_{t-1}`; each gate has weights of its own, kept in the order r, z, n.
-    The reset gate acts after the product, as in cuDNN and torch; the book writes the GRU with it before.
+    :math:`h_t = (1 - z) \odot n + z \odot h_{t-1}`.  Each gate has separate weights, stored in the order r, z, n.
+    The reset gate is applied after the matrix product, as in cuDNN and torch; the book applies it before.
 
     Parameters
     ----------
@@ -297,4 +296,4 @@ class GRU(FusedStack):
 
 
 FUSED: Dict[str, Type[FusedStack]] = {stack.cell: stack for stack in (RNN, LSTM, GRU)}
-"""The stack of each cell that has a fused operator."""
+"""The stacks of all cells with a fused operator, by the name of the cell."""

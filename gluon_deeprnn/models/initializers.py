@@ -1,4 +1,4 @@
-"""Initial weights by name, the same for layers from scratch and fused ones."""
+"""Weight initialization by name, for layers from scratch and fused layers."""
 
 import math
 from typing import Any, Callable, Optional, Tuple
@@ -11,29 +11,29 @@ INITIALIZERS = ("uniform", "normal", "xavier", "orthogonal")
 
 
 class Initial:
-    r"""How the weights of a recurrent layer begin.
+    r"""Initialization of the weights of a recurrent layer.
 
     ========== =======================================================================================================
     name       each gate's matrix
     ========== =======================================================================================================
-    uniform    evenly in :math:`\pm 1 / \sqrt{H}`, biases too; torch's way, and the default of the fused layers
-    normal     normally, with standard deviation ``sigma``; the book's way, and the default of the layers from scratch
-    xavier     evenly in :math:`\pm \sqrt{6 / (n_{in} + n_{out})}` (Glorot and Bengio, 2010)
+    uniform    uniform in :math:`\pm 1 / \sqrt{H}`, biases too; as in torch; the default of the fused layers
+    normal     normal with standard deviation ``sigma``; as in the book; the default of the layers from scratch
+    xavier     uniform in :math:`\pm \sqrt{6 / (n_{in} + n_{out})}` (Glorot and Bengio, 2010)
     orthogonal a random orthogonal matrix (Saxe, McClelland and Ganguli, 2014)
     ========== =======================================================================================================
 
-    Biases begin at zero, but for "uniform".
+    Biases are initialized to zero, except for "uniform".
 
     Parameters
     ----------
     num_hiddens : int
-        H.
+        Number of hidden units H.
     weights : str
-        A name from the table, for the weights that read the inputs.
+        A name from the table, for the input weights.
     recurrent : str, optional
-        Another one for the weights that read the layer's own state.
+        A different one for the recurrent weights.
     sigma : float, default 0.01
-        For "normal".
+        Standard deviation for "normal".
 
     Examples
     --------
@@ -53,15 +53,15 @@ class Initial:
         self._sigma = _checks.not_negative("sigma", sigma)
 
     def inputs(self, shape: Tuple[int, ...], num_gates: int = 1) -> np.ndarray:
-        """Weights that read the inputs, of ``shape``; ``num_gates`` matrices one under the other."""
+        """Input weights of ``shape``: ``num_gates`` matrices, concatenated along the first axis."""
         return self._draw(self._weights, shape, num_gates)
 
     def recurrent(self, shape: Tuple[int, ...], num_gates: int = 1) -> np.ndarray:
-        """Weights that read the state."""
+        """Recurrent weights of ``shape``, likewise."""
         return self._draw(self._recurrent, shape, num_gates)
 
     def biases(self, shape: Tuple[int, ...]) -> np.ndarray:
-        """Biases, of ``shape``."""
+        """Biases of ``shape``."""
         return self._uniform(shape) if self._weights == "uniform" else np.zeros(shape)
 
     def _uniform(self, shape: Tuple[int, ...]) -> np.ndarray:
@@ -83,14 +83,14 @@ class Initial:
 
 
 def _orthogonal(shape: Tuple[int, ...]) -> np.ndarray:
-    # As init.Orthogonal, which gives MXNet sizes that are NumPy's integers: with NumPy 2 it cannot read them.
+    # As init.Orthogonal, which passes sizes as NumPy integers; MXNet cannot parse these with NumPy 2.
     drawn = random.normal(0, 1, shape=shape).asnumpy()
     left, _, right = numpy.linalg.svd(drawn, full_matrices=False)
     return np.array(left if left.shape == drawn.shape else right)
 
 
 class Drawn(init.Initializer):
-    """The initial value of a Gluon parameter: what ``draw(shape)`` returns."""
+    """Initializes a Gluon parameter with the values that ``draw(shape)`` returns."""
 
     def __init__(self, draw: Callable[[Tuple[int, ...]], np.ndarray]) -> None:
         super().__init__()

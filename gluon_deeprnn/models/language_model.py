@@ -1,4 +1,4 @@
-"""Language models: a recurrent core between token indices and the logits of the next token."""
+"""Language models: a recurrent core with an encoding of tokens as input and logits of the next token as output."""
 
 from typing import Any, List, Optional, Union
 
@@ -13,7 +13,7 @@ import numpy
 
 
 class _LanguageModel(SavedBlock):
-    """What both language models share: one-hot inputs, carried state, prediction.  See `RNNLM`."""
+    """Base class of both language models: input encoding, state, prediction."""
 
     embedding_size = 0
     embedding_dropout = 0.0
@@ -27,7 +27,7 @@ class _LanguageModel(SavedBlock):
         self.rnn = rnn
 
     def _encode(self, F: Any, tokens: Any) -> Any:
-        """What the core reads, (T, N, D): the embeddings of the tokens, or one-hot vectors."""
+        """The inputs of the core, (T, N, D): embeddings of the tokens, or one-hot vectors."""
         inputs = self.embedding(tokens) if self.embedding_size else F.npx.one_hot(tokens, self.vocab_size)
         if self.embedding_dropout > 0:
             kept = F.npx.dropout(F.np.ones((self.vocab_size, 1)), p=self.embedding_dropout)
@@ -35,25 +35,25 @@ class _LanguageModel(SavedBlock):
         return inputs
 
     def _initialize_now(self) -> None:
-        """Give every parameter that has none its initial value; sizes not known yet are inferred from one step."""
+        """Initialize all uninitialized parameters; unknown sizes are inferred from one step."""
         for _, parameter in self.named_parameters():
             if not mxnet_private.is_initialized(parameter):
                 parameter.initialize()
         self(np.zeros((1, 1), dtype="int32"))
 
     def begin_state(self, batch_size: int, ctx: Optional[Union[str, Context]] = "cpu") -> List[np.ndarray]:
-        """The state before anything was read: zeros, as the core's `begin_state` makes them."""
+        """The initial state of the core."""
         return self.rnn.begin_state(batch_size, ctx)
 
     def __call__(self, tokens: Any, state: Optional[List[Any]] = None) -> Any:
-        """Score what follows each token.
+        """Compute the logits of the token that follows each token.
 
         Parameters
         ----------
         tokens : mxnet.np.ndarray
             Indices, (num_steps, batch_size), int32, each below ``vocab_size``.
         state : list of mxnet.np.ndarray, optional
-            What an earlier call returned; zeros when it is left out.
+            The state that an earlier call returned; default: the initial state.
 
         Returns
         -------
@@ -74,25 +74,25 @@ class _LanguageModel(SavedBlock):
         return super().__call__(tokens, list(state))
 
     def predict(self, prefix: str, num_preds: int, vocab: Any, device: Optional[Union[str, Context]] = None) -> str:
-        """Continue a text by greedy decoding: the most likely token at each step.
+        """Continue a prefix by greedy decoding: the most likely token at each step.
 
-        `gluon_deeprnn.generate` is faster, and can sample.
+        `gluon_deeprnn.generate` is faster and can sample.
 
         Parameters
         ----------
         prefix : str
-            What to continue; its characters must be in ``vocab``.
+            The text to continue; its tokens must be in ``vocab``.
         num_preds : int
-            How many tokens to add.
+            Number of tokens to generate.
         vocab : Vocab
-            The vocabulary that the model was trained with.
+            The vocabulary with which the model was trained.
         device : str or mxnet.context.Context, optional
-            Where to compute; where the parameters are when it is left out.
+            The context of the computation; default: that of the parameters.
 
         Returns
         -------
         str
-            The prefix and what follows it.
+            The prefix and its continuation.
 
         Source
         ------
@@ -119,16 +119,16 @@ class RNNLMScratch(_LanguageModel):
     Parameters
     ----------
     rnn : RecurrentCore
-        Usually a `StackedRNNScratch` with ``num_inputs = vocab_size``.
+        Usually a `gluon_deeprnn.StackedRNNScratch` with ``num_inputs = vocab_size``.
     vocab_size : int
         Number of tokens V.
     lr : float, default 0.01
-        Learning rate that `Trainer` uses unless it is given one.
+        Default learning rate of `gluon_deeprnn.Trainer`.
 
     Shapes
     ------
     tokens : (T, N), int32
-    state : as the core's; zeros when it is left out
+    state : that of the core; default: its initial state
     logits : (T, N, V) and the next state
 
     Source
@@ -156,7 +156,7 @@ class RNNLMScratch(_LanguageModel):
         self._initialize_now()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any], W_hq: Any, b_q: Any) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         outputs, state = self.rnn(self._encode(F, tokens), state)  # (T, N, H)
         logits = F.npx.fully_connected(outputs, W_hq.T, b_q, num_hidden=self.vocab_size, flatten=False)
         return logits, state  # (T, N, V)
@@ -165,29 +165,30 @@ class RNNLMScratch(_LanguageModel):
 class RNNLM(_LanguageModel):
     """The concise language model: one-hot or embedded tokens, a recurrent core, a dense layer.
 
-    Its parameters have their initial values as soon as it is made; `mxnet.random.seed` before that repeats them.
+    The constructor initializes the parameters; call `mxnet.random.seed` before it for reproducible initial values.
 
     Parameters
     ----------
     rnn : RecurrentCore
-        Such as ``GRU(num_hiddens=32, num_layers=2)``.
+        For example ``GRU(num_hiddens=32, num_layers=2)``.
     vocab_size : int
         Number of tokens V.
     lr : float, default 0.01
-        Learning rate that `Trainer` uses unless it is given one.
+        Default learning rate of `gluon_deeprnn.Trainer`.
     embedding : int, default 0
-        Size of a learned embedding of the tokens; 0 feeds them as one-hot vectors, as the chapter does.
+        Size of a learned embedding of the tokens; 0: one-hot vectors, as in the chapter.
     embedding_dropout : float in [0, 1), default 0
-        Share of the vocabulary whose embeddings (or one-hot vectors) training sets to zero, drawn once for each batch
+        Probability that the embedding (or one-hot vector) of a token is set to zero in training; sampled once per batch
+        for each token of the vocabulary
         (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016).
     tied : bool, default False
-        Use the embedding as the output layer's weights too; its size must be ``num_hiddens``
+        Tie the weights of the output layer to the embedding, whose size must then be ``num_hiddens``
         (Press and Wolf, "Using the Output Embedding to Improve Language Models", 2017).
 
     Shapes
     ------
     tokens : (T, N), int32
-    state : as the core's; zeros when it is left out
+    state : that of the core; default: its initial state
     logits : (T, N, V) and the next state
 
     Source
@@ -214,7 +215,7 @@ class RNNLM(_LanguageModel):
             raise InputError("vocab_size" if not embedding else "embedding",
                                      f"the num_inputs of rnn, {rnn.num_inputs}", embedding or vocab_size)
         if tied and embedding != rnn.num_hiddens:
-            raise InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, if it is tied",
+            raise InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, with tied weights",
                                      embedding)
         with self.name_scope():
             if embedding:
@@ -224,13 +225,13 @@ class RNNLM(_LanguageModel):
         self._initialize_now()
 
     def hybrid_forward(self, F: Any, tokens: Any, state: List[Any]) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         outputs, state = self.rnn(self._encode(F, tokens), state)  # (T, N, H)
         return self.dense(outputs), state  # (T, N, V)
 
 
 def check_language_model(model: Any) -> None:
-    """Refuse what is not a language model: tokens in, logits and a state out.
+    """Check that ``model`` is a language model, which maps tokens to logits and a state.
 
     Raises
     ------
@@ -242,14 +243,14 @@ def check_language_model(model: Any) -> None:
 
 
 def check_logits(largest: numpy.ndarray) -> None:
-    """Refuse, by `ValueError`, the logits of a model whose parameters are not finite; the largest ones tell."""
+    """Raise ``ValueError`` if the largest logits are not finite, as those of a model with non-finite parameters."""
     if not numpy.isfinite(largest).all():
         raise InputError("the model's logits", "finite numbers", Described(str(largest.min())),
-                         "its parameters were lost in training")
+                         "its training diverged")
 
 
 def most_likely(logits: numpy.ndarray, unknown: int) -> int:
-    """The index of the largest logit, (V,), but for that of the unknown token, which is never written."""
+    """The index of the largest of the logits, (V,), excluding that of the unknown token."""
     check_logits(logits.max())
     if len(logits) > 1:
         logits = numpy.where(numpy.arange(len(logits)) == unknown, -numpy.inf, logits)

@@ -1,4 +1,4 @@
-"""Models in files of MXNet's own form, which say what they are of."""
+"""Models in parameter files of MXNet's format, with the names of their cells."""
 
 import json
 import os
@@ -19,31 +19,31 @@ _ABOUT = "gluon_deeprnn"
 
 
 class SavedBlock(GraphBlock):
-    """A block whose files name the parts of its weights, and which cells they belong to.
+    """A block whose parameter files contain the named parts of its weights and the names of its cells.
 
-    Gluon's own form of a file holds the weights of a fused layer as one vector, which fits every layer with as many
-    weights: an LSTM of 8 units over 2 inputs and a GRU of 8 over 6 have 384 both.
+    Gluon's own files contain the weights of a fused layer as one vector, which can be loaded into any layer with the
+    same number of weights: an LSTM with 8 units and 2 inputs and a GRU with 8 units and 6 inputs both have 384.
     """
 
     def save_parameters(self, filename: Union[str, "os.PathLike[str]"], deduplicate: bool = False) -> None:
-        """Write all parameters, by name, with what they are of; the file is replaced as a whole.
+        """Write all parameters by name, with the names of the cells; the file is replaced atomically.
 
         Parameters
         ----------
         filename : str or path
-            Where to; `mxnet.npx.load` reads it too.
+            The file; `mxnet.npx.load` can read it.
         deduplicate : bool, default False
-            Without effect, as parameters that are tied are written once anyway; Gluon has it.
+            Ignored, for compatibility with Gluon: tied parameters are always written once.
 
         Raises
         ------
         ValueError
-            When the file cannot be written.
+            If the file cannot be written.
         """
         about = numpy.frombuffer(json.dumps({"cells": cells_of(self)}).encode(), dtype="uint8")
         arrays = {_ABOUT: np.array(about, dtype="uint8")}
         arrays.update((name, np.array(array)) for name, array in parameter_arrays(self).items())
-        with tempfile.TemporaryDirectory() as folder:  # MXNet writes in place, and says nothing of a full disk
+        with tempfile.TemporaryDirectory() as folder:  # MXNet writes in place and does not report a full disk
             npx.save(str(Path(folder) / "arrays"), arrays)
             storage.replace_file(Path(filename), (Path(folder) / "arrays").read_bytes())
 
@@ -51,24 +51,24 @@ class SavedBlock(GraphBlock):
                         ctx: Optional[Union[str, Context]] = None, allow_missing: bool = False,
                         ignore_extra: bool = False, cast_dtype: bool = False,
                         dtype_source: str = "current") -> None:
-        """Take over the parameters of a file that `save_parameters` wrote, or of one in Gluon's own form.
+        """Load the parameters of a file that `save_parameters` wrote, or of a file in Gluon's own format.
 
         Parameters
         ----------
         filename : str or path
             The file.
         ctx : str or mxnet.context.Context, optional
-            Where the parameters are to be; where they are, or on the CPU, when it is left out.
+            The context of the parameters; default: their current context, or the CPU.
         allow_missing, ignore_extra : bool, default False
-            Whether parameters may be missing from the file, or be in it and not in the model.
+            Whether parameters of the model may be missing from the file, and the file may contain others.
         cast_dtype, dtype_source
-            As Gluon's, for files in its form; ours are float32.
+            As in Gluon, for files in its format; files of `save_parameters` are float32.
 
         Raises
         ------
         ValueError
-            "... must be parameters of gru at layer0; got lstm at layer0", and likewise for other sizes and names, and
-            for a file that cannot be read.  The model is then unchanged.
+            "... must be parameters of gru at layer0; got lstm at layer0", and similar messages for different sizes or
+            names and for unreadable files.  The model is then unchanged.
         """
         about, arrays = _read(filename)
         if about is None:
@@ -85,13 +85,13 @@ class SavedBlock(GraphBlock):
     def _load_gluons_form(self, filename: Union[str, "os.PathLike[str]"], ctx: Any, *options: Any) -> None:
         try:
             super().load_parameters(str(filename), as_context(ctx) if ctx is not None else None, *options)
-        except AssertionError as error:  # Gluon's word for names and shapes that do not fit
+        except AssertionError as error:  # raised by Gluon if names or shapes do not match
             raise InputError(str(filename), "parameters of this model",
                                      Described(" ".join(str(error).split()))) from None
 
 
 def cells_of(block: Any, path: str = "") -> Dict[str, str]:
-    """What each recurrent layer below a block computes, by its path."""
+    """The cell of each recurrent layer of a block, by the path of the layer."""
     found = {path: block.computes} if hasattr(block, "computes") else {}
     for name, child in mxnet_private.children(block).items():
         found.update(cells_of(child, f"{path}.{name}" if path else name))
@@ -103,19 +103,19 @@ def _shown(cells: Dict[str, str]) -> str:
 
 
 def _read(filename: Union[str, "os.PathLike[str]"]) -> Tuple[Optional[Dict[str, str]], Dict[str, numpy.ndarray]]:
-    """What a file is of, None where it does not say, and its arrays."""
+    """The cells that a file names, or None if it names none, and its arrays."""
     try:
-        with open(filename, "rb"):  # MXNet takes any missing file, and any folder, for a damaged one
+        with open(filename, "rb"):  # MXNet reports a missing file, or a folder, as a damaged file
             loaded = npx.load(str(filename))
         if not isinstance(loaded, dict):
             raise ValueError("arrays without names")
         arrays = {name: array.asnumpy() for name, array in loaded.items()}
         if _ABOUT not in arrays:
             return None, arrays
-        said = storage.parse_json(arrays.pop(_ABOUT).astype("uint8").tobytes().decode("utf-8"))["cells"]
-        return {str(path): str(cell) for path, cell in said.items()}, arrays
+        cells = storage.parse_json(arrays.pop(_ABOUT).astype("uint8").tobytes().decode("utf-8"))["cells"]
+        return {str(path): str(cell) for path, cell in cells.items()}, arrays
     except (OSError, MXNetError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if "is_np_shape" in str(error):  # written without numpy mode: Gluon's own loader knows how to read it
+        if "is_np_shape" in str(error):  # written without NumPy mode: Gluon's own loader can read it
             return None, {}
         reason = error.strerror if isinstance(error, OSError) else str(error).strip().splitlines()[-1]
         raise DamagedFileError(str(filename), "a complete file of parameters",

@@ -1,4 +1,4 @@
-"""The chapter's stacked RNN from scratch, and the gated ones that it asks for."""
+"""The chapter's stacked RNN from scratch, and its gated variants."""
 
 from typing import Optional, Sequence, Union
 
@@ -14,47 +14,47 @@ class StackedRNNScratch(RecurrentStack):
     .. math:: H_t^{(l)} = \phi_l(H_t^{(l-1)} W_{xh}^{(l)} + H_{t-1}^{(l)} W_{hh}^{(l)} + b_h^{(l)}), \quad
               H_t^{(0)} = X_t
 
-    and likewise with the computation of an LSTM or a GRU in its place; `gluon_deeprnn.models.cells` has the equations.
-    It is a HybridBlock for any number of steps and any batch size, and all of its layers are trained (in the book's
-    MXNet code none of them is, only the output layer).
+    and likewise for the other cells, whose equations are in `gluon_deeprnn.models.cells`.  It is a HybridBlock for any
+    number of steps and any batch size.  All of its layers are trained (the book's MXNet code trains the output layer
+    only).
 
     Parameters
     ----------
     num_inputs, num_hiddens, num_layers : int
         Sizes D, H and L, each at least 1.
     sigma : float, default 0.01
-        Standard deviation of the initial weights, where ``initializer`` is "normal".
+        Standard deviation of the initial weights, if ``initializer`` is "normal".
     cell : {"rnn", "lstm", "gru", "mgu"}, default "rnn"
-        What a layer computes.
+        The cell of the layers.
     activation : str or sequence of str, default "tanh"
-        For "rnn": one phi for all layers, or one for each: tanh, relu, sigmoid, softsign, softrelu.
+        For "rnn": phi for all layers, or one for each: tanh, relu, sigmoid, softsign, softrelu.
     reset : {"after", "before"}, default "after"
-        For "gru": the form of the fused layers, or that of the book.
+        For "gru": the variant of the fused layers, or that of the book.
     forget_bias : float, default 0
-        For "lstm": initial bias of the forget gate; 1 makes it remember from the start.
+        For "lstm": initial bias of the forget gate; with 1 the gate is mostly open at the start of training.
     dropout : float in [0, 1), default 0
-        Share of the outputs between two layers that training sets to zero; prediction uses them all.
+        Probability that an output between two layers is set to zero in training.
     weight_dropout : float in [0, 1), default 0
-        The same for the weights that read the state, drawn once for each batch
+        The same for the recurrent weights, sampled once per batch
         (Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018).
     initializer : {"normal", "uniform", "xavier", "orthogonal"}, default "normal"
-        How the weights begin; see `gluon_deeprnn.models.initializers.Initial`.
+        Initialization of the weights; see `gluon_deeprnn.models.initializers.Initial`.
     recurrent_initializer : str, optional
-        Another way for those that read the state, such as "orthogonal".
+        A different initialization of the recurrent weights, such as "orthogonal".
     input_dropout : float in [0, 1), default 0
     variational, layer_norm, residual, learned_state : bool, default False
-        What helps networks of many layers; see `gluon_deeprnn.models.RecurrentStack`.
+        Options for deep networks; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
     inputs : (T, N, D)
-    state : a list of one array, (L, N, H), or of two for an LSTM; zeros when it is left out
+    state : a list of one array, (L, N, H), or of two for an LSTM; default: the initial state
     outputs : (T, N, H) and the next state
 
     Raises
     ------
     ValueError
-        "num_hiddens must be a positive integer; got 0", and likewise for the others.
+        "num_hiddens must be a positive integer; got 0", and similar messages for other arguments.
 
     Source
     ------

@@ -1,4 +1,4 @@
-"""Layers on top of each other, and what helps when there are many: the same for layers from scratch and fused ones."""
+"""Stacks of recurrent layers, with options for deep networks; shared by layers from scratch and fused layers."""
 
 import contextlib
 from typing import Any, Dict, List, Optional, Sequence
@@ -12,42 +12,42 @@ from mxnet import gluon, np
 
 
 class RecurrentStack(RecurrentCore):
-    r"""A deep RNN: the states of layer l are the inputs of layer l + 1.  What `GRU`, `StackedRNNScratch`, ... share.
+    r"""A deep RNN: the hidden states of layer l are the inputs of layer l + 1.  Base class of all stacks.
 
     Parameters
     ----------
     layers : sequence of HybridBlock
         The layers, ``outputs, state = layer(inputs, state)``, with states of arrays (N, H).
     num_inputs, num_hiddens : int
-        Sizes D and H; D is 0 while it is not known.
+        Sizes D and H; D is 0 while unknown.
     dropout : float in [0, 1), default 0
-        Share of the outputs between two layers that training sets to zero; prediction uses them all.
+        Probability that an output between two layers is set to zero in training.
     input_dropout : float in [0, 1), default 0
-        The same for what the first layer reads.
+        The same for the inputs of the first layer.
     variational : bool, default False
-        Draw these two once for each sequence, the same for all of its steps, instead of anew for every element
+        Sample these two dropout masks once per sequence, for all of its steps, instead of for every element
         (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016).
     layer_norm : bool, default False
-        Normalise what each layer but the first reads over its features, with a learned scale and shift
+        Normalise the inputs of each layer but the first over the features, with a learned scale and shift
         (Ba, Kiros and Hinton, "Layer Normalization", 2016).
     residual : bool, default False
-        Add what a layer reads, before normalisation and dropout, to what it gives, from the second layer on
+        Add a layer's inputs, before normalisation and dropout, to its outputs, from the second layer on
         (He et al., "Deep Residual Learning for Image Recognition", 2016).
     learned_state : bool, default False
-        Learn the state before the first step; it starts as zeros.
+        Make the initial state a parameter, initialized to zeros.
 
     Shapes
     ------
     inputs : (T, N, D)
-    state : a list of arrays (L, N, H), as `begin_state` makes it
+    state : a list of arrays (L, N, H), as returned by `begin_state`
     outputs : (T, N, H) and the next state
     """
 
     cell = ""
-    """What a layer computes, by its name in `gluon_deeprnn.models.cells.CELLS`; "" for layers of another kind."""
+    """The cell of the layers, by its name in ``gluon_deeprnn.models.cells.CELLS``; "" for other layers."""
 
     layer_options: Sequence[Dict[str, Any]] = ()
-    """For each layer the options that only this cell has."""
+    """The cell-specific options of each layer."""
 
     weight_dropout = 0.0
 
@@ -77,19 +77,19 @@ class RecurrentStack(RecurrentCore):
                 self.first_state = _FirstState(self.num_states, num_hiddens, len(layers))
 
     def kit(self) -> Dict[str, Any]:
-        """The options that do not depend on what a layer computes, to make another stack with."""
+        """The options that do not depend on the cell, to construct another stack."""
         names = ("dropout", "input_dropout", "variational", "layer_norm", "residual", "learned_state")
         return {name: getattr(self, name) for name in names}
 
     def begin_state(self, batch_size: int, ctx: Optional[Any] = "cpu") -> List[np.ndarray]:
-        """The state before anything was read: zeros, or what was learned.
+        """The initial state: zeros, or the learned state.
 
         Parameters
         ----------
         batch_size : int
             Number of sequences N, at least 1.
         ctx : str or mxnet.context.Context, default "cpu"
-            Where to make it.
+            The context of the arrays.
 
         Returns
         -------
@@ -101,11 +101,11 @@ class RecurrentStack(RecurrentCore):
         return self.first_state.arrays(_checks.integer("batch_size", batch_size, at_least=1), as_context(ctx))
 
     def symbolic_state(self, zeros: Any) -> List[Any]:
-        """The first state inside a graph: zeros, or what was learned."""
+        """The initial state inside a graph: zeros, or the learned state."""
         return self.first_state.symbols(zeros) if self.learned_state else super().symbolic_state(zeros)
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], lengths: Any = None) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         masks = [] if lengths is None else [_mask(F, length(inputs), lengths)]
         states = zip(*(unstack(F, array, self.num_layers) for array in state))  # per layer: (N, H) each
         outputs, last = self._dropped(F, inputs, self.input_dropout), []
@@ -129,14 +129,14 @@ class RecurrentStack(RecurrentCore):
 
 
 class _LayerNorm(gluon.nn.LayerNorm):
-    """Gluon's, computed by the faster operator."""
+    """Gluon's layer normalisation, computed by a faster operator."""
 
     def hybrid_forward(self, F: Any, data: Any, gamma: Any, beta: Any) -> Any:
         return kernels.layer_norm(F, data, gamma, beta, self._epsilon)
 
 
 class _FirstState(GraphBlock):
-    """A learned first state: one vector for each layer and kind of state."""
+    """A learned initial state: one vector per layer and state array."""
 
     def __init__(self, num_states: int, num_hiddens: int, num_layers: int) -> None:
         super().__init__()
@@ -147,16 +147,16 @@ class _FirstState(GraphBlock):
             setattr(self, f"state{i}", parameter)
 
     def arrays(self, batch_size: int, ctx: Context) -> List[np.ndarray]:
-        """The state for so many sequences; recorded, so that it can learn."""
+        """The initial state for a batch; recorded by autograd, so that it is trained."""
         learned = [parameter.data(ctx) for parameter in self._parameters]
         return [np.broadcast_to(a, (a.shape[0], batch_size, a.shape[2])) for a in learned]
 
     def symbols(self, zeros: Any) -> List[Any]:
-        """The state inside a graph; ``zeros`` is (1, N, 1)."""
+        """The initial state inside a graph; ``zeros`` is (1, N, 1)."""
         return [zeros + parameter.var() for parameter in self._parameters]
 
 
 def _mask(F: Any, num_steps: int, lengths: Any) -> Any:
-    """1 where a sequence still goes on, (T, N, 1)."""
+    """The padding mask, (T, N, 1): 1 before the end of a sequence, then 0."""
     steps = F.np.arange(num_steps, dtype="int32").reshape(num_steps, 1, 1)
     return (steps < lengths.reshape(1, -1, 1)).astype("float32")

@@ -1,4 +1,4 @@
-"""Parameters as plain NumPy arrays, by name: out of a model and into one."""
+"""Reads and sets the parameters of a model as NumPy arrays by name."""
 
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
@@ -9,13 +9,13 @@ import numpy
 
 
 def parameter_arrays(model: Any) -> Dict[str, numpy.ndarray]:
-    """A copy of every parameter of a model, by name; those of a fused layer by the names of their parts."""
+    """A copy of every parameter of a model, by name; a fused layer's flat parameter is split into its named parts."""
     return _split(model, {name: parameter.data(parameter.list_ctx()[0]).asnumpy()
                           for name, parameter in model.named_parameters()})
 
 
 def gradient_arrays(model: Any) -> Dict[str, numpy.ndarray]:
-    """A copy of every parameter's gradient, by the names of `parameter_arrays`."""
+    """A copy of every parameter's gradient, by the names of ``parameter_arrays``."""
     return _split(model, {name: parameter.grad(parameter.list_ctx()[0]).asnumpy()
                           for name, parameter in model.named_parameters()})
 
@@ -32,7 +32,7 @@ def _split(model: Any, arrays: Dict[str, numpy.ndarray]) -> Dict[str, numpy.ndar
 
 
 def _parts(path: str, parameter: gluon.Parameter) -> Iterator[Tuple[str, Any, int, int]]:
-    """The arrays that a parameter is in files: name, shape, and where it begins and ends in a flat parameter."""
+    """The arrays of a parameter as stored in files: name, shape, start and stop index in a flat parameter."""
     if not hasattr(parameter, "parts"):
         yield path, None, 0, 0
         return
@@ -45,14 +45,14 @@ def _parts(path: str, parameter: gluon.Parameter) -> Iterator[Tuple[str, Any, in
 
 def set_parameters(model: Any, arrays: Mapping[str, numpy.ndarray], *, allow_missing: bool = False,
                    ignore_extra: bool = False) -> None:
-    """Give a model the parameters that `parameter_arrays` took from one like it.
+    """Set the parameters of a model to those that ``parameter_arrays`` returned for a model of the same architecture.
 
-    Layers that wait for the size of their inputs learn it from the arrays.
+    Unknown numbers of input features are inferred from the arrays.
 
     Raises
     ------
     ValueError
-        When names, shapes or types differ; the model is then unchanged.
+        If names, shapes or dtypes differ; the model is then unchanged.
     """
     _know_inputs(model, arrays)
     parts = {whole: list(_parts(whole, parameter)) for whole, parameter in model.named_parameters()}
@@ -62,7 +62,8 @@ def set_parameters(model: Any, arrays: Mapping[str, numpy.ndarray], *, allow_mis
     different = (set() if allow_missing else expected.keys() - arrays.keys()) \
         | (set() if ignore_extra else arrays.keys() - expected.keys())
     if different:
-        raise InputError("parameters", "those of the model", Described("other names: " + ", ".join(sorted(different))))
+        raise InputError("parameters", "those of the model",
+                         Described("different names: " + ", ".join(sorted(different))))
     parts = {whole: members for whole, members in parts.items() if all(name in arrays for name, _, _, _ in members)}
     for name, shape in ((name, expected[name]) for members in parts.values() for name, _, _, _ in members):
         array = arrays[name]
@@ -77,7 +78,7 @@ def set_parameters(model: Any, arrays: Mapping[str, numpy.ndarray], *, allow_mis
 
 
 def _know_inputs(block: Any, arrays: Mapping[str, numpy.ndarray], path: str = "") -> None:
-    """Tell cores that wait for the size of their inputs what the first layer's weights say of it."""
+    """Set an unknown number of input features of cores from the shape of the first layer's weights."""
     weights = arrays.get(f"{path}layer0.i2h_weight")
     if getattr(block, "num_inputs", None) == 0 and weights is not None and weights.ndim == 2:
         block.know_inputs(int(weights.shape[1]))

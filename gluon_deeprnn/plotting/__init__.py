@@ -1,4 +1,4 @@
-"""Pictures: learning curves, gradients through depth and time, the network itself."""
+"""Figures: learning curves, gradients by layer and time step, the architecture."""
 
 from gluon_deeprnn.plotting.architecture import plot_architecture as plot_architecture
 from gluon_deeprnn.plotting.curves import plot_history as plot_history

@@ -1,4 +1,4 @@
-"""The chapter's figure, drawn from a model: layers up, steps to the right."""
+"""The chapter's figure of the architecture, drawn from a model: layers upwards, time steps to the right."""
 
 from typing import Any, Callable, List, Optional, Tuple
 
@@ -17,24 +17,24 @@ def plot_architecture(model: Any, num_steps: int = 4, *, language: Optional[str]
                       ax: Optional[Any] = None) -> Any:
     """Draw a network unrolled in time.
 
-    Solid arrows carry values; a dashed one passes through dropout, one with a bar through layer normalisation; an arc
-    around a layer is a residual connection.
+    Solid arrows are connections.  Dashed arrows have dropout, arrows with a bar have layer normalisation.  Arcs around
+    layers are residual connections.
 
     Parameters
     ----------
     model : RecurrentStack, RNNLM or RNNLMScratch
-        What to draw.
+        The model.
     num_steps : int, default 4
-        How many steps to show, at least 2; the last is step T.
+        Number of time steps to show, at least 2; the last one is step T.
     language : {'en', 'ko'}, optional
-        Of the labels; when it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
+        Language of the labels; default: the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a figure of its own when it is left out.
+        The axes; default: those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        ``ax.figure.savefig('deep-rnn.svg')`` writes it, or as PNG or PDF.
+        Write it by ``ax.figure.savefig('deep-rnn.svg')``, or as PNG or PDF.
 
     Source
     ------
@@ -61,14 +61,14 @@ def plot_architecture(model: Any, num_steps: int = 4, *, language: Optional[str]
 
 
 class _Drawing:
-    """The figure: column t at x = t, the inputs at y = 0, layer l at y = l, the output layer above."""
+    """The figure: time step t at x = t, the inputs at y = 0, layer l at y = l, the output layer above."""
 
     def __init__(self, ax: Any, stack: RecurrentStack, model: Any, num_steps: int, label: Callable[..., str]) -> None:
         self.ax, self.stack, self.model, self.num_steps, self.label = ax, stack, model, num_steps, label
         self.names = [*(str(t) for t in range(1, num_steps)), "T"]
 
     def draw(self) -> None:
-        """Everything."""
+        """Draw the whole figure."""
         stack, top = self.stack, self.stack.num_layers + 1
         for t, name in enumerate(self.names):
             self._text(t, 0, f"$\\mathbf{{X}}_{{{name}}}$")
@@ -80,9 +80,9 @@ class _Drawing:
             self._text(t, top, f"$\\mathbf{{O}}_{{{name}}}$") if self.model is not None else None
         for layer in range(1, top):
             self.ax.text(-0.95, layer, self.label("layer {}", layer), ha="right", va="center", fontsize=8.5, color=_INK)
-        self.ax.text(-0.95, 0, self._reads(), ha="right", va="center", fontsize=8.5, color=_INK)
+        self.ax.text(-0.95, 0, self._inputs(), ha="right", va="center", fontsize=8.5, color=_INK)
         if self.model is not None:
-            self.ax.text(-0.95, top, self._writes(), ha="right", va="center", fontsize=8.5, color=_INK)
+            self.ax.text(-0.95, top, self._outputs(), ha="right", va="center", fontsize=8.5, color=_INK)
         self.ax.set_xlim(-2.15, self.num_steps - 0.35)
         self.ax.set_ylim(-0.45, top + (0.35 if self.model is not None else -0.1))
         self.ax.set_aspect("auto")
@@ -104,7 +104,7 @@ class _Drawing:
                  stack.residual and label("residual")]
         return [text for text in named if text]
 
-    def _reads(self) -> str:
+    def _inputs(self) -> str:
         if self.model is None:
             size = self.stack.num_inputs
             return self.label("inputs\n({})", size) if size else self.label("inputs")
@@ -112,7 +112,7 @@ class _Drawing:
             return self.label("embedded\ntokens ({})", self.model.embedding_size)
         return self.label("one-hot\ntokens ({})", self.model.vocab_size)
 
-    def _writes(self) -> str:
+    def _outputs(self) -> str:
         return self.label("logits of the\nnext token ({})", self.model.vocab_size)
 
     def _box(self, t: int, layer: int, text: str) -> None:

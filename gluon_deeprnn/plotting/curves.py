@@ -1,4 +1,4 @@
-"""Perplexity against the epoch."""
+"""Learning curves: perplexity over the epochs."""
 
 from typing import Any, Mapping, Optional, Sequence
 
@@ -8,23 +8,23 @@ from gluon_deeprnn.plotting.style import axes, checked_title, log_labels, put_fo
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", language: Optional[str] = None,
                  ax: Optional[Any] = None) -> Any:
-    """Draw training and validation perplexity against the epoch.
+    """Plot training and validation perplexity over the epochs.
 
     Parameters
     ----------
     history : sequence of mapping
-        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, as `Trainer.fit` returns them.
+        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, as returned by `gluon_deeprnn.Trainer.fit`.
     title : str, optional
-        What stands above.
+        The title.
     language : {'en', 'ko'}, optional
-        Of the labels; when it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
+        Language of the labels; default: the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a figure of its own when it is left out.
+        The axes; default: those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its ``figure.savefig(path)`` writes the picture.
+        Write the figure by ``ax.figure.savefig(path)``.
 
     Examples
     --------

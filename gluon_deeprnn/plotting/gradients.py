@@ -1,4 +1,4 @@
-"""Gradients: of each layer over a training, and of one prediction down the layers and back in time."""
+"""Gradient norms: of each layer over the epochs, and of one prediction by layer and time step."""
 
 from typing import Any, Callable, List, Mapping, Optional, Sequence
 
@@ -13,18 +13,18 @@ _MARKS = ("-", "--", "-.", ":")
 
 def plot_gradient_norms(history: Sequence[Mapping[str, Any]], *, title: str = "", language: Optional[str] = None,
                         ax: Optional[Any] = None) -> Any:
-    """Draw the gradient norm of every layer against the epoch, and the share of clipped steps behind them.
+    """Plot the gradient norm of every layer over the epochs, with the fraction of clipped steps in the title.
 
     Parameters
     ----------
     history : sequence of mapping
-        Rows with ``epoch``, ``layer_gradient_norms`` and ``clipped``, as `Trainer.fit` returns them.
+        Rows with ``epoch``, ``layer_gradient_norms`` and ``clipped``, as returned by `gluon_deeprnn.Trainer.fit`.
     title : str, optional
-        What stands above.
+        The title.
     language : {'en', 'ko'}, optional
-        Of the labels; when it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
+        Language of the labels; default: the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a figure of its own when it is left out.
+        The axes; default: those of a new figure.
 
     Returns
     -------
@@ -64,18 +64,18 @@ def plot_gradient_norms(history: Sequence[Mapping[str, Any]], *, title: str = ""
 
 
 def plot_gradient_flow(flow: Any, *, title: str = "", language: Optional[str] = None, ax: Optional[Any] = None) -> Any:
-    """Draw how far back and how deep down the gradient of a prediction reaches.
+    """Plot the gradient norms of a prediction by layer and time step.
 
     Parameters
     ----------
     flow : numpy.ndarray
-        (L, T), as `gluon_deeprnn.training.diagnosis.gradient_flow` measures it.
+        (L, T), as returned by `gluon_deeprnn.training.diagnosis.gradient_flow`.
     title : str, optional
-        What stands above.
+        The title.
     language : {'en', 'ko'}, optional
-        Of the labels; when it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
+        Language of the labels; default: the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a figure of its own when it is left out.
+        The axes; default: those of a new figure.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def plot_gradient_flow(flow: Any, *, title: str = "", language: Optional[str] = 
         raise InputError("flow", "an array of numbers, (L, T)", flow) from None
     num_layers, num_steps = _checks.shape("flow", flow, (None, None))
     if not numpy.isfinite(flow).all() or (flow < 0).any():
-        raise InputError("flow", "finite numbers, at least 0", Described("others"))
+        raise InputError("flow", "finite numbers, at least 0", Described("negative or non-finite numbers"))
     ax = axes(ax, (7, 1.6 + 0.32 * num_layers))
     logs = numpy.log10(numpy.maximum(flow, 1e-12))
     high = float(logs.max())
@@ -121,13 +121,13 @@ def plot_gradient_flow(flow: Any, *, title: str = "", language: Optional[str] = 
 
 
 def _name(layer: str, label: Callable[..., str]) -> str:
-    """A layer of the history, as the legend names it."""
+    """The name of a layer of the history in the legend."""
     kind, _, number = layer.partition(" ")
-    return label("layer {}", number) if kind == "layer" else label(layer)
+    return label("layer {}", number) if kind == "layer" else label("initial state" if kind == "first" else layer)
 
 
 def _shades(number: int) -> List[Any]:
-    """Colours from dark to light, so that their order is seen without colour too."""
+    """Colours from dark to light, whose order is visible without colour vision too."""
     from matplotlib import colormaps
 
     return [colormaps["viridis"](0.9 * i / max(1, number - 1)) for i in range(number)]

@@ -1,7 +1,7 @@
-"""The texts in the plots, in English and Korean.
+"""The labels of the figures, in English and Korean.
 
-The language is the plot functions' argument ``language``; where that is left out, the environment variable
-``GLUON_DEEPRNN_LANGUAGE``, ``en`` or ``ko``; else English.  Without a font that has Hangul the labels are English.
+The language is the argument ``language`` of the plot functions.  Its default is the environment variable
+``GLUON_DEEPRNN_LANGUAGE``, ``en`` or ``ko``, else English.  Without a font with Hangul the labels are English.
 """
 
 import os
@@ -13,7 +13,7 @@ from gluon_deeprnn.plotting.style import can_draw_hangul
 LANGUAGES = ("en", "ko")
 VARIABLE = "GLUON_DEEPRNN_LANGUAGE"
 
-# Matplotlib's mathematics ($...$) has no Hangul, so a translation has no mathematics.
+# Matplotlib's math text ($...$) does not support Hangul, so the translations do not use it.
 KOREAN = {
     # learning curves
     "epoch": "에포크",
@@ -26,7 +26,7 @@ KOREAN = {
     "gradient norm before clipping": "클리핑 전의 그래디언트 노름",
     "{:.0%} of the steps were clipped": "클리핑한 스텝의 비율: {:.0%}",
     "embedding": "임베딩",
-    "first state": "초기 상태",
+    "initial state": "초기 상태",
     "output": "출력 레이어",
     "steps before the prediction": "예측에서 거슬러 올라간 타임 스텝 수",
     "layer": "은닉층",
@@ -51,22 +51,22 @@ KOREAN = {
 
 
 def labels(language: Optional[str]) -> Callable[..., str]:
-    """A function that puts values into an English label and returns it in ``language``.
+    """Return a function that formats an English label with values and translates it to ``language``.
 
     Parameters
     ----------
     language : {'en', 'ko'}, optional
-        When it is left out, the value of ``GLUON_DEEPRNN_LANGUAGE``; else ``en``.
+        The language; default: the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
 
     Returns
     -------
     callable
-        ``label(english, *values)``; a text without a translation is returned as it is.
+        ``label(english, *values)``; a text without a translation is not translated.
 
     Raises
     ------
     InputError
-        The language is another one.
+        For any other language.
 
     Examples
     --------

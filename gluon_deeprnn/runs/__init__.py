@@ -1,4 +1,4 @@
-"""Runs: settings in, a folder with a trained model out, and back again."""
+"""Runs: trained models in folders, with their settings and results."""
 
 from gluon_deeprnn.runs.config import RunConfig as RunConfig
 from gluon_deeprnn.runs.folder import RunFolder as RunFolder

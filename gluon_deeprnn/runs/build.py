@@ -1,4 +1,4 @@
-"""From settings to what a run works with: texts, batches, a model."""
+"""Builds the texts, the batches and the model of a run from its settings."""
 
 from typing import Any, Dict, List, Optional, Union
 
@@ -12,28 +12,29 @@ from gluon_deeprnn.runs.config import RunConfig
 import mxnet
 
 _KEPT_OF_LOGITS = 5
-"""Numbers that a training keeps for each logit: measured."""
+"""Numbers that are stored per logit for the backward pass; measured."""
 
 _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
-"""What MXNet takes for an operator of a graph, graphs for training and validation; its time grows with the square."""
+"""MXNet's memory per operator of a graph; the graphs, for training and validation; a limit of the operators, since the
+compilation time is quadratic in their number."""
 
 
 def find_sources(config: RunConfig) -> List[Source]:
-    """The texts that a run asks for."""
+    """The texts of a run."""
     if config.text:
         return read_texts(config.text, raw=config.tokens == "byte")
     return [corpus(config.corpus) if config.corpus else default_corpus()]
 
 
 def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] = None) -> TextData:
-    """The batches that a run asks for."""
+    """The batches of a run."""
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, min_freq=config.min_freq, num_train=config.num_train, num_val=config.num_val,
                     vocab=vocab, seed=config.seed)
 
 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:
-    """The model that a run asks for, with the initial parameters that its seed gives."""
+    """The model of a run, with initial parameters from its seed."""
     mxnet.random.seed(config.seed)
     options: Dict[str, Any] = {name: getattr(config, name) for name in (
         "dropout", "input_dropout", "weight_dropout", "variational", "layer_norm", "residual", "learned_state")}
@@ -53,11 +54,11 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
 
 
 def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -> None:
-    """Refuse settings that could not fit into this machine's memory, before any of it is asked for.
+    """Raise an error if a run would need more memory than this machine has, before any memory is allocated.
 
-    Counted are the weights and their gradients; for ``training`` 16 times the weights, which is what was measured
-    (``python -m benchmarks.width``: MXNet's operators rearrange them into copies of their own), what the layers keep of
-    a batch for the backward pass, and, for layers from scratch, the graphs that are compiled.
+    The estimate is the size of the weights and their gradients.  For ``training``, it is 16 times the weights, as
+    measured (``python -m benchmarks.width``: MXNet's operators store rearranged copies of them), plus the values that
+    the layers store for the backward pass, plus, for layers from scratch, the compiled graphs.
     """
     hiddens, layers = config.num_hiddens, config.num_layers
     weights = num_weights(config, vocab_size)
@@ -65,28 +66,28 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
         CELLS[config.model].kept[config.implementation] * hiddens * layers + _KEPT_OF_LOGITS * vocab_size)
     operators = num_operators(config)
     needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * operators if training else 8 * weights
-    there = runtime.memory_bytes()
+    available = runtime.memory_bytes()
     if training and operators > _MOST_OPERATORS:
         raise InputError(
             "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
             Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
-            "it would take minutes to compile; --implementation fused has one for each layer")
-    if needed > there:
+            "compilation would take minutes; --implementation fused has one operator per layer")
+    if needed > available:
         raise InputError(
-            "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(there)}",
+            "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(available)}",
             Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
                               f"{_gb(needed)}"))
 
 
 def num_operators(config: RunConfig) -> int:
-    """About how many operators the recurrent layers of a compiled graph have, where they grow with the steps."""
+    """The approximate number of operators of the recurrent layers in a compiled graph; 0 for fused layers."""
     if config.implementation == "fused":
         return 0
     return CELLS[config.model].operators_per_step * config.num_layers * config.num_steps
 
 
 def num_weights(config: RunConfig, vocab_size: int) -> int:
-    """How many weights a model of these settings has in its matrices."""
+    """The number of weights in the matrices of a model with these settings."""
     hiddens, inputs = config.num_hiddens, config.embedding or vocab_size
     stack = len(CELLS[config.model].gates) * hiddens * (inputs + hiddens + (config.num_layers - 1) * 2 * hiddens)
     return stack + vocab_size * (config.embedding + (0 if config.tied else hiddens))
@@ -97,7 +98,7 @@ def _gb(size: int) -> str:
 
 
 def describe(config: RunConfig, recipe: Optional[str], texts: List[str]) -> str:
-    """A run in one line."""
+    """A one-line description of a run."""
     kind = CELLS[config.model].title
     if "activation" in CELLS[config.model].options:
         kind = f"{config.activation} {kind}"

@@ -1,4 +1,4 @@
-"""The files of a run, and nothing but: each is replaced atomically, none can run code."""
+"""The files of a run: each is replaced atomically, and reading them never runs code."""
 
 import contextlib
 import json
@@ -12,12 +12,12 @@ import numpy
 
 
 class RunFolder:
-    """A folder with what a training needs and leaves: see the attributes of its methods for the file names.
+    """The folder of a run: methods to read and write its files.
 
     Parameters
     ----------
     path : str or path
-        The folder; made when it is first written to.
+        The folder; it is created by the first write.
     """
 
     def __init__(self, path: Any) -> None:
@@ -27,17 +27,17 @@ class RunFolder:
         return str(self.path)
 
     def exists(self) -> bool:
-        """Whether a run was begun here."""
+        """Whether the folder contains a run."""
         return (self.path / "config.json").exists()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other trainings out while the block runs; what a killed one left unfinished is removed.
+        """Lock the folder against other trainings; remove temporary files of a killed training.
 
         Raises
         ------
         ValueError
-            When another training is at work in it, or it cannot be written.
+            If another training runs in it, or it cannot be written.
         """
         try:
             (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class RunFolder:
         storage.write_json(self.path / "config.json", config)
 
     def keep_text(self, name: str, content: bytes) -> Path:
-        """``texts/NAME``: a text that came from a stream, so that the run can be resumed; returns the file."""
+        """Write ``texts/NAME``, a text that was read from a stream, so that the run can be resumed; return the file."""
         path = self.path / "texts" / name
         try:
             path.parent.mkdir(exist_ok=True)
@@ -66,53 +66,53 @@ class RunFolder:
         return path.resolve()
 
     def config(self) -> Dict[str, Any]:
-        """``config.json``: settings, texts, versions."""
+        """Read ``config.json``: settings, texts, versions."""
         if not self.exists():
             raise InputError("run", "a run folder (one with a config.json)", str(self.path))
         return storage.read_json(self.path / "config.json")
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """``history.jsonl``: one line an epoch."""
+        """Write ``history.jsonl``: one line per epoch."""
         lines = "".join(json.dumps(row) + "\n" for row in history)
         storage.replace_file(self.path / "history.jsonl", lines.encode())
 
     def history(self) -> List[Dict[str, Any]]:
-        """What `write_history` wrote; empty before the first epoch is over."""
+        """Read ``history.jsonl``; empty before the end of the first epoch."""
         if not (self.path / "history.jsonl").exists():
             return []
         return storage.parsed(self.path / "history.jsonl", lambda text: check_history(
             [storage.parse_json(line) for line in text.splitlines()]))
 
     def write_model(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
-        """``model.npz``: the best parameters so far."""
+        """Write ``model.npz``: the best parameters so far."""
         storage.write_arrays(self.path / "model.npz", arrays, about)
 
     def model(self) -> Tuple[Dict[str, numpy.ndarray], Any]:
-        """What `write_model` wrote."""
+        """Read ``model.npz``."""
         if not (self.path / "model.npz").exists():
-            raise InputError("run", "a run with a model (its first epoch over)", str(self.path))
+            raise InputError("run", "a run with a model (at least one completed epoch)", str(self.path))
         return storage.read_arrays(self.path / "model.npz")
 
     def write_checkpoint(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
-        """``checkpoint/checkpoint.npz``: all that exact resumption needs."""
+        """Write ``checkpoint/checkpoint.npz``, from which training can be resumed exactly."""
         storage.write_arrays(self.path / "checkpoint" / "checkpoint.npz", arrays, about)
 
     def has_checkpoint(self) -> bool:
-        """Whether there is something to resume from."""
+        """Whether there is a checkpoint."""
         return (self.path / "checkpoint" / "checkpoint.npz").exists()
 
     def checkpoint(self) -> Tuple[Dict[str, numpy.ndarray], Any]:
-        """What `write_checkpoint` wrote."""
+        """Read ``checkpoint/checkpoint.npz``."""
         return storage.read_arrays(self.path / "checkpoint" / "checkpoint.npz")
 
     def write_curves(self, png: bytes) -> None:
-        """``curves.png``."""
+        """Write ``curves.png``."""
         storage.replace_file(self.path / "curves.png", png)
 
     def write_sample(self, text: str) -> None:
-        """``sample.txt``."""
+        """Write ``sample.txt``."""
         storage.replace_file(self.path / "sample.txt", text.encode())
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """``result.json``."""
+        """Write ``result.json``."""
         storage.write_json(self.path / "result.json", result)

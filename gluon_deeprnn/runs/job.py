@@ -1,4 +1,4 @@
-"""Runs: settings in, a trained model and its files out; interrupted and resumed."""
+"""Starts and resumes the training of runs."""
 
 import contextlib
 import io
@@ -32,8 +32,8 @@ def _build_trainer(config: RunConfig, **options: Any) -> Trainer:
                    lr_epochs=config.lr_epochs, patience=config.patience, ctx=config.ctx, seed=config.seed, **options)
 
 
-class _Keeper(Callback):
-    """Writes the run's files while it goes on: at the end of each epoch, and inside of long ones."""
+class _FileWriter(Callback):
+    """Writes the files of a run during training: at the end of each epoch, and checkpoints during long epochs."""
 
     def __init__(self, folder: RunFolder, fingerprint: str, checkpoint_seconds: float) -> None:
         self._folder, self._fingerprint, self._every = folder, fingerprint, checkpoint_seconds
@@ -61,9 +61,9 @@ class _Keeper(Callback):
 
 
 class Job:
-    """One training run: what it is of, where its files are, and everything that it works with.
+    """One training run: its settings, files, data and model.
 
-    It is made once, by `Job.begin` or `Job.resume`, and does the rest by itself.
+    Construct it by `begin` or `resume`.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Job:
     data : TextData
         Its batches.
     checkpoint : optional
-        What to continue from.
+        The checkpoint from which it is resumed.
     """
 
     def __init__(self, stored: StoredRun, folder: RunFolder, data: TextData, checkpoint: Any = None) -> None:
@@ -84,16 +84,16 @@ class Job:
     @classmethod
     @contextlib.contextmanager
     def begin(cls, config: RunConfig, folder: RunFolder, recipe: Optional[str]) -> Iterator["Job"]:
-        """A run that begins, in a folder that is held as long as the block runs."""
+        """Start a run in a folder, which is locked inside the context."""
         _check_free(folder)
-        as_context(config.ctx)  # refuse a GPU that is not there before any file is written
+        as_context(config.ctx)  # reject a GPU that does not exist before any file is written
         sources = find_sources(config)
         if not config.text:
-            config = config.replace(corpus=sources[0].name)  # what was found is what a resumed run has to find
+            config = config.replace(corpus=sources[0].name)  # a resumed run must use the same corpus
         data = build_data(config, sources)
         check_memory(config, len(data.vocab))
         with folder.held():
-            _check_free(folder)  # another process may have begun one while this one read the texts
+            _check_free(folder)  # another process may have started a run while this one read the texts
             if config.text:
                 files = [folder.keep_text(source.name, source.content) if source.content else Path(file).resolve()
                          for file, source in zip(config.text, sources)]
@@ -108,7 +108,7 @@ class Job:
     @classmethod
     @contextlib.contextmanager
     def resume(cls, folder: RunFolder, max_epochs: Optional[int]) -> Iterator["Job"]:
-        """A run that continues from its last checkpoint, in a folder that is held as long as the block runs."""
+        """Resume a run from its last checkpoint, in a folder which is locked inside the context."""
         stored, vocab = stored_run(folder)
         sources = same_sources(stored)
         if max_epochs is not None:
@@ -121,9 +121,9 @@ class Job:
             yield cls(stored, folder, data, _read_checkpoint(stored, folder))
 
     def train(self, *, progress: bool = True) -> Dict[str, Any]:
-        """Train, write the files, return what ``result.json`` says."""
-        keeper = _Keeper(self.folder, self.stored.fingerprint, self.stored.config.checkpoint_seconds)
-        trainer = _build_trainer(self.stored.config, progress=progress, callbacks=[keeper])
+        """Train, write the files, and return the content of ``result.json``."""
+        writer = _FileWriter(self.folder, self.stored.fingerprint, self.stored.config.checkpoint_seconds)
+        trainer = _build_trainer(self.stored.config, progress=progress, callbacks=[writer])
         try:
             history = trainer.fit(self.model, self.data, resume=self._checkpoint)
         except DivergedError as error:
@@ -135,7 +135,7 @@ class Job:
         return self._conclude(history)
 
     def _conclude(self, history: List[Dict[str, Any]]) -> Dict[str, Any]:
-        """Evaluate the best model, and write the picture, the sample and the result."""
+        """Evaluate the best model, and write the curves, the samples and the result."""
         arrays, about = self.folder.model()
         epoch = self.stored.own(about, self.folder.path / "model.npz").get("epoch")
         best = next((row for row in history if row["epoch"] == epoch), None)
@@ -166,28 +166,28 @@ class Job:
 
 
 def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, progress: bool = True) -> Dict[str, Any]:
-    """Train from the start; return what ``result.json`` says.
+    """Start a run and train; return the content of ``result.json``.
 
     Raises
     ------
     ValueError
-        For texts that are missing or too short, a model that does not fit into memory, a folder that holds a run or in
-        which another training is at work.
+        For texts that are missing or too short, a model that does not fit into memory, and a folder that contains a run
+        or in which another training runs.
     DivergedError
-        When the loss is not finite at lower learning rates either; the best model is kept.
+        If the loss is not finite at lower learning rates either; the best model is kept.
     """
     with Job.begin(config, folder, recipe) as job:
         return job.train(progress=progress)
 
 
 def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress: bool = True) -> Dict[str, Any]:
-    """Continue a run from its last checkpoint, perhaps for more epochs than it was to have.
+    """Resume a run from its last checkpoint, optionally with a larger number of epochs.
 
     Raises
     ------
     ValueError
-        When the folder holds no run, its files are damaged or not of one run, its texts are no longer what they were,
-        or another training is at work in it.
+        If the folder does not contain a run, its files are damaged or of different runs, its texts have changed, or
+        another training runs in it.
     """
     with Job.resume(folder, max_epochs) as job:
         return job.train(progress=progress)
@@ -195,7 +195,7 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress:
 
 def _check_free(folder: RunFolder) -> None:
     if folder.exists():
-        raise InputError("out", "a folder without a run in it", str(folder), "--resume continues that one")
+        raise InputError("out", "a folder without a run", str(folder), "--resume continues the existing run")
 
 
 def _about_text(source: Source) -> Dict[str, Any]:
@@ -210,19 +210,19 @@ def _read_checkpoint(stored: StoredRun, folder: RunFolder) -> Any:
 
 
 def sample(model: Any, data: TextData, config: RunConfig) -> str:
-    """Two continuations of the run's prefix: by greedy decoding, and sampled at temperature 0.7."""
+    """Two continuations of the run's prefix: by greedy decoding, and sampled with temperature 0.7."""
     prefix = config.prefix
     try:
         data.vocab.encode_prefix(prefix)
-    except InputError:  # a text in another script: begin as it does
+    except InputError:  # a text in a different script: use its beginning as the prefix
         prefix = data.opening()
     greedy = "".join(generate(model, data.vocab, prefix, 20, temperature=0))
-    drawn = "".join(generate(model, data.vocab, prefix, 200, temperature=0.7, seed=config.seed))
-    return f"most likely: {prefix}{greedy}\n\ndrawn at temperature 0.7: {prefix}{drawn}\n"
+    sampled = "".join(generate(model, data.vocab, prefix, 200, temperature=0.7, seed=config.seed))
+    return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"
 
 
 def next_free(path: str) -> RunFolder:
-    """The folder ``path`` if no run is in it, else the first of ``path-2``, ``path-3``, ... without one."""
+    """The folder ``path`` if it does not contain a run, else the first of ``path-2``, ``path-3``, ... without a run."""
     number, folder = 1, RunFolder(path)
     while folder.exists():
         number += 1

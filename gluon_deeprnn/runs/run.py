@@ -1,4 +1,4 @@
-"""A run as its folder tells it."""
+"""Loads a run from its folder."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
 
 @dataclasses.dataclass
 class Run:
-    """A trained model, read from its folder.
+    """A trained model, loaded from its folder.
 
     Attributes
     ----------
@@ -24,10 +24,10 @@ class Run:
     stored : StoredRun
         Its identity: settings, texts, recipe.
     model : RNNLM or RNNLMScratch
-        With the best parameters.
+        The model with the best parameters.
     vocab : Vocab
     history : list of dict
-        One row an epoch.
+        One row per epoch.
     """
 
     folder: RunFolder
@@ -43,15 +43,15 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The run in one line."""
+        """A one-line description of the run."""
         return describe(self.config, self.stored.recipe, [text["name"] for text in self.stored.texts])
 
     def data(self) -> TextData:
-        """The batches that it was trained on, if its texts are still what they were."""
+        """The data on which it was trained, if its texts are unchanged."""
         return build_data(self.config, same_sources(self.stored), self.vocab)
 
     def stream(self, sources: List[Source]) -> Tuple[Stream, float, int]:
-        """Other texts as one stream of this run's tokens, the characters a token stands for, the unknown tokens."""
+        """Texts as one stream of tokens of this run's vocabulary, the characters per token, the unknown tokens."""
         tokens = [token for source in sources for token in self.vocab.split(source.text)]
         if len(tokens) < 2:
             raise InputError("text", "at least 2 tokens long", Described(f"{len(tokens)} tokens"))
@@ -61,12 +61,12 @@ class Run:
 
 
 def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
-    """Read a run folder: the model with its best parameters, its vocabulary, its settings.
+    """Load a run from its folder: the model with the best parameters, the vocabulary, the settings.
 
     Parameters
     ----------
     path : str or path
-        The folder that ``gluon-deeprnn train`` wrote.
+        A folder that ``gluon-deeprnn train`` wrote.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
     Raises
     ------
     ValueError
-        When it is no run folder, or one of its files is missing or damaged.
+        If it is not a run folder, or one of its files is missing or damaged.
 
     Examples
     --------
@@ -92,8 +92,8 @@ def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
     arrays, about = folder.model()
     stored.own(about, folder.path / "model.npz")
     found = sum(array.size for array in arrays.values())
-    if num_weights(stored.config, len(vocab)) > found:  # known before a model of that size is asked for
-        raise DamagedFileError(str(folder.path / "model.npz"), "a model of the settings in config.json",
+    if num_weights(stored.config, len(vocab)) > found:  # checked before the model is allocated
+        raise DamagedFileError(str(folder.path / "model.npz"), "a model with the settings in config.json",
                                  Described(f"{found} weights"))
     check_memory(stored.config, len(vocab), training=False)
     model = build_model(stored.config, len(vocab))

@@ -1,4 +1,4 @@
-"""Training: moves the weights."""
+"""Training of language models."""
 
 from gluon_deeprnn.training.callback import Callback as Callback
 from gluon_deeprnn.training.history import check_history as check_history

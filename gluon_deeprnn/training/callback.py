@@ -1,4 +1,4 @@
-"""What a training calls while it runs."""
+"""The base class of callbacks, which are called during training."""
 
 from typing import TYPE_CHECKING
 
@@ -7,11 +7,11 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """What a training calls while it runs; subclass it and override what you need.
+    """Base class of callbacks, whose methods are called during training; override those that you need.
 
-    Callbacks are called in the order in which `Trainer` was given them.  They read ``trainer.history``,
-    ``trainer.improved``, ``trainer.model``, ``trainer.parameters()`` and ``trainer.checkpoint()``; an exception that
-    they raise ends the training.
+    Callbacks are called in the order in which they were passed to `gluon_deeprnn.Trainer`.  They can read
+    ``trainer.history``, ``trainer.improved``, ``trainer.model``, ``trainer.parameters()`` and
+    ``trainer.checkpoint()``.  An exception raised by a callback ends the training.
 
     Examples
     --------
@@ -39,10 +39,10 @@ class Callback:
     """
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        """Called after each epoch: ``trainer.history[-1]`` is its row, ``trainer.improved`` says if it is the best."""
+        """Called after each epoch; ``trainer.history[-1]`` is its row, ``trainer.improved`` whether it is the best."""
 
     def on_pause(self, trainer: "Trainer") -> None:
-        """Called between two steps, at least every eight: `Trainer.checkpoint` is exact here."""
+        """Called between two steps, at least every eight steps; `gluon_deeprnn.Trainer.checkpoint` is exact here."""
 
     def on_interrupt(self, trainer: "Trainer") -> None:
-        """Called after Ctrl-C or a request to end; `KeyboardInterrupt` is raised when this returns."""
+        """Called after Ctrl-C or a termination signal; ``KeyboardInterrupt`` is raised after it returns."""

@@ -1,4 +1,4 @@
-"""A training as arrays and JSON: put together, and taken apart again once it is known to fit."""
+"""Packs the state of a training into arrays and JSON, and validates and unpacks it."""
 
 from typing import Any, Dict, List, Mapping, Tuple
 
@@ -12,7 +12,7 @@ Arrays = Mapping[str, numpy.ndarray]
 
 
 def pack(**groups: Arrays) -> Dict[str, numpy.ndarray]:
-    """The arrays of all groups, each under ``<group>/<name>``."""
+    """The arrays of all groups, named ``<group>/<name>``."""
     return {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
 
 
@@ -24,7 +24,7 @@ def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, nor
     Raises
     ------
     KeyError, TypeError, AttributeError, ValueError
-        When it is none of this training.
+        If it is not a checkpoint of this training.
     """
     groups: Dict[str, Dict[str, numpy.ndarray]] = {"parameters": {}, "optimizer": {}, "best": {}, "state": {}}
     for path, array in arrays.items():
@@ -34,9 +34,9 @@ def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, nor
     position.check(batches_per_epoch)
     norms.check(position.gradients)
     if groups["state"] and shapes(groups["state"]) != state_shapes:
-        raise ValueError("a state of another shape")
+        raise ValueError("a state of a different shape")
     if groups["best"] and shapes(groups["best"]) != shapes(groups["parameters"]):
-        raise ValueError("best parameters of other shapes")
+        raise ValueError("best parameters of different shapes")
     history = check_history(about["history"])
     if len(history) != position.epoch:
         raise ValueError(f"a history of {len(history)} epochs in epoch {position.epoch + 1}")

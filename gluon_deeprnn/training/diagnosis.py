@@ -1,4 +1,4 @@
-"""What tells whether a deep network learns: the gradients of its layers, over the training and back through time."""
+"""Diagnosis of the training of deep networks: gradient norms per layer, over the epochs and through time."""
 
 import logging
 import math
@@ -15,7 +15,7 @@ from mxnet import autograd, np, npx
 import numpy
 
 POINTS_AN_EPOCH = 100
-"""How many gradient norms a row of the history has at most; longer epochs are averaged over equal stretches."""
+"""The maximum number of gradient norms in a row of the history; longer epochs are averaged over equal intervals."""
 
 _RISE, _VANISHED = 1.5, 1e-3
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def layer_of(path: str) -> str:
-    """Where in a language model a parameter belongs, by its path.
+    """The layer of a language model to which a parameter belongs, by its path.
 
     Examples
     --------
@@ -40,14 +40,14 @@ def layer_of(path: str) -> str:
 
 
 class GradientNorms:
-    """The gradient norms of an epoch, by layer: what `Trainer` writes into its history.
+    """Accumulates the gradient norms of an epoch by layer, for the history of a training.
 
     Parameters
     ----------
     paths : sequence of str
-        The parameters, in the order in which their squared norms come.
+        The names of the parameters, in the order of their squared norms.
     clip : float
-        The largest global norm that is let through; 0 for any.
+        The clipping threshold of the global norm; 0 for no clipping.
     """
 
     def __init__(self, paths: Sequence[str], clip: float) -> None:
@@ -57,11 +57,11 @@ class GradientNorms:
             self._layers.setdefault(layer_of(path), []).append(i)
 
     def begin(self) -> Dict[str, Any]:
-        """The account of an epoch before its first step: plain numbers, so that a checkpoint can hold it."""
+        """The initial accumulator of an epoch: plain numbers, so that it can be stored in a checkpoint."""
         return {"sum": 0.0, "clipped": 0, "steps": 0, "layers": {layer: [] for layer in self._layers}}
 
     def check(self, account: Any) -> None:
-        """Refuse, by `ValueError`, what is no account of these layers: read from a file it could be anything."""
+        """Validate an accumulator from an untrusted file; raise ``ValueError`` if it is not one of these layers."""
         layers = account["layers"]
         numbers = [account["sum"], *(norm for norms in layers.values() for norm in norms)]
         counts = [account["clipped"], account["steps"]]
@@ -72,7 +72,7 @@ class GradientNorms:
             raise ValueError("gradient norms that are not those of an epoch")
 
     def add(self, account: Dict[str, Any], squares: numpy.ndarray) -> None:
-        """Book the squared norms, (number of parameters,), of one step."""
+        """Add the squared norms, (number of parameters,), of one step."""
         squares = squares.astype("float64")
         norm = math.sqrt(squares.sum())
         account["sum"] += norm
@@ -83,7 +83,7 @@ class GradientNorms:
 
     @staticmethod
     def row(account: Mapping[str, Any]) -> Dict[str, Any]:
-        """What the history says of the epoch."""
+        """The entries of the epoch's row in the history."""
         steps = account["steps"]
         parts = min(steps, POINTS_AN_EPOCH)
         layers = {layer: [float(f"{part.mean():.4g}") for part in numpy.array_split(norms, parts)]
@@ -93,30 +93,30 @@ class GradientNorms:
 
 
 class Diagnosis(Callback):
-    """Logs, once in a training, what goes wrong and what could be tried; see `warning`."""
+    """Logs at most one warning per training, with remedies; see ``warning``."""
 
     def __init__(self) -> None:
-        self._said = False
+        self._warned = False
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        """Look at the history."""
-        message = None if self._said else warning(trainer.history, trainer.model, trainer.gradient_clip_val)
+        """Check the history."""
+        message = None if self._warned else warning(trainer.history, trainer.model, trainer.gradient_clip_val)
         if message:
-            self._said = True
+            self._warned = True
             _log.warning(message)
 
 
 def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Optional[str]:
-    """What a user should know of a training that goes wrong, and could do; None while it goes well.
+    """A warning with remedies if the perplexity rises or gradients vanish; None otherwise.
 
     Parameters
     ----------
     history : sequence of mapping
-        The rows so far, as `Trainer` writes them.
+        The rows of the history so far.
     model : RNNLM or RNNLMScratch
-        What is trained.
+        The model.
     clip : float
-        The largest global norm that is let through.
+        The clipping threshold of the global norm.
     """
     row = history[-1]
     best = min(history, key=lambda r: r["train_ppl"])
@@ -127,13 +127,13 @@ def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Op
     norms = [numpy.mean(row["layer_gradient_norms"][layer])
              for layer in sorted(row["layer_gradient_norms"], key=len) if layer.startswith("layer ")]
     if len(norms) > 1 and norms[0] < _VANISHED * norms[-1]:
-        return (f"layer 1 hardly learns: its gradient norm is {norms[0]:.2g}, that of layer {len(norms)} "
+        return (f"the gradient of layer 1 vanishes: its norm is {norms[0]:.2g}, that of layer {len(norms)} "
                 f"{norms[-1]:.2g}; try {' or '.join(_for_depth(model) or ['fewer layers'])}")
     return None
 
 
 def remedies(model: Any, lr: float, clip: float) -> str:
-    """What to try when a training diverges, the likeliest cure first."""
+    """Remedies for a training that diverges, the most promising one first."""
     found = [f"a lower learning rate (lr={lr / 2:g})"]
     if clip == 0:
         found.append("clipping (clip=1)")
@@ -147,36 +147,36 @@ def _for_depth(model: Any) -> List[str]:
     return [f"{name}=True" for name in ("residual", "layer_norm") if not getattr(stack, name)]
 
 
-class _Nudged:
-    """A layer whose states can be moved a little at every step, to see what that does to the loss."""
+class _Perturbed:
+    """A layer with an additive variable of value zero at the hidden state of every step, to get gradients there."""
 
     def __init__(self, layer: Any, shape: Any, ctx: Any) -> None:
         self._layer, self._shape, self._ctx = layer, shape, ctx
-        self.nudges: List[np.ndarray] = []
+        self.perturbations: List[np.ndarray] = []
 
     def __call__(self, inputs: Any, state: List[Any]) -> Any:
-        outputs, (hidden, *memory) = self._layer(inputs, state)
-        nudge = np.zeros(self._shape, ctx=self._ctx)
-        nudge.attach_grad()
-        self.nudges.append(nudge)
-        return outputs + nudge, [hidden + nudge, *memory]
+        outputs, (hidden, *cell_state) = self._layer(inputs, state)
+        perturbation = np.zeros(self._shape, ctx=self._ctx)
+        perturbation.attach_grad()
+        self.perturbations.append(perturbation)
+        return outputs + perturbation, [hidden + perturbation, *cell_state]
 
 
 def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
-    """How far a prediction's gradient reaches: down the layers, and back in time.
+    """Gradient norms of the last step's loss, by layer and step: how far gradients reach through layers and time.
 
     Parameters
     ----------
     model : RNNLM or RNNLMScratch
-        A language model on a `RecurrentStack`; nothing is dropped while it is looked at.
+        A language model on a `gluon_deeprnn.models.RecurrentStack`; dropout is off.
     x, y : numpy.ndarray
-        Token indices and those that follow them, (T, N), as a batch source gives them.
+        Token indices and targets, (T, N), from a batch source.
 
     Returns
     -------
     numpy.ndarray
-        (L, T): the norm of the derivative of the loss at the last step, -log p(y[T-1]), by the hidden state of layer l
-        after step t, averaged over the sequences.
+        (L, T): the norm of the gradient of the loss at the last step, -log p(y[T-1]), with respect to the hidden state
+        of layer l after step t, averaged over the sequences.
 
     Source
     ------
@@ -198,9 +198,9 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
     num_steps, batch_size = _checks.shape("x", x, (None, None))
     _checks.shape("y", y, (num_steps, batch_size))
     ctx, layers, hybridized = context_of(model), stack.layers, model.hybridized
-    nudged = [_Nudged(layer, (batch_size, stack.num_hiddens), ctx) for layer in layers]
+    perturbed = [_Perturbed(layer, (batch_size, stack.num_hiddens), ctx) for layer in layers]
     model.hybridize(False)
-    stack.layers = nudged
+    stack.layers = perturbed
     try:
         with autograd.record(train_mode=False):
             state = model.begin_state(batch_size, ctx)
@@ -212,5 +212,5 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
     finally:
         stack.layers = layers
         model.hybridize(hybridized)
-    norms = [[np.sqrt((nudge.grad ** 2).sum(axis=-1)).mean().item() for nudge in layer.nudges] for layer in nudged]
-    return numpy.array(norms)
+    return numpy.array([[np.sqrt((each.grad ** 2).sum(axis=-1)).mean().item() for each in layer.perturbations]
+                        for layer in perturbed])

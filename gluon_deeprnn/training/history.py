@@ -1,4 +1,4 @@
-"""The history of a training: one row an epoch, plain numbers."""
+"""The history of a training: one row of plain numbers per epoch."""
 
 import math
 from typing import Any, Dict, List
@@ -7,15 +7,15 @@ NUMBERS = ("epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient
 
 
 def check_history(rows: Any) -> List[Dict[str, Any]]:
-    """``rows``, if they are those of a history: read from a file, they could be anything.
+    """Validate the rows of a history from an untrusted file and return them.
 
     Raises
     ------
     ValueError
-        Naming the row that is none.
+        If a row is invalid; the message names it.
     """
     if not isinstance(rows, list):
-        raise ValueError("a history that is no list")
+        raise ValueError("a history that is not a list")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or row.keys() != {*NUMBERS, "layer_gradient_norms"}:
             raise ValueError(f"row {number} of the history does not have its fields")
@@ -24,7 +24,7 @@ def check_history(rows: Any) -> List[Dict[str, Any]]:
             raise ValueError(f"row {number} of the history does not have gradient norms by layer")
         values = [row[name] for name in NUMBERS] + [norm for norms in layers.values() for norm in norms]
         if not all(type(value) in (int, float) and math.isfinite(value) and value >= 0 for value in values):
-            raise ValueError(f"row {number} of the history has values that are no numbers, at least 0")
+            raise ValueError(f"row {number} of the history has values that are not finite numbers, at least 0")
         if row["epoch"] != number or row["train_ppl"] == 0 or row["val_ppl"] == 0:
             raise ValueError(f"row {number} of the history is not that of epoch {number}")
     return rows

@@ -1,4 +1,4 @@
-"""Ctrl-C, and requests to end, while a model is trained: answered between two steps."""
+"""Ctrl-C and termination signals during training: handled between two steps."""
 
 import contextlib
 import logging
@@ -9,44 +9,45 @@ from typing import Any, Iterator
 
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SECONDS_TO_ANSWER = 3.0
+_SECONDS_TO_RESPOND = 3.0
 
 
 class Interrupts:
-    """Whether somebody asked a training to stop.
+    """Whether a training has been interrupted by a signal.
 
     Attributes
     ----------
     began : bool
-        Whether a step was taken.  Before that nothing can be lost, and graphs are compiled, which MXNet does without
-        looking up for a long time: until then a request is answered at once, if need be by ending the process.
+        Whether a step was run.  Before the first step no progress can be lost.  Graphs are then compiled, for which a
+        call of MXNet can block for a long time.  Until then a signal is handled immediately, if necessary by ending the
+        process.
     """
 
     def __init__(self) -> None:
         self.began = False
-        self._asked = threading.Event()
+        self._requested = threading.Event()
 
     def asked(self) -> bool:
-        """Whether the loop should stop after its step."""
-        return self._asked.is_set()
+        """Whether the training loop should stop after the current step."""
+        return self._requested.is_set()
 
     def handle(self, number: int, frame: Any) -> None:
-        """Answer the first signal: the loop will ask."""
-        self._asked.set()
+        """Handle the first signal: set the flag that the training loop checks."""
+        self._requested.set()
         if not self.began:
             raise KeyboardInterrupt
         signal.signal(number, signal.default_int_handler)
-        _log.warning("stopping after a few more steps (%s stops at once)",
-                     "Ctrl-C again" if number == signal.SIGINT else "asking again")
+        _log.warning("stopping after a few more steps (%s stops immediately)",
+                     "Ctrl-C again" if number == signal.SIGINT else "a second signal")
 
     def watch(self, reader: int) -> None:
-        """Read the numbers of signals that arrive, also while Python waits for a call of MXNet and handles none."""
+        """Read the numbers of arriving signals, even while a call of MXNet blocks Python's signal handlers."""
         while True:
             arrived = os.read(reader, 1)
             if not arrived:
                 return
             ours = arrived[0] in {int(number) for number in _SIGNALS}
-            if ours and not self.began and not self._asked.wait(_SECONDS_TO_ANSWER):
+            if ours and not self.began and not self._requested.wait(_SECONDS_TO_RESPOND):
                 with contextlib.suppress(OSError):
                     os.write(2, b"stopped before the first step\n")
                 os._exit(130)
@@ -54,32 +55,32 @@ class Interrupts:
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[Interrupts]:
-    """Turn the first Ctrl-C into a question that the loop asks between steps; the second one stops at once.
+    """The first Ctrl-C sets a flag that the loop checks between steps; the second one stops immediately.
 
-    Requests to end (SIGTERM, SIGHUP) are treated alike where the program treats them as Ctrl-C, as the command line
-    does.
+    Termination signals (SIGTERM, SIGHUP) are handled in the same way if the program handles them like Ctrl-C, as the
+    command line does.
     """
-    answer = Interrupts()
+    state = Interrupts()
     ours = [number for number in _SIGNALS
-            if threading.current_thread() is threading.main_thread()  # elsewhere somebody else handles them
+            if threading.current_thread() is threading.main_thread()  # only the main thread can set handlers
             and signal.getsignal(number) is signal.default_int_handler]
-    with _watched(answer) if signal.SIGTERM in ours else contextlib.nullcontext():
+    with _watched(state) if signal.SIGTERM in ours else contextlib.nullcontext():
         for number in ours:
-            signal.signal(number, answer.handle)
+            signal.signal(number, state.handle)
         try:
-            yield answer
+            yield state
         finally:
             for number in ours:
                 signal.signal(number, signal.default_int_handler)
 
 
 @contextlib.contextmanager
-def _watched(answer: Interrupts) -> Iterator[None]:
-    """Have a thread read the numbers of signals, in a program that is ours to end."""
+def _watched(state: Interrupts) -> Iterator[None]:
+    """Read the numbers of signals in a thread; only for a process that this package may end."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    thread = threading.Thread(target=answer.watch, args=(reader,), daemon=True)
+    thread = threading.Thread(target=state.watch, args=(reader,), daemon=True)
     try:
         thread.start()
         yield

@@ -1,4 +1,4 @@
-"""Moving the parameters: Gluon's optimizers, clipping without a wait, and their state as plain arrays."""
+"""Parameter updates: Gluon's optimizers, asynchronous gradient clipping, and optimizer states as NumPy arrays."""
 
 import copy
 import math
@@ -15,16 +15,16 @@ OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "ad
 
 
 def clip_global_norm(gradients: Sequence[np.ndarray], clip: float) -> np.ndarray:
-    """Scale gradients, in place, so that their global norm is at most ``clip``; 0 only computes it.
+    """Scale gradients in place so that their global norm is at most ``clip``.
 
-    Nothing waits for the result (MXNet's own function does, and refuses numpy arrays).
+    The function does not wait for the result (MXNet's own function does, and rejects NumPy-mode arrays).
 
     Parameters
     ----------
     gradients : sequence of mxnet.np.ndarray
-        All on one context.
+        The gradients, all on one context.
     clip : float
-        The largest norm; 0 for none.
+        The maximum norm; 0 only computes the norm.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def squared_norms(gradients: Sequence[np.ndarray]) -> np.ndarray:
 
 def _scale(gradients: Sequence[np.ndarray], norm: np.ndarray, clip: float) -> None:
     if clip > 0:
-        scale = clip / np.maximum(norm, clip)  # exactly 1 where the norm is small enough
+        scale = clip / np.maximum(norm, clip)  # exactly 1 if the norm is at most clip
         for gradient in gradients:
             gradient *= scale
 
@@ -67,7 +67,7 @@ AnyOptimizer = Union[str, mxnet.optimizer.Optimizer]
 
 
 def check_optimizer(optimizer: AnyOptimizer, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
-    """The options of an optimizer, if it is one of `OPTIMIZERS` and takes them; none for an optimizer object.
+    """Validate an optimizer, one of ``OPTIMIZERS`` or an optimizer object, and return its options (none for an object).
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_optimizer(optimizer: AnyOptimizer, options: Optional[Mapping[str, Any]
     """
     if isinstance(optimizer, mxnet.optimizer.Optimizer):
         if options:
-            raise InputError("optimizer_params", "left out beside an optimizer object, which has its own", options)
+            raise InputError("optimizer_params", "omitted with an optimizer object, which has its own", options)
         if optimizer.lr_scheduler is not None:
             raise InputError("optimizer", "one without an lr_scheduler", optimizer,
                              "Trainer's schedule changes the learning rate")
@@ -95,18 +95,18 @@ def check_optimizer(optimizer: AnyOptimizer, options: Optional[Mapping[str, Any]
 
 
 class Optimizer:
-    """A Gluon trainer over named parameters, with clipping.
+    """A Gluon trainer of named parameters, with gradient clipping.
 
     Parameters
     ----------
     parameters : mapping of str to mxnet.gluon.Parameter
-        What to train, by name.
+        The parameters by name.
     optimizer : str or mxnet.optimizer.Optimizer
-        One of `OPTIMIZERS`, or an optimizer object, which is copied.
+        One of ``OPTIMIZERS``, or an optimizer object, which is copied.
     options : mapping, optional
-        Further options of that MXNet optimizer, such as ``momentum`` or ``wd``.
+        Further options of the MXNet optimizer, such as ``momentum`` or ``wd``.
     clip : float, default 0
-        The largest global norm of the gradients; 0 for none.
+        The maximum global norm of the gradients; 0 for no clipping.
     """
 
     def __init__(self, parameters: Mapping[str, gluon.Parameter], optimizer: AnyOptimizer,
@@ -118,7 +118,7 @@ class Optimizer:
         self._trainer = gluon.Trainer(self._parameters, copy.deepcopy(optimizer), options or None, kvstore=None)
 
     def update(self, lr: float) -> np.ndarray:
-        """Clip the gradients that backward left and move the parameters.
+        """Clip the gradients of the last backward pass and update the parameters.
 
         Returns
         -------
@@ -127,18 +127,18 @@ class Optimizer:
         """
         gradients = [parameter.list_grad()[0] for parameter in self._parameters]
         for parameter, gradient in zip(self._parameters, gradients):
-            # A learned initial state has none in batches that carry the state on.
+            # A learned initial state has no gradient in batches with a carried state.
             if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
                 gradient[:] = 0
         squares = squared_norms(gradients)
         if self.clip > 0:
             _scale(gradients, np.sqrt(squares.sum()), self.clip)
         self._trainer.set_learning_rate(lr)
-        self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is a mean already
+        self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is already a mean
         return squares
 
     def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
-        """Everything that the next update depends on besides parameters and gradients: arrays, and plain numbers."""
+        """The state of the optimizer: everything else that the next update depends on, as arrays and plain numbers."""
         optimizer, states = self._trainer.optimizer, mxnet_private.updater(self._trainer).states
         arrays = {f"{self._names[i]}/{j}": array.asnumpy()
                   for i, state in states.items() for j, array in enumerate(_flat(state))}
@@ -147,12 +147,12 @@ class Optimizer:
         return arrays, {"numbers": numbers, "updates": updates}
 
     def set_state(self, arrays: Mapping[str, numpy.ndarray], about: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.
+        """Restore a state that `state` returned.
 
         Raises
         ------
         ValueError
-            When it is not the state of this optimizer over these parameters.
+            If it is not a state of this optimizer and these parameters.
         """
         optimizer, updater = self._trainer.optimizer, mxnet_private.updater(self._trainer)
         numbers, updates = self._checked(about)
@@ -163,7 +163,7 @@ class Optimizer:
                 expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
         shapes = {name: array.shape for name, array in expected.items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:
-            raise InputError("optimizer state", "that of this optimizer over these parameters",
+            raise InputError("optimizer state", "that of this optimizer and these parameters",
                                      Described(f"arrays {sorted(arrays)}"))
         for name, array in expected.items():
             array[:] = arrays[name]
@@ -182,7 +182,7 @@ class Optimizer:
         if numbers.keys() != own_numbers.keys() or not updates.keys() <= set(self._names) \
                 or not all(type(x) is type(own_numbers[key]) and math.isfinite(x) for key, x in numbers.items()) \
                 or not all(type(count) is int and count >= 0 for count in updates.values()):
-            raise InputError("optimizer state", "that of this optimizer over these parameters",
+            raise InputError("optimizer state", "that of this optimizer and these parameters",
                                      Described(f"numbers {numbers}, updates {updates}"))
         return numbers, updates
 

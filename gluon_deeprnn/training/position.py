@@ -1,4 +1,4 @@
-"""Where a training stands."""
+"""The progress of a training."""
 
 import dataclasses
 import math
@@ -10,24 +10,24 @@ _SUMS = ("nll", "seconds", "lr_scale")
 
 @dataclasses.dataclass
 class Position:
-    """Everything that goes on from one step to the next, but for arrays: plain numbers.
+    """The state of a training that is carried from step to step, except arrays: plain numbers.
 
     Attributes
     ----------
     epoch, batch : int
-        Epochs that are over, and batches of the one that is not.
+        Number of completed epochs, and of completed batches of the current epoch.
     nll : float
-        Sum of the losses of this epoch's tokens, in nats.
+        Sum of the losses of the tokens of the current epoch, in nats.
     num_tokens : int
-        How many tokens they were.
+        Number of these tokens.
     seconds : float
-        How long this epoch has taken.
+        Duration of the current epoch so far.
     gradients : dict
-        The account of this epoch's gradient norms; see `gluon_deeprnn.training.diagnosis.GradientNorms`.
+        The accumulated gradient norms of the current epoch; see ``gluon_deeprnn.training.diagnosis.GradientNorms``.
     lr_scale : float
-        What the scheduled learning rate is multiplied by, since steps had to be taken back.
+        Factor of the scheduled learning rate, which rollbacks reduce.
     rollbacks : int
-        How often they had.
+        Number of rollbacks so far.
     """
 
     epoch: int = 0
@@ -40,9 +40,9 @@ class Position:
     rollbacks: int = 0
 
     def check(self, batches_per_epoch: int) -> None:
-        """Refuse, by `ValueError`, values that no training has: read from a file, they could be anything."""
+        """Validate values from an untrusted file; raise ``ValueError`` if no training can have them."""
         counts = [getattr(self, name) for name in _COUNTS]
         sums = [getattr(self, name) for name in _SUMS]
         if not all(type(count) is int and count >= 0 for count in counts) or self.batch > batches_per_epoch \
                 or not all(type(x) in (int, float) and math.isfinite(x) and x >= 0 for x in sums) or not self.lr_scale:
-            raise ValueError("a position outside of the training")
+            raise ValueError("a position outside the training")

@@ -1,4 +1,4 @@
-"""What a user sees while a model is trained."""
+"""The progress display of a training."""
 
 import sys
 from typing import Optional, TextIO
@@ -7,16 +7,16 @@ from tqdm import tqdm
 
 
 class Progress:
-    """A bar on a terminal, one line an epoch elsewhere; all of it on stderr.
+    """Shows a progress bar on a terminal, otherwise one line per epoch.
 
     Parameters
     ----------
     total_epochs, batches_per_epoch : int
-        How long it will be.
+        Number of epochs, and of batches per epoch.
     done_epochs : int, default 0
-        What was done before.
+        Number of epochs that are already completed.
     stream : file, optional
-        Where to write; stderr when it is left out.
+        The output stream; default: stderr.
     """
 
     def __init__(self, total_epochs: int, batches_per_epoch: int, done_epochs: int = 0,
@@ -31,12 +31,12 @@ class Progress:
             self._bar.set_description_str(f"epoch {done_epochs + 1}/{total_epochs}")
 
     def batch(self) -> None:
-        """Another batch was trained on."""
+        """Report a completed batch."""
         if self._bar is not None:
             self._bar.update()
 
     def epoch(self, number: int, figures: str) -> None:
-        """Epoch ``number``, from 1, is over; ``figures`` say what it gave."""
+        """Report the end of epoch ``number``, counted from 1, with its results ``figures``."""
         if self._bar is not None:
             self._bar.set_description_str(f"epoch {number}/{self._total_epochs}")
             self._bar.set_postfix_str(figures)
@@ -44,7 +44,7 @@ class Progress:
             print(f"epoch {number}/{self._total_epochs}: {figures}", file=self._stream, flush=True)
 
     def close(self) -> None:
-        """No more will come."""
+        """Close the progress bar."""
         if self._bar is not None:
             self._bar.close()
 
@@ -56,4 +56,4 @@ class Silence(Progress):
         self._bar = None
 
     def epoch(self, number: int, figures: str) -> None:
-        """Nothing is shown."""
+        """Show nothing."""

@@ -1,4 +1,4 @@
-"""How the learning rate changes while a model is trained."""
+"""Learning rate schedules."""
 
 import dataclasses
 import math
@@ -11,17 +11,17 @@ SCHEDULES = ("constant", "cosine", "step", "plateau")
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A learning rate for every moment of a training.
+    """A learning rate schedule.
 
     Parameters
     ----------
     name : {"constant", "cosine", "step", "plateau"}
-        ``cosine`` falls to 0 along half a wave; ``step`` is multiplied by ``factor`` every ``epochs`` epochs;
-        ``plateau`` is multiplied by it whenever ``epochs`` epochs went by without a new best validation perplexity.
+        ``cosine`` decays to 0 along half a period; ``step`` multiplies the rate by ``factor`` every ``epochs`` epochs;
+        ``plateau`` multiplies it by ``factor`` after ``epochs`` epochs without a new best validation perplexity.
     lr : float
-        The rate at the start.
+        The initial learning rate.
     max_epochs : int
-        When a cosine ends.
+        The epoch in which ``cosine`` reaches 0.
     factor : float in (0, 1), default 0.5
     epochs : int, default 10
 
@@ -52,11 +52,11 @@ class Schedule:
         _checks.integer("lr_epochs", self.epochs, at_least=1)
 
     def at(self, lr: float) -> "Schedule":
-        """The same schedule with another rate at the start."""
+        """The same schedule with a different initial learning rate."""
         return dataclasses.replace(self, lr=lr)
 
     def rate(self, progress: float, val_ppls: Sequence[float]) -> float:
-        """The rate when ``progress`` epochs are over (4.5: in the middle of the fifth), given their perplexities."""
+        """The rate after ``progress`` epochs (4.5: in the middle of the fifth), given their validation perplexities."""
         if self.name == "cosine":
             return self.lr * (1 + math.cos(math.pi * min(1.0, progress / self.max_epochs))) / 2
         if self.name == "step":

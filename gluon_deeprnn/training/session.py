@@ -1,4 +1,4 @@
-"""One training: its steps, where it stands, how it is saved and restored."""
+"""One training: its steps, its progress, its checkpoints."""
 
 import collections
 import dataclasses
@@ -31,30 +31,30 @@ Checkpoint = Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]
 
 
 class NotFiniteError(Exception):
-    """The loss or the gradients of a step were NaN or infinite."""
+    """The loss or a gradient of a step was NaN or infinite."""
 
 
 class Session:
-    """A model, its data and its optimizer, from the first step to the last.
+    """The training of one model on one data set.
 
     Parameters
     ----------
     model : RNNLM or RNNLMScratch
-        What is trained.
+        The model.
     data : TextData
-        Gives ``train_dataloader()`` and ``val_dataloader()``.
+        The data, with ``train_dataloader()`` and ``val_dataloader()``.
     optimizer : Optimizer
-        What moves the parameters.
+        The optimizer of the parameters.
     schedule : Schedule
-        The learning rate.
+        The learning rate schedule.
     ctx : mxnet.context.Context
-        Where the parameters are.
+        The context of the parameters.
     seed : int
-        Repeats what dropout draws.
+        Seed of the dropout masks.
     hybridize : bool
         Whether model and loss are compiled.
     keep_best : bool
-        Whether to keep the best parameters so far.
+        Whether to store the best parameters so far.
     """
 
     def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, *, ctx: Context, seed: int,
@@ -77,7 +77,7 @@ class Session:
         self._good = self.checkpoint()
 
     def batches(self) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
-        """What is left of the batches of this epoch."""
+        """The remaining batches of the current epoch."""
         self._epoch_started = time.perf_counter() - self.at.seconds
         return self.train.batches(self.at.epoch, start=self.at.batch)
 
@@ -85,19 +85,19 @@ class Session:
     def can_pause(self) -> bool:
         """Whether a checkpoint is exact before the next step.
 
-        MXNet cannot tell the state of its random generator, so it is seeded anew every eight steps.
+        The state of MXNet's random generator cannot be read, so the generator is seeded again every eight steps.
         """
         return self.at.batch % _STEPS_PER_SEED == 0
 
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
-        """One step: loss, gradients, clipping, update.  Nothing here waits for the device."""
+        """Run one step: loss, backward pass, clipping, update.  It does not wait for the device."""
         self._snapshot = None
         at, vocab_size = self.at, self.model.vocab_size
         if self.can_pause:
             mxnet.random.seed(_derived_seed(self._seed, at.epoch, at.batch))
         with autograd.record():
             if self._state is None or not self.train.carries_state:
-                self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, as it may be learned
+                self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, since it may be learned
             loss, state = self._loss(on_device(x, self._ctx, vocab_size), on_device(y, self._ctx, vocab_size),
                                      self._state)
         loss.backward()
@@ -108,7 +108,7 @@ class Session:
         at.batch += 1
 
     def _learning_rate(self, batch: int) -> float:
-        """The rate of a step of this epoch."""
+        """The learning rate of a step of the current epoch."""
         progress = self.at.epoch + batch / len(self.train)
         return self.at.lr_scale * self.schedule.rate(progress, self._val_ppls())
 
@@ -116,7 +116,7 @@ class Session:
         return [row["val_ppl"] for row in self.history]
 
     def _wait(self, in_flight: int) -> None:
-        """Wait until no more than so many steps are under way, and add up what the others gave."""
+        """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""
         while len(self._in_flight) > in_flight:
             loss, squares, count = self._in_flight.popleft()
             mean, squares = float(loss.item()), squares.asnumpy()
@@ -127,12 +127,12 @@ class Session:
             self.at.num_tokens += count
 
     def end_epoch(self) -> Dict[str, Any]:
-        """Evaluate, and return the epoch's row of the history.
+        """Evaluate on the validation data, and return the epoch's row of the history.
 
         Raises
         ------
         NotFiniteError
-            When a loss or a gradient of the epoch was not finite.
+            If a loss or a gradient of the epoch was not finite.
         """
         at = self.at
         self._wait(0)
@@ -156,12 +156,12 @@ class Session:
         return self.history[-1]
 
     def roll_back(self) -> None:
-        """Go back to the end of the last good epoch, with half the learning rate.
+        """Restore the state at the end of the last finite epoch, and halve the learning rate.
 
         Raises
         ------
         DivergedError
-            When that was done five times.
+            After five rollbacks.
         """
         lost, lr = self.at, self.at.lr_scale * self.schedule.lr
         self._in_flight.clear()
@@ -169,16 +169,16 @@ class Session:
         if lost.rollbacks == _MOST_ROLLBACKS:
             raise DivergedError(lr, lost.epoch + 1, _MOST_ROLLBACKS, remedies(self.model, lr, self.optimizer.clip))
         self.at.lr_scale, self.at.rollbacks = lost.lr_scale / 2, lost.rollbacks + 1
-        _log.warning("loss or gradients were not finite in epoch %d: back to the end of epoch %d, learning rate %g",
+        _log.warning("loss or gradients not finite in epoch %d: rolled back to the end of epoch %d, learning rate %g",
                      lost.epoch + 1, self.at.epoch, lr / 2)
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
-        """The parameters now, by name; copied once, however often they are asked for between two steps."""
+        """The current parameters by name; copied only once between two steps."""
         return {name[len("parameters/"):]: array for name, array in self._arrays().items()
                 if name.startswith("parameters/")}
 
     def checkpoint(self) -> Checkpoint:
-        """Everything that the rest of the training depends on: arrays by name, and JSON about them."""
+        """The complete state of the training: arrays by name, and JSON about them."""
         self._wait(0)
         if self.at.batch:
             self.at.seconds = time.perf_counter() - self._epoch_started
@@ -195,12 +195,12 @@ class Session:
         return self._snapshot
 
     def restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
-        """Take over what `checkpoint` returned, once all of it is known to fit.
+        """Validate and restore a checkpoint that `checkpoint` returned.
 
         Raises
         ------
         ValueError
-            When it is not a checkpoint of this training.
+            If it is not a checkpoint of this training.
         """
         try:
             groups, position, history = unpack(arrays, about, len(self.train), self._norms, self._state_shapes())
@@ -216,11 +216,11 @@ class Session:
         self._good = self.checkpoint()
         for name, now in kernels.arithmetic().items():
             if about.get(name) != now:
-                _log.warning("the checkpoint was written with %s %s, now it is %s: results can differ by rounding from "
+                _log.warning("the checkpoint was written with %s %s; it is now %s: results can differ by rounding from "
                              "those of an uninterrupted run", name, about.get(name), now)
 
     def _state_shapes(self) -> Dict[str, Tuple[int, ...]]:
-        """Of the state that is carried over; only streams do that, whose batches are all of one size."""
+        """The shapes of the carried state; only streams have one, and all their batches have the same batch size."""
         state = self.model.begin_state(self.train.batch_size) if self.train.carries_state else []
         return {str(i): array.shape for i, array in enumerate(state)}
 

@@ -23,60 +23,61 @@ _log = logging.getLogger(__name__)
 class Trainer:
     """Trains a language model on the batches of a text.
 
-    Each step computes the loss in one hybridized graph and its gradients, clips the gradients by their global norm and
-    lets a Gluon optimizer update the parameters.  The host does not wait for a step: it runs up to eight steps ahead.
+    Each step computes the loss in one hybridized graph, runs the backward pass, clips the gradients by their global
+    norm and updates the parameters with a Gluon optimizer.  The host does not wait for a step: it runs up to eight
+    steps ahead.
 
-    When the loss or the gradients are NaN or infinite, training rolls back to the end of the epoch before and halves
-    the learning rate, up to five times.
+    If the loss or the gradients are NaN or infinite, training is rolled back to the end of the previous epoch and the
+    learning rate is halved, up to five times.
 
     Parameters
     ----------
     max_epochs : int
-        How many epochs to train, at least 1.
+        Number of epochs, at least 1.
     num_gpus : int, default 0
-        0 for the CPU; 1 for the first GPU, or the CPU, with a warning in the log, when there is none.
+        0 for the CPU; 1 for the first GPU, or the CPU, with a warning in the log, if there is no GPU.
     gradient_clip_val : float, default 0
-        The largest global norm of the gradients; 0 does not clip.
+        The maximum global norm of the gradients; 0 for no clipping.
     optimizer : str or mxnet.optimizer.Optimizer, default "sgd"
-        sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb or signum: MXNet's; or an optimizer
-        object, of which each training uses a copy.
+        One of MXNet's optimizers sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb and
+        signum, or an optimizer object, which is copied for each training.
     lr : float, optional
-        Learning rate; when it is left out, that of the optimizer object, else the model's own.
+        Learning rate; default: that of the optimizer object, else that of the model.
     optimizer_params : mapping, optional
         Further options of the optimizer, such as ``{'momentum': 0.9}`` or ``{'wd': 1e-4}``.
     schedule : {"constant", "cosine", "step", "plateau"}, default "constant"
-        How the learning rate changes; see `gluon_deeprnn.training.schedules.Schedule`.
+        Learning rate schedule; see `gluon_deeprnn.training.schedules.Schedule`.
     lr_factor : float, default 0.5
-        What ``step`` and ``plateau`` multiply it by.
+        Factor of the schedules ``step`` and ``plateau``.
     lr_epochs : int, default 10
-        After how many epochs they do.
+        Number of epochs of the schedules ``step`` and ``plateau``.
     patience : int, default 0
-        Stop after so many epochs without a new best validation perplexity, and restore the best parameters; 0 trains
-        to the end.
+        Early stopping: stop after this number of epochs without a new best validation perplexity, and restore the best
+        parameters; 0 trains for all epochs.
     ctx : str or mxnet.context.Context, optional
         ``cpu``, ``gpu``, ``gpu(1)`` or ``auto``, instead of ``num_gpus``.
     seed : int, default 0
-        Repeats what dropout draws.  (The initial weights are up to the model, the order of the batches to the data.)
+        Seed of the dropout masks.  (The model has its own initial weights, the data its own order of batches.)
     hybridize : bool, default True
-        False interprets the model step by step, for debugging: the same numbers, slowly.
+        False interprets the model operator by operator, for debugging: the same results, but slower.
     progress : bool, default True
-        Show a bar on a terminal, one line an epoch elsewhere.
+        Show a progress bar on a terminal, otherwise one line per epoch.
     callbacks : sequence of Callback, optional
-        What else to do while it runs; see `gluon_deeprnn.training.Callback`.
+        Callbacks; see `gluon_deeprnn.training.Callback`.
 
     Attributes
     ----------
     history : list of dict
-        One row an epoch: epoch, train_ppl (as measured while training), val_ppl, tokens_per_second, lr, gradient_norm
-        (mean over the steps, before clipping), clipped (share of the steps that were), layer_gradient_norms (by layer,
-        one number a step, at most 100), seconds.
+        One row per epoch: epoch, train_ppl (computed during training), val_ppl, tokens_per_second, lr, gradient_norm
+        (mean over the steps, before clipping), clipped (fraction of the steps with clipped gradients),
+        layer_gradient_norms (by layer, one number per step, at most 100), seconds.
     improved : bool
         Whether the last epoch has the best validation perplexity so far.
 
     Raises
     ------
     ValueError
-        "max_epochs must be a positive integer; got 0", and likewise for the others.
+        "max_epochs must be a positive integer; got 0", and similar messages for other arguments.
 
     Source
     ------
@@ -130,11 +131,11 @@ class Trainer:
         Parameters
         ----------
         model : RNNLM or RNNLMScratch
-            What to train, from the parameters that it has.
+            The model; training starts from its current parameters.
         data : TextData
-            Gives the batch sources: ``train_dataloader()`` and ``val_dataloader()``.
+            The data, with the batch sources ``train_dataloader()`` and ``val_dataloader()``.
         resume : optional
-            What `checkpoint` returned: continue from there.
+            A checkpoint returned by `checkpoint`, from which training is resumed.
 
         Returns
         -------
@@ -144,10 +145,10 @@ class Trainer:
         Raises
         ------
         KeyboardInterrupt
-            After Ctrl-C, once the callbacks were called; the model keeps what it has learned.
+            After Ctrl-C, after the callbacks were called; the model keeps its current parameters.
         DivergedError
-            When loss or gradients are not finite, at lower learning rates neither; model and history are then those of
-            the last good epoch.
+            If loss or gradients are not finite, at lower learning rates either; model and history are then those of
+            the last finite epoch.
         """
         _check_fit(model, data, resume)
         session = self._begin(model, data)
@@ -178,7 +179,7 @@ class Trainer:
         for x, y in session.batches():
             if session.can_pause:
                 if asked.asked():
-                    session.checkpoint()  # waits for the steps that are under way
+                    session.checkpoint()  # waits for the pending steps
                     for callback in callbacks:
                         callback.on_interrupt(self)
                     raise KeyboardInterrupt
@@ -206,7 +207,7 @@ class Trainer:
 
     @property
     def history(self) -> List[Dict[str, Any]]:
-        """One row for each epoch that is over."""
+        """One row per completed epoch."""
         return [] if self._session is None else self._session.history
 
     @property
@@ -216,11 +217,11 @@ class Trainer:
 
     @property
     def model(self) -> Any:
-        """What is trained."""
+        """The model that is trained."""
         return self._running("model").model
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
-        """The parameters now, by name, as NumPy arrays, for callbacks to read: they are shared, not copied.
+        """The current parameters by name, as NumPy arrays, for callbacks; read-only, since they are shared.
 
         Raises
         ------
@@ -230,9 +231,9 @@ class Trainer:
         return self._running("parameters()").parameters()
 
     def checkpoint(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
-        """Everything that the rest of the training depends on: arrays by name, and JSON about them.
+        """The complete state of the training: arrays by name, and JSON about them.
 
-        Call it from a callback; pass it to `fit` as ``resume``, with the same model, data and options.
+        Call it in a callback.  To resume, pass it to `fit` as ``resume``, with the same model, data and options.
 
         Raises
         ------
@@ -243,7 +244,7 @@ class Trainer:
 
     def _running(self, name: str) -> Session:
         if self._session is None:
-            raise InputError(name, "asked for once fit has begun", Described("a Trainer that has trained nothing"))
+            raise InputError(name, "used after fit has started", Described("a Trainer before its first fit"))
         return self._session
 
 

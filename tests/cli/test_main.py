@@ -32,7 +32,7 @@ def test_train_says_what_came_of_it(fox_file, tmp_path, capsys):
     lines = (r"^perplexity \d+\.\d\d training, \d+\.\d\d validation after 2 epochs \(\d+ s, [\d,]+ tokens/s\)$",
              r"^best model: epoch [12], perplexity \d+\.\d\d validation, \d\.\d{3} bits per character$")
     assert all(re.search(line, out, re.M) for line in lines)
-    assert "most likely: the dog" in out
+    assert "greedy decoding: the dog" in out
     assert out.rstrip().endswith(f"curves: {tmp_path / 'run' / 'curves.png'}")
     assert len(re.findall(r"^epoch [12]/2: perplexity ", err, re.M)) == 2
 
@@ -172,8 +172,8 @@ def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
     err = going.communicate(timeout=60)[1]
     assert going.returncode == 130
     assert "Traceback" not in err
-    assert "gluon-deeprnn: stopping after a few more steps (Ctrl-C again stops at once)" in err.splitlines()
-    assert err.splitlines()[-1] == f"stopped. To go on:  gluon-deeprnn train --resume --out '{out}'"
+    assert "gluon-deeprnn: stopping after a few more steps (Ctrl-C again stops immediately)" in err.splitlines()
+    assert err.splitlines()[-1] == f"stopped. To resume:  gluon-deeprnn train --resume --out '{out}'"
     reached = len((out / "history.jsonl").read_text().splitlines()) + 2
     assert main(["train", "--resume", "--out", str(out), "--max-epochs", str(reached)]) == 0
     whole = tmp_path / "whole"
@@ -192,7 +192,7 @@ def test_a_terminal_that_cannot_show_a_letter_is_no_error(tmp_path):
     done = subprocess.run(command("train", *settings), capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
-    assert "most likely: ?? ??" in done.stdout
+    assert "greedy decoding: ?? ??" in done.stdout
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(fox_file, tmp_path, capsys):

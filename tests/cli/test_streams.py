@@ -141,7 +141,7 @@ def test_requests_to_end_write_a_checkpoint_and_say_how_to_go_on(request_to_end,
         process.send_signal(request_to_end)
         _, notes = process.communicate(timeout=60)
         assert process.returncode == 130, notes
-    assert f"To go on:  gluon-deeprnn train --resume --out {run_folder}" in notes
+    assert f"To resume:  gluon-deeprnn train --resume --out {run_folder}" in notes
     assert (run_folder / "checkpoint" / "checkpoint.npz").exists()
 
 

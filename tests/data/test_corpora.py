@@ -110,11 +110,11 @@ def test_a_damaged_cache_is_not_used(no_text, monkeypatch):
 
 
 @pytest.mark.parametrize(("answer", "reason"), [
-    (wrong, "got '[0-9a-f]{40}'"), (missing, "Not Found"), (slow, "no answer within 0.5 seconds|timed out"),
-    (endless, "got '[0-9a-f]{40}'"), (truncated, "the answer ends 1800 bytes too early"),
+    (wrong, "got '[0-9a-f]{40}'"), (missing, "Not Found"), (slow, "no response within 0.5 seconds|timed out"),
+    (endless, "got '[0-9a-f]{40}'"), (truncated, "the response ends 1800 bytes too early"),
     (redirected("file:///etc/hostname"), "Redirection to url 'file:///etc/hostname' is not allowed"),
-    (redirected("ftp://127.0.0.1:9/x"), "a redirection to ftp://127.0.0.1:9/x, of another scheme"),
-    (redirected("https://127.0.0.1:9/x"), "a redirection to https://127.0.0.1:9/x, of another scheme"),
+    (redirected("ftp://127.0.0.1:9/x"), "a redirect to ftp://127.0.0.1:9/x, which has a different scheme"),
+    (redirected("https://127.0.0.1:9/x"), "a redirect to https://127.0.0.1:9/x, which has a different scheme"),
     (redirected("/timemachine.txt"), "infinite loop"),
 ])
 def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, reason):
@@ -153,7 +153,7 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
 def test_a_name_server_that_does_not_answer_is_not_waited_for(no_text, monkeypatch):
     monkeypatch.setattr(corpora, "_fetch", lambda *args: time.sleep(2))
     started = time.monotonic()
-    with pytest.raises(CorpusUnavailableError, match=r"no answer within 0\.2 seconds"):
+    with pytest.raises(CorpusUnavailableError, match=r"no response within 0\.2 seconds"):
         corpora.time_machine(timeout=0.2)
     assert time.monotonic() - started < 1
 
@@ -163,7 +163,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(no_text, monkeypatch, ca
     with server(right) as url:
         monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
         assert corpora.time_machine().text == CONTENT.decode()
-    assert "the text was not kept for the next time" in caplog.text
+    assert "the downloaded text could not be cached" in caplog.text
 
 
 def test_without_any_corpus_python_docs_is_used_and_said(no_text, monkeypatch, caplog):
@@ -220,9 +220,9 @@ def test_files_are_named_sources(tmp_path):
 
 @pytest.mark.parametrize(("content", "message"), [
     (None, "text must be a file that can be read; got '.*x.txt': No such file or directory"),
-    (b"", "text must be a text with something in it"),
+    (b"", "text must be a non-empty text"),
     ("운수 좋은 날".encode("cp949"), r"text must be UTF-8; got '.*', byte 0x.. at 0 \(convert it first"),
-    (b"a\x00b", "text must be a text; got .* which holds zero bytes"),
+    (b"a\x00b", "text must be a text; got .* which contains null bytes"),
 ])
 def test_files_that_are_no_text_are_refused(tmp_path, content, message):
     if content is not None:

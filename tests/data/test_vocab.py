@@ -44,9 +44,9 @@ def test_a_prefix_is_cleaned_as_the_text_was():
 
 
 @pytest.mark.parametrize(("prefix", "message"), [
-    ("xyz", "prefix must be made of tokens that the vocabulary knows; got 'x', 'y', 'z'"),
-    ("", "prefix must be at least one token that the vocabulary knows, after cleaning; got ''"),
-    ("운수", "prefix must be at least one token that the vocabulary knows, after cleaning; got '운수'"),
+    ("xyz", "prefix must be made of tokens in the vocabulary; got 'x', 'y', 'z'"),
+    ("", "prefix must be at least one token in the vocabulary, after cleaning; got ''"),
+    ("운수", "prefix must be at least one token in the vocabulary, after cleaning; got '운수'"),
     (7, "prefix must be a string; got 7"),
 ])
 def test_a_prefix_that_cannot_be_continued_is_refused(prefix, message):

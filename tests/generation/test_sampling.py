@@ -137,8 +137,9 @@ def test_tokens_are_drawn_as_often_as_softmax_says(temperature, top_k):
     ({"temperature": -0.1}, "temperature must be a number, at least 0; got -0.1"),
     ({"top_k": 1.5}, "top_k must be a non-negative integer; got 1.5"),
     ({"seed": None}, "seed must be a non-negative integer; got None"),
-    ({"prefix": "Zürich"}, "prefix must be made of tokens that the vocabulary knows; got 'z', 'r'"),
-    ({"device": mxnet.Context("cpu", 1)}, r"device must be where the model's parameters are, cpu\(0\); got 'cpu\(1\)'"),
+    ({"prefix": "Zürich"}, "prefix must be made of tokens in the vocabulary; got 'z', 'r'"),
+    ({"device": mxnet.Context("cpu", 1)},
+     r"device must be the context of the model's parameters, cpu\(0\); got 'cpu\(1\)'"),
     ({"vocab": Vocab("it has")}, "vocab must be of the model's size, 12 tokens; got 7"),
 ])
 def test_bad_arguments_are_refused_before_anything_is_written(model, vocab, options, message):

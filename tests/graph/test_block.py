@@ -154,7 +154,7 @@ def test_a_block_that_changes_at_each_call_is_said_to_be_slow(caplog):
     for i in range(30):
         model.calls = i + 0.5
         scores(model)
-    assert len([r for r in caplog.records if "was compiled 10 times, as an attribute of it" in r.message]) == 1
+    assert len([r for r in caplog.records if "was compiled 10 times, since an attribute of it" in r.message]) == 1
 
 
 class Around(GraphBlock):

@@ -40,8 +40,8 @@ def test_a_request_to_end_writes_a_checkpoint_and_says_how_to_go_on(training):
     going.send_signal(signal.SIGTERM)
     err = going.communicate(timeout=60)[1].splitlines()
     assert going.returncode == 130
-    assert "gluon-deeprnn: stopping after a few more steps (asking again stops at once)" in err
-    assert err[-1] == f"stopped. To go on:  gluon-deeprnn train --resume --out {out}"
+    assert "gluon-deeprnn: stopping after a few more steps (a second signal stops immediately)" in err
+    assert err[-1] == f"stopped. To resume:  gluon-deeprnn train --resume --out {out}"
     arrays, about = RunFolder(out).checkpoint()
     assert arrays
     assert about["training"]["position"]["epoch"] >= 1
@@ -75,12 +75,12 @@ LIMITED = """
 import resource, sys
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.runs import job
-write = job._Keeper.on_epoch_end
+write = job._FileWriter.on_epoch_end
 def full_from_the_third_epoch_on(keeper, trainer):
     if len(trainer.history) == 3:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, -1))  # as a full disk: a file is cut short in the writing
     write(keeper, trainer)
-job._Keeper.on_epoch_end = full_from_the_third_epoch_on
+job._FileWriter.on_epoch_end = full_from_the_third_epoch_on
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -93,7 +93,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_is_intact(fox_file, tmp
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"gluon-deeprnn: error: {out}/")
-    assert last.endswith(" must be a file that can be written; got File too large (what was written before is intact)")
+    assert last.endswith(" must be a file that can be written; got File too large (the previous content is intact)")
     _, about = RunFolder(out).checkpoint()
     assert about["training"]["position"]["epoch"] == 2
     assert [json.loads(line)["epoch"] for line in (out / "history.jsonl").read_text().splitlines()] == [1, 2]

@@ -197,7 +197,7 @@ def test_lengths_that_do_not_fit_are_refused(lengths):
 
 def test_fused_layers_refuse_lengths_and_name_the_way_out():
     core = started(GRU(H, 2, num_inputs=D))
-    with pytest.raises(ValueError, match=r"^lengths must be left out for GRU; got \[1, 2, 3, 4\] \(.*as_scratch"):
+    with pytest.raises(ValueError, match=r"^lengths must be omitted for GRU; got \[1, 2, 3, 4\] \(.*as_scratch"):
         core(draw(T, N, D), lengths=[1, 2, 3, 4])
     assert as_scratch(core)(draw(T, N, D), lengths=numpy.array([1, 2, 3, 4]))[0].shape == (T, N, H)
 
@@ -230,7 +230,7 @@ def test_a_language_model_is_converted_with_all_that_it_has(make):
     (as_fused, lambda: started(StackedRNNScratch(D, H, 2, activation="sigmoid")),
      "activation must be one of tanh, relu, for a fused RNN; got 'sigmoid'"),
     (as_fused, lambda: started(StackedRNNScratch(D, H, 2, cell="mgu")),
-     r"cell must be one of rnn, lstm, gru for fused layers; got 'mgu' \(scratch layers compute it\)"),
+     r"cell must be one of rnn, lstm, gru for fused layers; got 'mgu' \(use layers from scratch\)"),
     (as_fused, lambda: StackedRNNScratch(D, H, 2), "model must be initialized, with all sizes known; got Stacked"),
     (as_scratch, lambda: started(GRU(H, 2)), "model must be initialized, with all sizes known; got GRU"),
     (as_scratch, lambda: started(StackedRNNScratch(D, H, 2)), "model must be an RNN, LSTM or GRU, or a language model"),
@@ -242,8 +242,8 @@ def test_what_cannot_be_converted_is_refused(convert, make, message):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"embedding": 4, "tied": True}, "embedding must be the num_hiddens of rnn, 8, if it is tied; got 4"),
-    ({"tied": True}, "embedding must be the num_hiddens of rnn, 8, if it is tied; got 0"),
+    ({"embedding": 4, "tied": True}, "embedding must be the num_hiddens of rnn, 8, with tied weights; got 4"),
+    ({"tied": True}, "embedding must be the num_hiddens of rnn, 8, with tied weights; got 0"),
     ({"embedding_dropout": 1}, r"embedding_dropout must be a number in \[0, 1\); got 1"),
     ({"tied": 1}, "tied must be True or False; got 1"),
 ])

@@ -70,8 +70,9 @@ def test_parameters_go_out_and_in(name):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda arrays: arrays.pop("dense.bias"), "parameters must be those of the model; got other names: dense.bias"),
-    (lambda arrays: arrays.update(x=arrays["dense.bias"]), "parameters must be those of the model; got other names: x"),
+    (lambda arrays: arrays.pop("dense.bias"), "parameters must be those of the model; got different names: dense.bias"),
+    (lambda arrays: arrays.update(x=arrays["dense.bias"]),
+     "parameters must be those of the model; got different names: x"),
     (lambda arrays: arrays.update({"dense.bias": numpy.zeros(3, "float32")}),
      r"parameter dense.bias must be float32 of shape \(11,\); got float32 of shape \(3,\)"),
     (lambda arrays: arrays.update({"dense.bias": numpy.zeros(V)}),

@@ -131,7 +131,7 @@ def test_the_table_has_every_label_and_nothing_else():
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in ("label", "self.label"):
                     first = node.args[0]
                     assert not isinstance(first, ast.Constant) or first.value in KOREAN, ast.unparse(node)
-    assert KOREAN.keys() - said == {"embedding", "first state", "output"}  # they come from the history
+    assert KOREAN.keys() - said == {"embedding", "initial state", "output"}  # they come from the history
     for english, korean in KOREAN.items():
         fields = [[field[1:3] for field in string.Formatter().parse(text) if field[1] is not None]
                   for text in (english, korean)]

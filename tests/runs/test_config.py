@@ -35,7 +35,7 @@ BAD = {
     "activation": ("tanh,tan", "one of tanh, .*; got 'tan' .*"),
     "reset": ("never", "one of after, before; got 'never'"),
     "checkpoint_seconds": (-1, "a number, at least 0; got -1"),
-    "ctx": ("", "a string, not empty; got ''"), "prefix": ("", "a string, not empty; got ''"),
+    "ctx": ("", "a non-empty string; got ''"), "prefix": ("", "a non-empty string; got ''"),
 }
 
 
@@ -47,14 +47,14 @@ def test_every_setting_refuses_a_bad_value(name):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"corpus": "time-machine", "text": ("a",)}, "corpus must be left out when a text is given; got 'time-machine'"),
-    ({"model": "lstm", "reset": "before"}, "reset must be left out for model lstm; got 'before'"),
+    ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
+    ({"model": "lstm", "reset": "before"}, "reset must be omitted for model lstm; got 'before'"),
     ({"reset": "before"}, "reset must be after, for a fused GRU; got 'before'"),
     ({"model": "mgu"}, "model must be one of rnn, lstm, gru for fused layers; got 'mgu'"),
-    ({"sigma": 0.1}, "sigma must be left out for implementation fused; got 0.1"),
-    ({"activation": "relu"}, "activation must be left out for model gru; got 'relu'"),
-    ({"forget_bias": 1.0}, "forget_bias must be left out for model gru; got 1.0"),
-    ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, if it is tied; got 8"),
+    ({"sigma": 0.1}, "sigma must be omitted for implementation fused; got 0.1"),
+    ({"activation": "relu"}, "activation must be omitted for model gru; got 'relu'"),
+    ({"forget_bias": 1.0}, "forget_bias must be omitted for model gru; got 1.0"),
+    ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, with tied weights; got 8"),
     ({"optimizer": "adam", "momentum": 0.9}, "momentum must be 0 for optimizer adam; got 0.9"),
 ])
 def test_settings_that_do_not_go_together_are_refused(settings, message):

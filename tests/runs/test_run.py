@@ -154,7 +154,7 @@ def test_korean_trains_and_writes_hangul(tmp_path):
     settings = config(tmp_path / "k.txt").replace(cleaning="unicode", prefix="it has", max_epochs=25)
     begin_run(settings, folder, None, progress=False)
     sample = (folder.path / "sample.txt").read_text(encoding="utf-8")
-    assert "most likely: 설렁탕을 사" in sample  # the default prefix is unknown here: the text's own beginning
+    assert "greedy decoding: 설렁탕을 사" in sample  # the default prefix is unknown here: the text's own beginning
     run = load_run(folder.path)
     written = run.model.predict("설렁탕을", 20, run.vocab)
     assert all("가" <= character <= "힣" or character == " " for character in written)
@@ -198,5 +198,5 @@ def test_a_stream_without_text_is_refused_in_one_line(tmp_path):
     command = [sys.executable, "-m", "gluon_deeprnn", "train", "--text", "-", "--out", str(tmp_path / "run")]
     done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["gluon-deeprnn: error: text must be a text with something in it; got '-'"]
+    assert done.stderr.splitlines() == ["gluon-deeprnn: error: text must be a non-empty text; got '-'"]
     assert not (tmp_path / "run").exists()

@@ -72,7 +72,7 @@ def test_a_layer_that_does_not_learn_is_said(small_data, caplog):
     model = RNNLMScratch(StackedRNNScratch(len(small_data.vocab), 16, 6), len(small_data.vocab), lr=0.1)
     Trainer(2, gradient_clip_val=1, progress=False).fit(model, small_data)
     message, = Recorded(caplog)
-    assert message.startswith("layer 1 hardly learns: its gradient norm is ")
+    assert message.startswith("the gradient of layer 1 vanishes: its norm is ")
     assert message.endswith("try residual=True or layer_norm=True")
 
 

@@ -198,7 +198,7 @@ def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
     model, keep = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5), Keep()
     whole = Trainer(60, progress=False, callbacks=[keep, Poison(*range(3, 60))])
     message = (r"^lr must be small enough for a finite loss and finite gradients; got 0\.015625 "
-               r"\(they were not in epoch 3, nor at 5 lower rates; try a lower")
+               r"\(not finite in epoch 3, nor at 5 lower rates; try a lower")
     with pytest.raises(DivergedError, match=message):
         whole.fit(model, small_data)
     assert len(whole.history) == 2
@@ -210,14 +210,14 @@ def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
 
 def test_a_rate_that_is_much_too_high_is_said(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=1e20)
-    with pytest.raises(DivergedError, match=r"^lr must be .*; got 3\.125e\+18 \(they were not in epoch 1, "):
+    with pytest.raises(DivergedError, match=r"^lr must be .*; got 3\.125e\+18 \(not finite in epoch 1, "):
         Trainer(20, progress=False).fit(model, small_data)
 
 
 @pytest.mark.parametrize(("damage", "message"), [
-    (lambda arrays, about: about["position"].update(epoch=-1), "a position outside of the training"),
-    (lambda arrays, about: about["position"].update(batch=10**6), "a position outside of the training"),
-    (lambda arrays, about: about["position"].update(lr_scale="1"), "a position outside of the training"),
+    (lambda arrays, about: about["position"].update(epoch=-1), "a position outside the training"),
+    (lambda arrays, about: about["position"].update(batch=10**6), "a position outside the training"),
+    (lambda arrays, about: about["position"].update(lr_scale="1"), "a position outside the training"),
     (lambda arrays, about: about["position"].update(more=1), "unexpected keyword"),
     (lambda arrays, about: about["position"].update(gradients={"layers": {}}), "KeyError"),
     (lambda arrays, about: about["history"].pop(), "a history of 1 epochs in epoch 3"),
@@ -227,11 +227,11 @@ def test_a_rate_that_is_much_too_high_is_said(small_data):
     (lambda arrays, about: about["optimizer"]["numbers"].update(num_update="x"), "optimizer state must be"),
     (lambda arrays, about: about["optimizer"]["updates"].update(other=1), "optimizer state must be"),
     (lambda arrays, about: about.pop("optimizer"), "KeyError: 'optimizer'"),
-    (lambda arrays, about: arrays.pop("parameters/dense.bias"), "other names: dense.bias"),
+    (lambda arrays, about: arrays.pop("parameters/dense.bias"), "different names: dense.bias"),
     (lambda arrays, about: arrays.update({"parameters/dense.bias": numpy.zeros(3, "float32")}), "float32 of shape"),
     (lambda arrays, about: arrays.update({"elsewhere/x": numpy.zeros(3, "float32")}), "KeyError: 'elsewhere'"),
-    (lambda arrays, about: arrays.update({"state/0": numpy.zeros(3, "float32")}), "a state of another shape"),
-    (lambda arrays, about: arrays.update({"best/x": numpy.zeros(3, "float32")}), "best parameters of other shapes"),
+    (lambda arrays, about: arrays.update({"state/0": numpy.zeros(3, "float32")}), "a state of a different shape"),
+    (lambda arrays, about: arrays.update({"best/x": numpy.zeros(3, "float32")}), "best parameters of different shapes"),
 ])
 @pytest.mark.parametrize("protocol", ["d2l", "book"])
 def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, message, protocol):
@@ -252,7 +252,7 @@ def test_what_changes_the_last_digits_is_said(what, caplog):
     assert not caplog.records
     about[what] = 77
     Trainer(2, progress=False).fit(model_of(data), data, resume=(arrays, about))
-    assert f"written with {what} 77, now it is" in caplog.text
+    assert f"written with {what} 77; it is now" in caplog.text
 
 
 def test_the_carried_state_is_used(monkeypatch):
@@ -343,7 +343,7 @@ def test_nothing_can_be_asked_of_a_trainer_that_has_trained_nothing():
     trainer = Trainer(2, progress=False)
     assert (trainer.history, trainer.improved) == ([], False)
     for ask in (trainer.checkpoint, trainer.parameters, lambda: trainer.model):
-        with pytest.raises(ValueError, match=r"must be asked for once fit has begun; got a Trainer that has trained"):
+        with pytest.raises(ValueError, match=r"must be used after fit has started; got a Trainer before"):
             ask()
 
 
@@ -377,7 +377,7 @@ def test_an_optimizer_object_trains_as_its_name_does_and_is_not_used_up(small_da
 
 
 @pytest.mark.parametrize(("optimizer", "options", "message"), [
-    (lambda: mxnet.optimizer.SGD(), {"momentum": 0.9}, "optimizer_params must be left out beside an optimizer object"),
+    (lambda: mxnet.optimizer.SGD(), {"momentum": 0.9}, "optimizer_params must be omitted with an optimizer object"),
     (lambda: mxnet.optimizer.SGD(lr_scheduler=mxnet.lr_scheduler.FactorScheduler(5)), None,
      "optimizer must be one without an lr_scheduler"),
     (lambda: mxnet.optimizer.SGD(learning_rate=-1.0), None, "optimizer.learning_rate must be a number above 0"),

@@ -1,6 +1,6 @@
-"""The recurrent cells: one file each with the layer from scratch and its description, and the table of them all.
+"""The recurrent cells: one file per cell with its layer from scratch and its description, and a table of all cells.
 
-To add a cell, write such a file and add its description to `CELLS`.
+To add a cell, write such a file and add its description to ``CELLS``.
 """
 
 from typing import Any, Dict, List, Mapping, Sequence
@@ -21,26 +21,26 @@ CELLS: Dict[str, Cell] = {cell.name: cell for cell in (rnn.CELL, lstm.CELL, gru.
 
 
 def cell_of_mode(mode: str) -> Cell:
-    """The cell that a fused operator of this name computes."""
+    """The cell of the fused operator with this name."""
     return CELLS[mode.split("_")[0]]
 
 
 def layer_options(cell: str, num_layers: int, given: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """The options of each layer of a stack, from those of the stack.
+    """The options of each layer of a stack, from the options of the stack.
 
     Parameters
     ----------
     cell : str
-        What the layers compute.
+        The name of the cell.
     num_layers : int
-        How many they are.
+        The number of layers.
     given : mapping
-        Options by name: of this cell, one value or one for each layer; of others, their defaults.
+        Options by name: for this cell, one value or one per layer; for other cells, their defaults.
 
     Raises
     ------
     ValueError
-        "reset must be left out for cell lstm; got 'before'", and for values that an option does not take.
+        "reset must be omitted for cell lstm; got 'before'", and for invalid values of an option.
     """
     found: List[Dict[str, Any]] = [{} for _ in range(num_layers)]
     for each in CELLS.values():
@@ -52,12 +52,12 @@ def layer_options(cell: str, num_layers: int, given: Mapping[str, Any]) -> List[
                 for own, value in zip(found, values):
                     own[name] = value
             elif any(value != option.default for value in values):
-                raise InputError(name, f"left out for cell {cell}", given[name])
+                raise InputError(name, f"omitted for cell {cell}", given[name])
     return found
 
 
 def _per_layer(name: str, value: Any, num_layers: int, option: Option) -> Sequence[Any]:
-    """One value for each layer, from one for all or a sequence of them."""
+    """One value per layer, from a single value or a sequence."""
     values = [value] * num_layers
     if option.per_layer and not isinstance(value, str):
         if not isinstance(value, (list, tuple)) or len(value) != num_layers:
@@ -67,17 +67,17 @@ def _per_layer(name: str, value: Any, num_layers: int, option: Option) -> Sequen
 
 
 def check_fused(cell: str, options: Sequence[Dict[str, Any]], name: str = "cell") -> List[str]:
-    """The fused operators of a stack's layers.
+    """The names of the fused operators of a stack's layers.
 
     Raises
     ------
     ValueError
-        When there is none for this cell, or not with these options.
+        If there is no fused operator for this cell or these options.
     """
     described = CELLS[cell]
     if described.fused_mode is None:
         known = [each.name for each in CELLS.values() if each.fused_mode]
-        raise InputError(name, f"one of {', '.join(known)} for fused layers", cell, "scratch layers compute it")
+        raise InputError(name, f"one of {', '.join(known)} for fused layers", cell, "use layers from scratch")
     for own in options:
         for option, value in own.items():
             fused = described.options[option].fused

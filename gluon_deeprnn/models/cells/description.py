@@ -1,4 +1,4 @@
-"""What the rest of the package has to know of a cell: one description each."""
+"""Descriptions of cells, from which the rest of the package derives everything cell-specific."""
 
 import dataclasses
 from typing import Any, Callable, Mapping, Optional, Tuple, Type
@@ -8,17 +8,17 @@ from gluon_deeprnn.models.cells.layer import LayerScratch
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """An option that one cell has and others do not.
+    """A cell-specific option.
 
     Attributes
     ----------
     default : object
     check : callable
-        ``check(name, value)`` returns the value, or raises `InputError`.
+        ``check(name, value)`` returns the value, or raises `gluon_deeprnn.errors.InputError`.
     per_layer : bool
-        Whether each layer of a stack can have another value.
+        Whether each layer of a stack can have a different value.
     initial : bool
-        Whether it is about the initial parameters alone, and not about what the cell computes.
+        Whether it affects only the initial parameters, not the computation.
     fused : tuple, optional
         The values for which there is a fused operator; None for all.
     """
@@ -31,33 +31,34 @@ class Option:
 
     @property
     def is_free_when_fused(self) -> bool:
-        """Whether a fused stack leaves a choice, and so takes the option."""
+        """Whether there is more than one value for fused layers, so that fused stacks have this option."""
         return self.fused is None or len(self.fused) > 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A recurrent cell, as stacks, conversion, configuration, memory estimate and pictures need it.
+    """A recurrent cell, as used by stacks, conversion, configuration, memory estimate and figures.
 
     Attributes
     ----------
     name : str
-        As options, settings and files have it.
+        The name in options, settings and files.
     title : str
-        As pictures and messages have it.
+        The name in figures and messages.
     scratch : type
-        Its layer from scratch, which also says its ``gates``, in the order of the fused weights, and ``num_states``.
+        Its layer from scratch, which also defines its ``gates``, in the order of the fused weights, and
+        ``num_states``.
     options : mapping of str to Option
-        Its own options: keyword arguments of ``scratch``.
+        Its cell-specific options: keyword arguments of ``scratch``.
     fused_mode : str, optional
-        The fused operator's name for it, with options in braces; None where there is no fused operator.
+        The name of its fused operator, with options in braces; None if there is no fused operator.
     second_biases : mapping of str to str
-        Gates whose recurrent bias is a parameter of its own from scratch, and that parameter.  (Fused layers have two
-        biases for every gate; where both are only added, the layer from scratch has one.)
+        Gates whose recurrent bias is a separate parameter of the layer from scratch, with that parameter's name.
+        (Fused layers have two biases for every gate; if they are only added, the layer from scratch has one.)
     kept : mapping of str to int
-        Numbers that a training keeps for each hidden unit, step and sequence, by implementation; measured.
+        Numbers that are stored for the backward pass per hidden unit, step and sequence, by implementation; measured.
     operators_per_step : int
-        MXNet operators of a step from scratch.
+        Number of MXNet operators per step of the layer from scratch.
     """
 
     name: str
@@ -71,10 +72,10 @@ class Cell:
 
     @property
     def gates(self) -> Tuple[str, ...]:
-        """Its gates, in the order of the fused weights."""
+        """The names of its gates, in the order of the fused weights."""
         return self.scratch.gates
 
     @property
     def num_states(self) -> int:
-        """How many arrays a layer carries from step to step."""
+        """The number of arrays in the state of a layer."""
         return self.scratch.num_states

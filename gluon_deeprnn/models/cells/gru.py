@@ -1,4 +1,4 @@
-"""The layer of gated recurrent units, written out: read it beside its equations."""
+"""A layer of gated recurrent units, implemented from scratch according to its equations."""
 
 from typing import Any, List, Optional
 
@@ -12,7 +12,7 @@ RESETS = ("after", "before")
 
 
 class GRUScratch(LayerScratch):
-    r"""A layer of gated recurrent units, in either of the two forms that are in use.
+    r"""A layer of gated recurrent units, in either of the two common variants.
 
     .. math::
 
@@ -28,16 +28,16 @@ class GRUScratch(LayerScratch):
     sigma : float, default 0.01
         Standard deviation of the initial weights.
     reset : {"after", "before"}, default "after"
-        Whether the reset gate acts after the product with W_hh, as in cuDNN, torch and the fused layers, or before it,
-        as the book writes it.
+        Whether the reset gate is applied after the product with W_hh, as in cuDNN, torch and the fused layers, or
+        before it, as in the book.
     initial : Initial, optional
-        Other initial weights.
+        A different initialization.
     weight_dropout : float in [0, 1), default 0
-        Share of the W_hg that training sets to zero, drawn anew for each call.
+        Probability that an element of a W_hg is set to zero in training; sampled for each call.
 
     Source
     ------
-    Dive into Deep Learning, section "Gated Recurrent Units (GRU)"; Cho et al., 2014, reset before; its second form:
+    Dive into Deep Learning, section "Gated Recurrent Units (GRU)"; Cho et al., 2014, reset before; the second variant:
     Chung et al., 2014.
 
     Examples
@@ -63,11 +63,11 @@ class GRUScratch(LayerScratch):
 
     @property
     def computes(self) -> str:
-        """What it computes, as files say it."""
+        """The cell, as named in files."""
         return "gru" if self.reset == "after" else "gru with the reset before the product"
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         step = self._reset_after if self.reset == "after" else self._reset_before
         W_h = self._state_weights(F, weights)  # (3H, H): W_hr, W_hz, W_hh, transposed
         return scan(F, step(F, W_h, length(state[0]), weights), self._from_inputs(F, inputs, weights), state, mask)

@@ -1,10 +1,10 @@
-"""What the layers from scratch share: their parameters, and the operators that are quickest for them.
+"""The base class of the layers from scratch: their parameters, and the fastest operators for them.
 
 Shapes: T steps, N sequences in a batch, D inputs, H hidden units.  Every layer is called
 ``outputs, state = layer(inputs, state)`` with inputs (T, N, D) and a state that is a list of arrays (N, H).
 
-The product with the inputs needs no earlier state, so each layer computes it for all steps at once: one large product
-is faster than T small ones.
+The product of inputs and weights does not depend on the state, so each layer computes it for all steps at once: one
+large product is faster than T small ones.
 """
 
 from typing import Any, Optional, Tuple
@@ -16,7 +16,7 @@ from gluon_deeprnn.models.initializers import Drawn, Initial
 
 
 class LayerScratch(GraphBlock):
-    """What the layers share: for each gate g the weights W_xg, (D, H), and W_hg, (H, H), and the biases b_g, (H,)."""
+    """Base class with the weights W_xg, (D, H), and W_hg, (H, H), and the biases b_g, (H,), for each gate g."""
 
     num_states = 1
     gates: Tuple[str, ...]
@@ -41,36 +41,36 @@ class LayerScratch(GraphBlock):
         setattr(self, name, self.params.get(name, shape=shape, init=Drawn(draw)))
 
     def _from_inputs(self, F: Any, inputs: Any, weights: Any) -> Any:
-        """What the inputs give to each gate, side by side: X W_xg + b_g, (T, N, G * H)."""
+        """The contributions of the inputs to all gates, concatenated: X W_xg + b_g, (T, N, G * H)."""
         W = F.np.concatenate([weights[f"W_x{gate}"].T for gate in self.gates], axis=0)  # (G * H, D)
         b = F.np.concatenate([weights[f"b_{gate}"] for gate in self.gates], axis=0)  # (G * H,)
         return F.npx.fully_connected(inputs, W, b, num_hidden=self._rows, flatten=False)
 
     def _state_weights(self, F: Any, weights: Any) -> Any:
-        """The weights that read the state, one under the other, transposed: (G * H, H).
+        """The transposed recurrent weights, concatenated: (G * H, H).
 
-        In training some are dropped for this call; laid out as the fused layers keep them, so that the same seed drops
-        the same weights.
+        Weight dropout is applied in training.  The layout is that of the fused layers, so that the same seed drops the
+        same weights.
         """
         W = F.np.concatenate([weights[f"W_h{gate}"].T for gate in self.gates], axis=0)
         return F.npx.dropout(W, p=self.weight_dropout) if self.weight_dropout else W
 
 
 class Product:
-    """A state times weights, plus what the inputs give, by the operators that are quickest for the batch.
+    """The product of a state and weights, plus the inputs' contribution, by the fastest operators for the batch size.
 
-    Forward and backward of the chapter's network, 1,024 sequences: with ``np.dot`` and ``+`` 26.9 ms, with
-    ``elemwise_add``, whose backward copies nothing, 23.4 ms, with ``fully_connected`` too 19.1 ms; but for 32 sequences
-    ``fully_connected`` takes 5.9 ms where ``np.dot`` takes 4.7.
+    Forward and backward pass of the chapter's network with 1,024 sequences: 26.9 ms with ``np.dot`` and ``+``; 23.4 ms
+    with ``elemwise_add``, whose backward pass does not copy; 19.1 ms with ``fully_connected`` as well.  But with 32
+    sequences ``fully_connected`` takes 5.9 ms and ``np.dot`` 4.7 ms.
 
     Parameters
     ----------
     F : module
         ``mxnet.ndarray`` or ``mxnet.symbol``.
     W : array or symbol
-        The weights, transposed: (out, in).
+        The transposed weights, (out, in).
     outputs : int
-        How many outputs there are.
+        Number of outputs.
     batch_size : int
         N.
     """
@@ -88,17 +88,17 @@ class Product:
             HW = F.npx.fully_connected(H, self._W, no_bias=True, flatten=False, num_hidden=self._outputs)
         else:
             HW = F.np.dot(H, self._W)
-        # linalg_gemm would add in the same operator; its gradients are wrong, silently, in a static graph.
-        # ``plus`` first: graphs run their operators in the order in which they are named, so that lower layers draw
-        # their dropout before upper ones, as they do where nothing is compiled.
+        # linalg_gemm fuses product and sum, but silently computes wrong gradients in a static graph.
+        # ``plus`` is the first operand: a graph runs its operators in the order of the operands, so that lower layers
+        # sample their dropout masks before upper layers, as in interpreted execution.
         return HW if plus is None else F.elemwise_add(plus.as_nd_ndarray(), HW.as_nd_ndarray()).as_np_ndarray()
 
 
 def sigmoid(F: Any, x: Any) -> Any:
-    """1 / (1 + exp(-x)), by the operator that is quickest."""
+    """1 / (1 + exp(-x)), by the fastest operator."""
     return F.npx.activation(x, act_type="sigmoid")
 
 
 def tanh(F: Any, x: Any) -> Any:
-    """The hyperbolic tangent, by the operator that is quickest."""
+    """The hyperbolic tangent, by the fastest operator."""
     return F.npx.activation(x, act_type="tanh")

@@ -1,4 +1,4 @@
-"""The layer of long short-term memory, written out: read it beside its equations."""
+"""A layer of long short-term memory, implemented from scratch according to its equations."""
 
 from typing import Any, List, Optional
 
@@ -27,11 +27,11 @@ class LSTMScratch(LayerScratch):
     sigma : float, default 0.01
         Standard deviation of the initial weights.
     forget_bias : float, default 0
-        Initial value of b_f; 1 makes the cell remember from the start.
+        Initial value of b_f; with 1 the forget gate is mostly open at the start of training.
     initial : Initial, optional
-        Other initial weights.
+        A different initialization.
     weight_dropout : float in [0, 1), default 0
-        Share of the W_hg that training sets to zero, drawn anew for each call.
+        Probability that an element of a W_hg is set to zero in training; sampled for each call.
 
     Source
     ------
@@ -60,11 +60,11 @@ class LSTMScratch(LayerScratch):
 
     @property
     def computes(self) -> str:
-        """What it computes, as files say it."""
+        """The cell, as named in files."""
         return "lstm"
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         times_W_h = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))  # W_hi, W_hf, W_hc, W_ho
 
         def step(X: Any, state: List[Any]) -> List[Any]:

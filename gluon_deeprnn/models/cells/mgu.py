@@ -1,4 +1,4 @@
-"""The minimal gated unit, written out: read it beside its equations."""
+"""A layer of minimal gated units, implemented from scratch according to its equations."""
 
 from typing import Any, List
 
@@ -8,7 +8,7 @@ from gluon_deeprnn.models.cells.layer import LayerScratch, Product, sigmoid, tan
 
 
 class MGUScratch(LayerScratch):
-    r"""A layer of minimal gated units: a GRU whose one gate both resets and updates.
+    r"""A layer of minimal gated units: a GRU with one gate for both reset and update.
 
     .. math::
 
@@ -23,9 +23,9 @@ class MGUScratch(LayerScratch):
     sigma : float, default 0.01
         Standard deviation of the initial weights.
     initial : Initial, optional
-        Other initial weights.
+        A different initialization.
     weight_dropout : float in [0, 1), default 0
-        Share of the W_hg that training sets to zero, drawn anew for each call.
+        Probability that an element of a W_hg is set to zero in training; sampled for each call.
 
     Source
     ------
@@ -46,7 +46,7 @@ class MGUScratch(LayerScratch):
     computes = "mgu"
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         times_W_hf, times_W_hh = (Product(F, W, self.num_hiddens, length(state[0]))
                                   for W in split(F, self._state_weights(F, weights), 2, axis=0))
 

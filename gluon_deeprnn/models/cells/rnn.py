@@ -1,4 +1,4 @@
-"""The plain recurrent layer, written out: read it beside its equation."""
+"""A plain recurrent layer, implemented from scratch according to its equation."""
 
 from typing import Any, List, Optional
 
@@ -25,9 +25,9 @@ class RNNScratch(LayerScratch):
     activation : str, default "tanh"
         The function phi: tanh, relu, sigmoid, softsign or softrelu.
     initial : Initial, optional
-        Other initial weights.
+        A different initialization.
     weight_dropout : float in [0, 1), default 0
-        Share of W_hh that training sets to zero, drawn anew for each call.
+        Probability that an element of W_hh is set to zero in training; sampled for each call.
 
     Source
     ------
@@ -53,11 +53,11 @@ class RNNScratch(LayerScratch):
 
     @property
     def computes(self) -> str:
-        """What it computes, as files say it."""
+        """The cell, as named in files."""
         return f"rnn_{self.activation}"
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute what the class describes."""
+        """Compute the outputs; see the class."""
         times_W_hh = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))
 
         def step(X: Any, state: List[Any]) -> List[Any]:

@@ -1,6 +1,6 @@
-"""Recipes: settings under a name, with what they were measured to give.  One TOML file each.
+"""Recipes: named settings with measured results, one TOML file each.
 
-``chapter-gru`` explains every setting; the others say on which recipe they are based, and what they do otherwise.
+``chapter-gru`` explains every setting; each of the others names the recipe on which it is based, and its differences.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ class Recipe:
     Attributes
     ----------
     name, about : str
-        Its name, and what it trains.
+        Its name and a description.
     config : RunConfig
         Its settings.
     measured : mapping
-        What a run of it gave, and the command and machine that gave it.
+        The results of a run, with its command and machine.
     """
 
     name: str
@@ -44,12 +44,12 @@ def recipe_names() -> List[str]:
 
 
 def read_recipe(name: str) -> Recipe:
-    """A recipe by its name.
+    """Return a recipe by its name.
 
     Raises
     ------
     ValueError
-        For another name, with a guess at what was meant.
+        For any other name; the message suggests a recipe with a similar name.
 
     Examples
     --------
