@@ -1,4 +1,4 @@
-"""What all tests share: a seed, a small text, and the real texts when they are there."""
+"""Shared fixtures: a seed, a small text, and the real texts if they are available."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ import mxnet
 import numpy
 import pytest
 
-# A machine that is busy with something else makes an example slow, not wrong.
+# No deadline: examples can be slow on a busy machine.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
@@ -19,20 +19,20 @@ FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """The same random numbers in every test; its number is the seed that repeats them."""
+    """Seed the random generators before every test."""
     mxnet.random.seed(1)
     numpy.random.seed(1)
 
 
 @pytest.fixture
 def fox() -> Source:
-    """A small text of our own, 27 different sentences' worth of characters."""
+    """A small text with all 26 letters."""
     return Source("fox", FOX * 20, "0" * 40)
 
 
 @pytest.fixture
 def fox_file(tmp_path) -> Path:
-    """The same as a file."""
+    """The small text as a file."""
     path = tmp_path / "fox.txt"
     path.write_text(FOX * 20, encoding="utf-8")
     return path
@@ -46,7 +46,7 @@ def small_data(fox) -> TextData:
 
 @pytest.fixture
 def real_text():
-    """Finds a file among the real texts; skips where there are none."""
+    """A function that returns the path of a real text; it skips the test if the text is not available."""
     folder = os.environ.get("GLUON_DEEPRNN_DATA")
 
     def find(name: str) -> Path:
@@ -59,8 +59,8 @@ def real_text():
 
 @pytest.fixture
 def as_array():
-    """Turns NumPy arrays into MXNet's, float32."""
+    """A function that converts NumPy arrays to MXNet arrays, float32."""
     return lambda array: mxnet.np.array(array, dtype="float32")
 
 
-assert gluon_deeprnn.runtime  # numpy mode is on before any test runs
+assert gluon_deeprnn.runtime  # NumPy mode is set before any test

@@ -10,7 +10,7 @@ def test_names_and_contexts_are_understood(name):
     assert as_context(name) == mxnet.cpu()
 
 
-def test_auto_and_try_gpu_take_a_gpu_only_where_there_is_one():
+def test_auto_and_try_gpu_use_a_gpu_only_if_there_is_one():
     assert as_context("auto") == try_gpu() == (mxnet.gpu() if num_gpus() else mxnet.cpu())
     assert try_gpu(999) == mxnet.cpu()
     assert try_all_gpus() == ([mxnet.gpu(i) for i in range(num_gpus())] or [mxnet.cpu()])
@@ -28,7 +28,7 @@ def test_other_names_are_refused(name, message):
 
 
 @pytest.mark.gpu
-def test_training_on_a_gpu_gives_the_cpus_numbers(small_data):
+def test_training_on_a_gpu_equals_training_on_the_cpu(small_data):
     if not num_gpus():
         pytest.skip("needs a GPU that MXNet can use")
     histories = []

@@ -13,7 +13,7 @@ from gluon_deeprnn.errors import (
 import pytest
 
 
-def test_every_error_is_also_what_python_calls_it():
+def test_every_error_is_a_subclass_of_the_matching_builtin():
     assert issubclass(InputError, ValueError)
     assert issubclass(CorpusUnavailableError, InputError)
     assert issubclass(DamagedFileError, InputError)
@@ -23,7 +23,7 @@ def test_every_error_is_also_what_python_calls_it():
         assert issubclass(kind, DeepRNNError)
 
 
-def test_an_error_tells_its_parts_and_its_message_is_made_of_them():
+def test_an_error_has_its_parts_as_attributes_and_in_its_message():
     error = InputError("lr", "a number above 0", -1, "try 0.1")
     assert str(error) == "lr must be a number above 0; got -1 (try 0.1)"
     assert (error.name, error.rule, error.remedy) == ("lr", "a number above 0", "try 0.1")
@@ -31,7 +31,7 @@ def test_an_error_tells_its_parts_and_its_message_is_made_of_them():
     assert len(str(InputError("x", "short", "y" * 10_000))) < 300
 
 
-def test_a_divergence_can_say_what_was_kept():
+def test_a_note_can_be_added_to_a_divergence_error():
     error = DivergedError(0.5, 3, 5, "try clipping")
     assert str(error.with_note("see runs/x")).endswith("5 lower rates; try clipping; see runs/x)")
 

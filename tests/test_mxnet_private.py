@@ -1,4 +1,4 @@
-"""Says which of MXNet's private names an MXNet lacks, and that no other file of the package uses any."""
+"""MXNet has the private names that the package uses, and no other file of the package uses private names."""
 
 import ast
 from pathlib import Path

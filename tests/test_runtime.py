@@ -20,7 +20,7 @@ def test_import_is_quiet_when_warnings_are_errors():
     assert (done.returncode, done.stdout, done.stderr) == (0, "3.0\n", "")
 
 
-def test_import_loads_nothing_that_only_some_users_need():
+def test_import_loads_no_optional_packages():
     done = python("import gluon_deeprnn, sys; "
                   "print([m for m in ('matplotlib', 'torch', 'onnx', 'jax', 'pandas', 'IPython') if m in sys.modules])")
     assert done.stdout == "[]\n", done.stderr
@@ -44,18 +44,18 @@ MAX_THREADS = ("import gluon_deeprnn, ctypes, mxnet; "
                "print(gluon_deeprnn.runtime.threads(), ctypes.CDLL('libgomp.so.1').omp_get_max_threads())")
 
 
-def test_threads_are_the_cores_that_the_process_may_use():
+def test_threads_are_the_cores_available_to_the_process():
     cores = sorted(os.sched_getaffinity(0))
     assert python(MAX_THREADS).stdout.split() == [str(runtime.usable_cores())] * 2
     one = python(f"import os; os.sched_setaffinity(0, {{{cores[0]}}}); " + MAX_THREADS)
     assert one.stdout.split() == ["1", "1"], one.stderr
 
 
-def test_the_users_thread_count_wins():
+def test_the_users_thread_count_takes_precedence():
     assert python(MAX_THREADS, OMP_NUM_THREADS="3").stdout.split() == ["3", "3"]
 
 
-def test_threads_do_not_spin_for_long_unless_the_user_says_so():
+def test_threads_do_not_spin_for_long_unless_the_user_sets_it():
     shown = {name: python("import gluon_deeprnn", OMP_DISPLAY_ENV="verbose", **setting).stderr for name, setting in (
         ("ours", {}), ("count", {"GOMP_SPINCOUNT": "77"}), ("policy", {"OMP_WAIT_POLICY": "active"}))}
     spins = {name: re.search(r"GOMP_SPINCOUNT = '(\d+)'", text)[1] for name, text in shown.items()}
@@ -63,14 +63,14 @@ def test_threads_do_not_spin_for_long_unless_the_user_says_so():
     assert int(spins["policy"]) > 1_000_000
 
 
-def test_import_leaves_the_environment_as_it_was():
+def test_import_does_not_change_the_environment():
     done = python("import os; before = dict(os.environ); import gluon_deeprnn; print(before == dict(os.environ))")
     assert done.stdout == "True\n"
 
 
 @pytest.mark.parametrize(("setting", "kept"), [({}, "True"), ({"GLUON_DEEPRNN_KEEP_MEMORY": "0"}, "False"),
                                                ({"MALLOC_TRIM_THRESHOLD_": "131072"}, "False")])
-def test_the_malloc_setting_can_be_left_out(setting, kept):
+def test_the_malloc_setting_can_be_disabled(setting, kept):
     assert python("import gluon_deeprnn; print(gluon_deeprnn.runtime.keeps_memory)", **setting).stdout.strip() == kept
 
 
@@ -105,14 +105,14 @@ def test_the_import_replaces_no_name_that_numpy_has_and_adds_only_those_that_mxn
     ("int(numpy.product([2, 3])), bool(numpy.alltrue([1, 0])), numpy.msort(numpy.array([2, 1])).tolist()",
      "(6, False, [1, 2])"),
 ])
-def test_the_names_that_are_put_back_mean_what_they_meant(use, printed):
+def test_restored_numpy_names_have_their_old_values(use, printed):
     done = python(f"import gluon_deeprnn, numpy, warnings; warnings.simplefilter('ignore'); print(({use}))")
     assert done.stdout.strip() == printed, done.stderr
 
 
 @pytest.mark.parametrize("name", ["matplotlib.pyplot", "scipy.stats", "scipy.signal", "pandas", "sklearn", "torch",
                                   "numpy.ma", "numpy.testing", "numpy.lib.recfunctions"])
-def test_other_packages_import_after_us_with_warnings_as_errors(name):
+def test_other_packages_import_afterwards_with_warnings_as_errors(name):
     pytest.importorskip(name.split(".")[0])
     alone = python(f"import {name}", "-W", "error")
     if alone.returncode:
@@ -136,14 +136,14 @@ USES = {
 
 
 @pytest.mark.parametrize("name", USES)
-def test_other_packages_compute_after_us_what_they_compute_alone(name):
+def test_other_packages_compute_the_same_after_the_import(name):
     pytest.importorskip(name)
     alone, after = python(USES[name]), python("import gluon_deeprnn; " + USES[name])
     assert alone.returncode == 0, alone.stderr
     assert after.stdout == alone.stdout, after.stderr
 
 
-def test_without_mxnet_the_import_says_how_to_install_it(tmp_path):
+def test_without_mxnet_the_import_error_names_the_install_command(tmp_path):
     for name in ("mxnet", "gluonnlp"):
         done = python(f"import sys; sys.modules[{name!r}] = None; import gluon_deeprnn")
         assert done.returncode == 1
@@ -168,13 +168,13 @@ def test_container_limits_are_read(tmp_path, files, membership, cores):
     assert runtime._control_group_cores(tmp_path / "cgroup", tmp_path / "membership") == cores
 
 
-def test_a_list_of_thread_counts_counts_by_its_first():
+def test_the_first_of_a_list_of_thread_counts_is_used():
     assert python(MAX_THREADS, OMP_NUM_THREADS="3,2").stdout.split() == ["3", "3"]
     done = python("import gluon_deeprnn, os; print(os.environ['OMP_NUM_THREADS'])", OMP_NUM_THREADS="3,2")
     assert done.stdout == "3,2\n"
 
 
-def test_a_python_without_docstrings_is_told_what_is_wrong():
+def test_python_without_docstrings_is_refused_with_the_reason():
     done = python("import gluon_deeprnn", "-OO")
     assert done.stderr.splitlines()[-1].startswith("ImportError: Python must keep docstrings, which MXNet reads; got")
     assert python("import gluon_deeprnn", "-O").returncode == 0

@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 
 @given(arrays=arrays)
-def test_arrays_come_back_as_they_went(folder, arrays):
+def test_arrays_are_read_as_they_were_written(folder, arrays):
     storage.write_arrays(folder / "x.npz", arrays, {"epoch": 3})
     again, about = storage.read_arrays(folder / "x.npz")
     assert about == {"epoch": 3}
@@ -38,7 +38,7 @@ def test_numpy_reads_them_without_pickle(tmp_path):
 
 
 @pytest.mark.parametrize("bit", [1, 4, 128])
-def test_a_flipped_bit_is_seen_or_was_of_no_account(tmp_path, bit):
+def test_a_flipped_bit_is_detected_or_has_no_effect(tmp_path, bit):
     array = numpy.arange(64.0)
     storage.write_arrays(tmp_path / "x.npz", {"a": array}, {"epoch": 3})
     whole = (tmp_path / "x.npz").read_bytes()
@@ -55,7 +55,7 @@ def test_a_flipped_bit_is_seen_or_was_of_no_account(tmp_path, bit):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage", b"PK\x05\x06" + 18 * b"\0"])
-def test_what_is_no_such_file_is_refused(tmp_path, content):
+def test_files_of_another_kind_are_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.npz must be a complete file that this package wrote; got "):
@@ -68,7 +68,7 @@ def test_pickled_arrays_are_refused(tmp_path):
         storage.read_arrays(tmp_path / "x.npz")
 
 
-def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_replaced_is_unchanged(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     storage.write_json(path, {"a": 1})
 
@@ -76,14 +76,14 @@ def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    message = r"x\.json must be a file that can be written; got No space left on device \(what was written"
+    message = r"x\.json must be a file that can be written; got No space left on device \(the previous content"
     with pytest.raises(InputError, match=message):
         storage.write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_files_are_as_readable_as_the_user_wants(tmp_path):
+def test_files_have_the_permissions_of_the_umask(tmp_path):
     old = os.umask(0o022)
     try:
         storage.write_json(tmp_path / "x.json", {})

@@ -31,7 +31,7 @@ class _Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError("standard output", "a place that can be written",
+            raise InputError("standard output", "writable",
                              Described(error.strerror or str(error))) from None
 
 

@@ -253,7 +253,7 @@ def _check_fit(model: Any, data: Any, resume: Any) -> None:
     if not all(hasattr(data, name) for name in ("vocab", "train_dataloader", "val_dataloader")):
         raise InputError("data", "a source of batches, such as TextData", data)
     if resume is not None and (not isinstance(resume, tuple) or len(resume) != 2):
-        raise InputError("resume", "what checkpoint() returned", resume)
+        raise InputError("resume", "a checkpoint that checkpoint() returned", resume)
     if len(data.vocab) != model.vocab_size:
         raise InputError("model", f"one for the {len(data.vocab)} tokens of data.vocab",
                          Described(f"vocab_size={model.vocab_size}"))

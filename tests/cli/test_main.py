@@ -26,7 +26,7 @@ def command(*arguments):
     return [sys.executable, "-m", "gluon_deeprnn", *map(str, arguments)]
 
 
-def test_train_says_what_came_of_it(fox_file, tmp_path, capsys):
+def test_train_prints_its_results(fox_file, tmp_path, capsys):
     assert main(["train", "--text", str(fox_file), *SMALL, "--out", str(tmp_path / "run")]) == 0
     out, err = capsys.readouterr()
     lines = (r"^perplexity \d+\.\d\d training, \d+\.\d\d validation after 2 epochs \(\d+ s, [\d,]+ tokens/s\)$",
@@ -37,7 +37,7 @@ def test_train_says_what_came_of_it(fox_file, tmp_path, capsys):
     assert len(re.findall(r"^epoch [12]/2: perplexity ", err, re.M)) == 2
 
 
-def test_generate_writes_prefix_and_text_and_repeats_with_the_seed(run, capsys):
+def test_generate_prints_prefix_and_text_and_is_reproducible_with_the_seed(run, capsys):
     texts = []
     for seed in ("1", "1", "2"):
         assert main(["generate", "--run", str(run), "--prefix", "the dog", "--length", "40", "--seed", seed]) == 0
@@ -46,12 +46,12 @@ def test_generate_writes_prefix_and_text_and_repeats_with_the_seed(run, capsys):
     assert all(text.startswith("the dog") and len(text) == len("the dog") + 40 + 1 for text in texts)
 
 
-def test_generate_of_nothing_writes_the_prefix(run, capsys):
+def test_generate_with_length_zero_prints_the_prefix(run, capsys):
     assert main(["generate", "--run", str(run), "--prefix", "the dog", "--length", "0"]) == 0
     assert capsys.readouterr().out == "the dog\n"
 
 
-def test_evaluate_prints_the_line_of_the_contract(run, fox_file, capsys):
+def test_evaluate_prints_perplexity_and_bits_per_character(run, fox_file, capsys):
     line = re.compile(r"^perplexity \d+\.\d{3}, \d\.\d{3} bits per character \((\d+) characters\)\n$")
     assert main(["evaluate", "--run", str(run)]) == 0
     assert line.match(capsys.readouterr().out)
@@ -62,15 +62,15 @@ def test_evaluate_prints_the_line_of_the_contract(run, fox_file, capsys):
     assert str(fox_file) in err
 
 
-def test_evaluate_counts_what_the_model_does_not_know(fox_file, tmp_path, capsys):
+def test_evaluate_reports_the_number_of_unknown_tokens(fox_file, tmp_path, capsys):
     (tmp_path / "x.txt").write_text("abc 한글", encoding="utf-8")
     out = str(tmp_path / "run")
     assert main(["train", "--text", str(fox_file), *SMALL, "--cleaning", "unicode", "--out", out]) == 0
     assert main(["evaluate", "--run", out, "--text", str(tmp_path / "x.txt")]) == 0
-    assert "2 of 6 tokens are unknown" in capsys.readouterr().err
+    assert "2 of 6 tokens are not in the vocabulary" in capsys.readouterr().err
 
 
-def test_recipes_and_info_tell_what_there_is(capsys):
+def test_recipes_and_info_print_their_lists(capsys):
     assert main(["recipes"]) == 0
     out = capsys.readouterr().out
     for name in ("chapter-gru", "chapter-lstm", "chapter-scratch"):
@@ -126,14 +126,14 @@ def test_bad_values_for_generate_are_one_line_and_status_2(run, arguments, capsy
     assert " must be " in err
 
 
-def test_a_rate_that_diverges_is_one_line_and_keeps_what_was_reached(fox_file, tmp_path, capsys):
+def test_a_learning_rate_that_diverges_is_one_line(fox_file, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", "--text", str(fox_file), *SMALL, "--max-epochs", "9", "--lr", "1e18", "--clip", "0", "--out",
                  str(out)]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("gluon-deeprnn: error: lr must be small enough")
 
 
-def test_a_corpus_that_is_not_there_is_said_in_one_line_before_another_is_taken(tmp_path, capsys, monkeypatch):
+def test_an_unavailable_corpus_is_logged_before_another_is_used(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("GLUON_DEEPRNN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(corpora, "TIME_MACHINE_URL", "http://127.0.0.1:9/nothing-listens-here")
@@ -141,7 +141,7 @@ def test_a_corpus_that_is_not_there_is_said_in_one_line_before_another_is_taken(
     assert main(["train", *SMALL, "--prefix", "it has", "--max-epochs", "1", "--num-train", "100", "--num-val", "50",
                  "--out", str(out)]) == 0
     err = capsys.readouterr().err.splitlines()
-    assert err[0].startswith("gluon-deeprnn: training on python-docs instead: time-machine must be at hand")
+    assert err[0].startswith("gluon-deeprnn: training on python-docs instead: time-machine must be in the cache")
     assert json.loads((out / "config.json").read_text())["settings"]["corpus"] == "python-docs"
     assert main(["train", "--corpus", "time-machine", "--out", str(tmp_path / "other")]) == 2
 
@@ -153,13 +153,13 @@ def test_no_command_shows_the_help(capsys):
     assert "train a model" in capsys.readouterr().out
 
 
-def test_a_reader_who_leaves_is_no_error(run):
+def test_a_closed_pipe_is_not_an_error(run):
     shell = " ".join(command("generate", "--run", run, "--prefix", "the", "--length", "20000")) + " | head -c 10"
     done = subprocess.run(["bash", "-c", "set -o pipefail; " + shell], capture_output=True, text=True, check=False)
     assert (len(done.stdout), done.stderr) == (10, "")
 
 
-def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
+def test_ctrl_c_writes_a_checkpoint_and_prints_the_command_to_resume(fox_file, tmp_path):
     out = tmp_path / "my run"
     settings = ["--text", fox_file, *SMALL, "--max-epochs", "400", "--dropout", "0.2"]
     going = subprocess.Popen(command("train", *settings, "--out", out), stderr=subprocess.PIPE, text=True,
@@ -186,7 +186,7 @@ def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(fox_file, tmp_path):
             assert (a[name] == b[name]).all()
 
 
-def test_a_terminal_that_cannot_show_a_letter_is_no_error(tmp_path):
+def test_a_terminal_that_cannot_show_a_character_is_not_an_error(tmp_path):
     (tmp_path / "k.txt").write_text("운수 좋은 날 " * 60, encoding="utf-8")
     settings = ["--text", tmp_path / "k.txt", "--cleaning", "unicode", *SMALL, "--out", tmp_path / "run"]
     done = subprocess.run(command("train", *settings), capture_output=True, text=True, check=False,

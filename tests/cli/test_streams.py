@@ -1,4 +1,4 @@
-"""Commands whose standard streams are closed, full, or read by nobody: they do their work and say little."""
+"""Commands with standard streams that are closed or cannot be written: they complete without tracebacks."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 def run(folder, arguments, stream=None, how=None):
-    """Status, standard output, standard error; what is closed or full is empty."""
+    """Return status, standard output and standard error; closed or full streams are empty."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     prepare, opened = None, None
     if how == "closed":
@@ -57,17 +57,17 @@ def check(folder, command, stream, how):
     assert "Exception ignored" not in notes
     errors = [line for line in notes.splitlines() if line.startswith("gluon-deeprnn: error")]
     expected = 2 if command == "error" else 0
-    silent = command == "error"  # it has nothing to say on standard output
+    silent = command == "error"  # it prints nothing on standard output
     if stream == "stdout" and how == "full" and not silent:
         assert status == 2
-        assert errors == ["gluon-deeprnn: error: standard output must be a place that can be written; "
+        assert errors == ["gluon-deeprnn: error: standard output must be writable; "
                           "got No space left on device"]
     elif stream == "stdout" and how == "pipe" and not silent:
-        assert (status, errors) == (0 if command in ("help", "version") else 141, [])  # argparse does not mind
+        assert (status, errors) == (0 if command in ("help", "version") else 141, [])  # argparse ignores it
     else:
         assert status == expected
         assert len(errors) == (command == "error" and stream != "stderr")
-    if command == "train":  # whatever happened to what it says, it trained
+    if command == "train":  # it trained, even if its output could not be written
         result = json.loads((folder / "new" / "result.json").read_text())
         assert result["epochs"] == 2
         (folder / "new").rename(folder / f"trained-{time.monotonic_ns()}")
@@ -75,19 +75,19 @@ def check(folder, command, stream, how):
 
 @pytest.mark.parametrize("how", ["closed", "full", "pipe"])
 @pytest.mark.parametrize("command", ["train", "generate"])
-def test_output_that_goes_nowhere_loses_nothing(command, how, folder):
+def test_output_that_cannot_be_written_does_not_lose_results(command, how, folder):
     check(folder, command, "stdout", how)
 
 
 @pytest.mark.parametrize("how", ["closed", "full", "pipe"])
-def test_notes_that_go_nowhere_lose_nothing(how, folder):
+def test_log_messages_that_cannot_be_written_do_not_lose_results(how, folder):
     check(folder, "train", "stderr", how)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("command", "stream", "how"), [
     (command, stream, how) for command in COMMANDS for stream in NAMES for how in ("closed", "full", "pipe")
-    if stream != "stdin" or (command, how) == ("train", "closed")])  # no other command looks at standard input
+    if stream != "stdin" or (command, how) == ("train", "closed")])  # no other command reads standard input
 def test_every_command_with_each_stream_closed_full_or_broken(command, stream, how, folder):
     check(folder, command, stream, how)
 
@@ -111,9 +111,9 @@ def test_the_same_command_resumes_and_another_one_is_refused_with_both_values(fo
 
 @contextlib.contextmanager
 def training(folder, arguments, hangup=signal.SIG_DFL):
-    """A training in the background, which is gone in the end."""
+    """A training in the background, which is killed at the end."""
     def prepare():
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell in the background has it ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs of a shell ignore SIGINT
         signal.signal(signal.SIGHUP, hangup)
 
     process = subprocess.Popen([sys.executable, "-m", "gluon_deeprnn", *map(str, arguments)], cwd=folder, text=True,
@@ -134,7 +134,7 @@ def wait_for(file, process):
 
 
 @pytest.mark.parametrize("request_to_end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_requests_to_end_write_a_checkpoint_and_say_how_to_go_on(request_to_end, folder, tmp_path):
+def test_signals_write_a_checkpoint_and_print_the_command_to_resume(request_to_end, folder, tmp_path):
     run_folder = tmp_path / "run"
     with training(folder, [*COMMANDS["train"][:-1], run_folder, "--max-epochs", "100000"]) as process:
         wait_for(run_folder / "history.jsonl", process)
@@ -146,10 +146,10 @@ def test_requests_to_end_write_a_checkpoint_and_say_how_to_go_on(request_to_end,
 
 
 @pytest.mark.slow
-def test_a_training_that_is_to_survive_the_terminal_does(folder, tmp_path):
+def test_a_training_under_nohup_ignores_sighup(folder, tmp_path):
     run_folder = tmp_path / "run"
     arguments = [*COMMANDS["train"][:-1], run_folder, "--max-epochs", "60"]
-    with training(folder, arguments, hangup=signal.SIG_IGN) as process:  # as nohup does
+    with training(folder, arguments, hangup=signal.SIG_IGN) as process:  # as under nohup
         wait_for(run_folder / "history.jsonl", process)
         process.send_signal(signal.SIGHUP)
         process.communicate(timeout=120)
@@ -158,8 +158,8 @@ def test_a_training_that_is_to_survive_the_terminal_does(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_request_to_end_is_answered_while_graphs_are_compiled(folder, tmp_path):
-    # From scratch, every layer and step is an operator of its own: this takes MXNet a good while.
+def test_a_signal_is_handled_while_graphs_are_compiled(folder, tmp_path):
+    # From scratch, every layer and step has separate operators, so compilation takes long.
     run_folder = tmp_path / "run"
     with training(folder, [*COMMANDS["train"][:-1], run_folder, "--implementation", "scratch", "--num-layers", "60",
                            "--num-steps", "32"]) as process:
@@ -173,7 +173,7 @@ def test_a_request_to_end_is_answered_while_graphs_are_compiled(folder, tmp_path
     assert "Traceback" not in notes
 
 
-def test_the_version_is_told_without_mxnet(folder):
+def test_the_version_is_printed_without_importing_mxnet(folder):
     code = "import sys; from gluon_deeprnn_command import main; print(main(['--version']), 'mxnet' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1] == "0 False"

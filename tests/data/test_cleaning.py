@@ -40,7 +40,7 @@ def test_unknown_names_are_refused_with_the_choices():
         clean("x", "unicod")
 
 
-def test_every_kind_of_cleaning_says_what_it_keeps():
+def test_every_kind_of_cleaning_has_a_description():
     assert len(CLEANINGS) > 1
     assert all(cleaning.about for cleaning in CLEANINGS.values())
 

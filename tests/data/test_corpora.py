@@ -15,7 +15,7 @@ CONTENT = b"The Time Machine, for tests\n" * 100
 
 @contextlib.contextmanager
 def server(answer):
-    """A web server on this machine that answers every request by calling ``answer(handler)``."""
+    """A local web server that handles every request by ``answer(handler)``."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -82,7 +82,7 @@ def endless(handler):
 
 @pytest.fixture
 def no_text(monkeypatch, tmp_path):
-    """A machine without the text, for which `CONTENT` is the right one."""
+    """An environment without the text, in which `CONTENT` is the expected text."""
     monkeypatch.delenv("GLUON_DEEPRNN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
@@ -91,13 +91,13 @@ def no_text(monkeypatch, tmp_path):
     return tmp_path / "cache" / "gluon_deeprnn" / "timemachine.txt"
 
 
-def test_a_download_is_checked_and_kept(no_text, monkeypatch):
+def test_a_download_is_verified_and_cached(no_text, monkeypatch):
     with server(right) as url:
         monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
         assert corpora.time_machine().text == CONTENT.decode()
     assert no_text.read_bytes() == CONTENT
     assert [path.name for path in no_text.parent.iterdir()] == ["timemachine.txt"]
-    assert corpora.time_machine().sha1 == hashlib.sha1(CONTENT).hexdigest()  # from the cache: the server is gone
+    assert corpora.time_machine().sha1 == hashlib.sha1(CONTENT).hexdigest()  # from the cache: the server has stopped
 
 
 def test_a_damaged_cache_is_not_used(no_text, monkeypatch):
@@ -117,7 +117,7 @@ def test_a_damaged_cache_is_not_used(no_text, monkeypatch):
     (redirected("https://127.0.0.1:9/x"), "a redirect to https://127.0.0.1:9/x, which has a different scheme"),
     (redirected("/timemachine.txt"), "infinite loop"),
 ])
-def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, reason):
+def test_a_failed_download_leaves_no_file(no_text, monkeypatch, answer, reason):
     with server(answer) as url:
         monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
         started = time.monotonic()
@@ -127,13 +127,13 @@ def test_a_server_that_misbehaves_leaves_nothing(no_text, monkeypatch, answer, r
     assert not no_text.exists()
 
 
-def test_a_redirection_to_another_place_is_followed(no_text, monkeypatch):
+def test_a_redirect_with_the_same_scheme_is_followed(no_text, monkeypatch):
     with server(redirected("/there")) as url:
         monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
         assert corpora.time_machine().text == CONTENT.decode()
 
 
-def test_a_proxy_is_asked_when_there_is_one(no_text, monkeypatch):
+def test_a_proxy_is_used(no_text, monkeypatch):
     asked = []
     with server(lambda handler: asked.append(handler.path) or right(handler)) as proxy:
         monkeypatch.delenv("no_proxy")
@@ -143,14 +143,14 @@ def test_a_proxy_is_asked_when_there_is_one(no_text, monkeypatch):
     assert asked == ["http://nowhere.invalid/timemachine.txt"]
 
 
-def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
+def test_files_that_are_not_regular_are_refused_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
         with pytest.raises(ValueError, match=r"^text must be a file that can be read; got "):
             read_texts([path])
 
 
-def test_a_name_server_that_does_not_answer_is_not_waited_for(no_text, monkeypatch):
+def test_a_name_server_that_does_not_respond_does_not_block(no_text, monkeypatch):
     monkeypatch.setattr(corpora, "_fetch", lambda *args: time.sleep(2))
     started = time.monotonic()
     with pytest.raises(CorpusUnavailableError, match=r"no response within 0\.2 seconds"):
@@ -158,7 +158,7 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(no_text, monkeypat
     assert time.monotonic() - started < 1
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(no_text, monkeypatch, caplog):
+def test_a_cache_that_cannot_be_written_is_ignored(no_text, monkeypatch, caplog):
     no_text.parent.parent.write_text("a file where the folder should be")
     with server(right) as url:
         monkeypatch.setattr(corpora, "TIME_MACHINE_URL", url)
@@ -166,16 +166,16 @@ def test_a_cache_that_cannot_be_written_is_done_without(no_text, monkeypatch, ca
     assert "the downloaded text could not be cached" in caplog.text
 
 
-def test_without_any_corpus_python_docs_is_used_and_said(no_text, monkeypatch, caplog):
+def test_without_any_corpus_python_docs_is_used_with_a_warning(no_text, monkeypatch, caplog):
     monkeypatch.setattr(corpora, "TIME_MACHINE_URL", "http://127.0.0.1:9/nothing-listens-here")
     with caplog.at_level(logging.WARNING):
         assert corpora.default_corpus().name == "python-docs"
-    assert "training on python-docs instead: time-machine must be at hand" in caplog.text
-    with pytest.raises(CorpusUnavailableError):  # asked for by name it never falls back
+    assert "training on python-docs instead: time-machine must be in the cache or downloadable" in caplog.text
+    with pytest.raises(CorpusUnavailableError):  # there is no fallback for a corpus given by name
         corpora.corpus("time-machine")
 
 
-def test_the_folder_of_texts_is_asked_first_and_checked(no_text, monkeypatch, tmp_path):
+def test_the_folder_of_texts_has_precedence_and_is_verified(no_text, monkeypatch, tmp_path):
     monkeypatch.setenv("GLUON_DEEPRNN_DATA", str(tmp_path))
     (tmp_path / "timemachine.txt").write_bytes(CONTENT)
     assert corpora.time_machine().text == CONTENT.decode()
@@ -191,7 +191,7 @@ def test_python_docs_is_enough_english_for_the_chapter():
     assert ">>>" not in source.text
 
 
-def test_bom_line_ends_and_gutenbergs_frame_are_taken_off(tmp_path):
+def test_bom_line_ends_and_gutenberg_header_and_footer_are_removed(tmp_path):
     path = tmp_path / "book.txt"
     path.write_bytes("\ufeffTitle: A Book\r\n*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***\r\n\r\n"
                      "Once\r\nmore.\r\n"
@@ -224,7 +224,7 @@ def test_files_are_named_sources(tmp_path):
     ("운수 좋은 날".encode("cp949"), r"text must be UTF-8; got '.*', byte 0x.. at 0 \(convert it first"),
     (b"a\x00b", "text must be a text; got .* which contains null bytes"),
 ])
-def test_files_that_are_no_text_are_refused(tmp_path, content, message):
+def test_files_that_are_not_text_are_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / "x.txt").write_bytes(content)
     with pytest.raises(ValueError, match="^" + message):
@@ -234,7 +234,7 @@ def test_files_that_are_no_text_are_refused(tmp_path, content, message):
 @pytest.mark.parametrize(("encoding", "text", "named"), [
     ("utf-16", "a text", "UTF-16"), ("utf-32", "a text", "UTF-32"), ("cp949", "운수 좋은 날, 김첨지", "CP949"),
     ("latin-1", "caf\u00e9 na\u00efve, \u00e9t\u00e9", "LATIN1")])
-def test_a_text_that_is_no_utf8_gets_the_command_for_its_own_encoding(encoding, text, named, tmp_path):
+def test_the_error_for_another_encoding_names_the_command_to_convert_it(encoding, text, named, tmp_path):
     (tmp_path / "text").write_bytes(text.encode(encoding))
     with pytest.raises(ValueError, match=f"text must be UTF-8; got .* \\(convert it first: iconv -f {named} -t UTF-8"):
         read_texts([tmp_path / "text"])

@@ -15,13 +15,13 @@ def test_the_time_machine_is_the_books(real_text, monkeypatch):
     assert x.shape == y.shape == (32, 1024)
 
 
-def test_a_short_text_is_shared_out_in_proportion(fox):
+def test_a_short_text_is_split_in_proportion(fox):
     data = TextData([fox], batch_size=64, num_steps=8)
     assert data.num_train + data.num_val == data.num_tokens - 8
     assert data.num_train == round((data.num_tokens - 8) * 2 / 3)
 
 
-def test_training_and_validation_windows_do_not_begin_at_the_same_places(fox):
+def test_training_and_validation_windows_have_different_start_positions(fox):
     data = TextData([fox], batch_size=2000, num_steps=1)
     positions = TextData([fox], batch_size=2000, num_steps=1, vocab=data.vocab)._parts["all"]
     (x, _), = data.train_dataloader().batches()
@@ -29,7 +29,7 @@ def test_training_and_validation_windows_do_not_begin_at_the_same_places(fox):
     assert x.shape[1] + v.shape[1] == len(positions) - 1
 
 
-def test_the_book_protocol_cuts_each_text_by_position():
+def test_the_book_protocol_splits_each_text_by_position():
     sources = [Source(name, letter * 1000, "") for name, letter in (("one", "a"), ("two", "b"))]
     data = TextData(sources, batch_size=4, num_steps=10, protocol="book")
     a, b = data.vocab["a"], data.vocab["b"]
@@ -39,7 +39,7 @@ def test_the_book_protocol_cuts_each_text_by_position():
     assert data.train_dataloader().carries_state
 
 
-def test_the_book_protocol_knows_only_tokens_of_the_training_part():
+def test_the_book_protocol_builds_the_vocabulary_from_the_training_data():
     data = TextData([Source("x", "ab" * 500 + "z" * 50, "")], batch_size=2, num_steps=8, protocol="book")
     assert "z" not in data.vocab
     assert (data._parts["test"] == data.vocab.unknown_index).sum() == 50
@@ -52,7 +52,7 @@ def test_words(fox):
                                                              len(fox.text.split()))
 
 
-def test_files_give_the_same_as_their_sources(fox, fox_file):
+def test_files_and_their_sources_yield_the_same_data(fox, fox_file):
     first, second = TextData([fox], 8, 5), TextData.from_files([fox_file], 8, 5)
     assert second.sources[0].name == "fox.txt"
     assert (first._parts["all"] == second._parts["all"]).all()
@@ -88,7 +88,7 @@ def test_the_shortest_text_of_the_book_protocol_works(length):
         assert sum(x.size for x, _ in source.batches()) == source.num_tokens > 0
 
 
-def test_the_order_of_windows_is_the_seeds(fox):
+def test_the_order_of_windows_depends_on_the_seed(fox):
     def first(seed):
         return next(TextData([fox], batch_size=8, num_steps=5, seed=seed).train_dataloader().batches())[0]
 
@@ -99,7 +99,7 @@ def test_the_order_of_windows_is_the_seeds(fox):
 KOREAN = "운수 좋은 날이었다. 새침하게 흐린 품이 눈이 올 듯하더니 눈은 아니 오고 비가 추적추적 내렸다. abc " * 20
 
 
-def test_how_much_of_a_text_is_kept_is_known_and_less_than_half_is_refused(fox):
+def test_the_kept_share_of_a_text_is_recorded_and_less_than_half_is_refused(fox):
     data = TextData([fox], 16, 8)
     assert 0.9 < data.kept["fox"] < 1
     with pytest.raises(ValueError, match=r"text must be one of which cleaning d2l keeps at least half; got 'k', of "
@@ -116,6 +116,6 @@ def test_what_is_kept_does_not_depend_on_how_letters_are_composed():
     assert TextData([Source("k", parts, "")], 16, 8, cleaning="unicode").kept["k"] > 0.9
 
 
-def test_a_run_that_was_trained_on_less_stays_usable(fox):
+def test_with_a_given_vocabulary_any_kept_share_is_accepted(fox):
     vocab = TextData([fox], 16, 8).vocab
     assert TextData([Source("k", KOREAN, "")], 4, 4, vocab=vocab).kept["k"] < 0.5

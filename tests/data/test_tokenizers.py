@@ -7,7 +7,7 @@ import pytest
 
 
 class Pairs(Tokenizer):
-    """A token is two characters: a third kind, as a user would add it."""
+    """A token is two characters: a custom third kind."""
 
     about = "pairs of characters"
 
@@ -35,11 +35,11 @@ def test_a_word_counts_the_space_before_it():
     assert TOKENIZERS["char"].characters_per_token("it has") == 1
 
 
-def test_every_kind_of_token_says_what_it_is():
+def test_every_kind_of_token_has_a_description():
     assert all(tokenizer.about for tokenizer in TOKENIZERS.values())
 
 
-def test_a_third_kind_of_token_works_from_text_to_text(pairs):
+def test_a_third_kind_of_token_works_from_data_to_generation(pairs):
     data = TextData([Source("text", "the quick brown fox " * 60, "")], 16, 8, tokens="pair")
     assert data.characters_per_token["all"] == 2.0
     assert set(map(len, data.vocab.idx_to_token[1:])) == {2}
@@ -47,12 +47,12 @@ def test_a_third_kind_of_token_works_from_text_to_text(pairs):
     assert len("".join(generate(model, data.vocab, "the qu", 5))) == 10
 
 
-def test_a_third_kind_of_token_is_named_in_the_vocabularys_file(pairs):
+def test_a_third_kind_of_token_is_stored_with_the_vocabulary(pairs):
     again = Vocab.from_json(Vocab(["th", "e "], kind="pair").to_json())
     assert (again.kind, again.split("the e ")) == ("pair", ["th", "e ", "e "])
 
 
-def test_a_vocabulary_of_tokens_that_are_not_known_is_refused(pairs, monkeypatch):
+def test_a_vocabulary_with_an_unknown_kind_of_token_is_refused(pairs, monkeypatch):
     stored = Vocab(["th", "e "], kind="pair").to_json()
     monkeypatch.delitem(TOKENIZERS, "pair")
     with pytest.raises(ValueError, match=r"vocab\.json must be .*kind must be one of char, word, .*; got 'pair'"):

@@ -8,7 +8,7 @@ tokens = st.lists(st.text(min_size=1, max_size=3).filter(lambda t: t != "<unk>")
 
 
 @given(tokens)
-def test_every_token_comes_back_from_its_index(tokens):
+def test_every_token_is_recovered_from_its_index(tokens):
     vocab = Vocab(tokens)
     assert vocab.to_tokens(vocab.encode(tokens)) == tokens
     assert len(vocab) == len(set(tokens)) + 1
@@ -22,7 +22,7 @@ def test_json_keeps_everything(tokens):
     assert (again.encode(tokens) == vocab.encode(tokens)).all()
 
 
-def test_rare_and_new_tokens_are_unknown():
+def test_rare_and_unseen_tokens_are_unknown():
     vocab = Vocab("aab", min_freq=2)
     assert vocab[["a", "b", "z"]] == [1, 0, 0]
     assert vocab.idx_to_token == ["<unk>", "a"]
@@ -34,7 +34,7 @@ def test_a_list_of_one_index_gives_a_list_of_one_token():
     assert vocab.to_tokens(1) == vocab.to_tokens(numpy.int32(1)) == "a"
 
 
-def test_reserved_tokens_are_there():
+def test_reserved_tokens_are_included():
     assert "<end>" in Vocab("ab", reserved_tokens=["<end>"])
 
 

@@ -13,7 +13,7 @@ def windows(draw):
 
 
 @given(windows())
-def test_in_order_they_equal_a_brute_force_listing(case):
+def test_windows_in_order_equal_a_brute_force_enumeration(case):
     tokens, first, num, num_steps, batch_size = case
     source = Windows(tokens, first, num, batch_size=batch_size, num_steps=num_steps)
     x = numpy.concatenate([x for x, _ in source.batches()], axis=1)
@@ -25,7 +25,7 @@ def test_in_order_they_equal_a_brute_force_listing(case):
 
 
 @given(windows(), st.integers(0, 3))
-def test_shuffled_they_are_the_same_windows_in_another_order_each_epoch(case, epoch):
+def test_shuffled_windows_are_a_permutation_of_the_same_windows(case, epoch):
     tokens, first, num, num_steps, batch_size = case
     source = Windows(tokens, first, num, batch_size=batch_size, num_steps=num_steps, shuffle=True, seed=3)
     rows = [tuple(row) for x, y in source.batches(epoch) for row in numpy.concatenate([x, y]).T.tolist()]
@@ -37,7 +37,7 @@ def test_shuffled_they_are_the_same_windows_in_another_order_each_epoch(case, ep
 
 
 @given(windows(), st.integers(0, 5))
-def test_a_later_start_gives_the_rest_of_the_same_epoch(case, start):
+def test_a_later_start_yields_the_remaining_batches_of_the_same_epoch(case, start):
     tokens, first, num, num_steps, batch_size = case
     source = Windows(tokens, first, num, batch_size=batch_size, num_steps=num_steps, shuffle=True)
     whole = [x.tolist() for x, _ in source.batches(2)]
@@ -50,7 +50,7 @@ def test_orders_differ_from_epoch_to_epoch():
     assert not (first == second).all()
 
 
-def test_they_hold_no_copy_of_the_text():
+def test_windows_do_not_copy_the_text():
     tokens = numpy.arange(100_000, dtype="int32")
     assert numpy.shares_memory(Windows(tokens, 0, 90_000, batch_size=8, num_steps=64)._windows, tokens)
 

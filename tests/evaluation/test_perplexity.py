@@ -25,9 +25,9 @@ def tokens():
 
 
 def nll_by_hand(model, x, y):
-    """Sum of -log p(y), in double precision, each column from a zero state."""
-    scores = model(np.array(x, dtype="int32"))[0].asnumpy().astype("float64")
-    log_p = scores - numpy.log(numpy.exp(scores).sum(axis=-1, keepdims=True))
+    """The sum of -log p(y), in double precision, with a zero initial state in each column."""
+    logits = model(np.array(x, dtype="int32"))[0].asnumpy().astype("float64")
+    log_p = logits - numpy.log(numpy.exp(logits).sum(axis=-1, keepdims=True))
     return -numpy.take_along_axis(log_p, y[..., None].astype("int64"), axis=-1).sum()
 
 
@@ -42,7 +42,7 @@ def test_windows_are_weighted_by_tokens_whatever_the_batch_size(model, tokens, b
 
 
 @pytest.mark.parametrize("num_steps", [1, 10, 64, 399, 1000])
-def test_a_stream_does_not_depend_on_how_it_is_cut(model, tokens, num_steps):
+def test_the_loss_of_a_stream_does_not_depend_on_num_steps(model, tokens, num_steps):
     result = evaluate(model, Stream(tokens, batch_size=1, num_steps=num_steps))
     assert result.num_tokens == 399
     expected = nll_by_hand(model, tokens[:-1, None], tokens[1:, None])
@@ -71,10 +71,10 @@ def test_bits_per_character_count_characters_not_tokens():
     assert str(result) == "perplexity 16.000, 0.800 bits per character (125 characters)"
 
 
-def test_what_is_no_batch_source_is_refused(model):
+def test_other_objects_than_batch_sources_are_refused(model):
     with pytest.raises(ValueError, match=r"^batches must be a batch source, such as Windows or Stream; got \[\]$"):
         evaluate(model, [])
 
 
-def test_a_perplexity_beyond_all_numbers_is_infinite():
+def test_a_perplexity_that_overflows_is_infinite():
     assert perplexity(1e6, 1) == math.inf

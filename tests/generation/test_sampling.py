@@ -24,12 +24,12 @@ def model(vocab):
 
 
 def by_hand(model, vocab, prefix, length, temperature, seed=0):
-    """Read the whole text anew for every token, with the model not hybridized."""
+    """Read the whole text again for every token, without hybridizing the model."""
     indices, rng = vocab.encode_prefix(prefix).tolist(), numpy.random.default_rng(seed)
     for _ in range(length):
-        scores = model(np.array(indices, dtype="int32").reshape(-1, 1))[0][-1, 0].asnumpy().astype("float64")
-        scores[vocab.unknown_index] = -numpy.inf
-        indices.append(sample(scores, temperature, 0, rng))
+        logits = model(np.array(indices, dtype="int32").reshape(-1, 1))[0][-1, 0].asnumpy().astype("float64")
+        logits[vocab.unknown_index] = -numpy.inf
+        indices.append(sample(logits, temperature, 0, rng))
     return "".join(vocab.to_tokens(indices))
 
 
@@ -44,12 +44,12 @@ def test_greedy_decoding_takes_the_most_likely_token_given_everything_before(mod
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_what_is_drawn_does_not_depend_on_hybridizing_or_on_carrying_the_state(model, vocab, temperature):
+def test_samples_do_not_depend_on_hybridizing_or_on_carrying_the_state(model, vocab, temperature):
     expected = by_hand(model, vocab, "it has", 40, temperature, seed=3)
     assert "it has" + "".join(generate(model, vocab, "it has", 40, temperature=temperature, seed=3)) == expected
 
 
-def test_seed_repeats_a_text_and_another_writes_another(model, vocab):
+def test_the_same_seed_generates_the_same_text_and_another_a_different_one(model, vocab):
     def text(seed):
         return "".join(generate(model, vocab, "it has", 60, temperature=1.0, seed=seed))
 
@@ -62,7 +62,7 @@ def test_a_longer_text_begins_with_the_shorter(model, vocab):
     assert texts[2].startswith(texts[1])
 
 
-def test_the_text_does_not_depend_on_how_many_steps_a_call_takes(model, vocab, monkeypatch):
+def test_the_text_does_not_depend_on_the_number_of_steps_per_call(model, vocab, monkeypatch):
     texts = []
     for first, steps in ((8, 32), (1, 1), (3, 5)):
         monkeypatch.setattr(writer, "_FIRST_STEPS", first)
@@ -74,18 +74,18 @@ def test_the_text_does_not_depend_on_how_many_steps_a_call_takes(model, vocab, m
 
 @pytest.mark.parametrize("top_k", [0, 1, 4, 99])
 @pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
-def test_drawing_on_the_device_draws_what_numpy_draws(model, vocab, temperature, top_k):
+def test_sampling_on_the_device_equals_sampling_in_numpy(model, vocab, temperature, top_k):
     def read(tokens, state):
         logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
         return logits[-1, 0].asnumpy(), state
 
     expected = generated(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
                          numpy.random.default_rng(5))
-    drawn = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5)
-    assert "".join(drawn) == expected
+    pieces = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5)
+    assert "".join(pieces) == expected
 
 
-def test_many_at_once_are_the_texts_of_their_seeds(model, vocab):
+def test_texts_generated_in_one_batch_equal_those_of_their_seeds(model, vocab):
     texts = generate_many(model, vocab, "it has", 40, num_samples=5, temperature=1.0, seed=11)
     assert texts == ["".join(generate(model, vocab, "it has", 40, temperature=1.0, seed=11 + i)) for i in range(5)]
     assert len(set(texts)) == 5
@@ -97,7 +97,7 @@ def test_new_parameters_are_used_by_graphs_that_were_compiled_before(model, voca
     assert "".join(generate(model, vocab, "it has", 30, temperature=0)) != before
 
 
-def test_tokens_come_as_they_are_drawn(model, vocab, monkeypatch):
+def test_tokens_are_yielded_as_they_are_sampled(model, vocab, monkeypatch):
     calls, call = [], Sampler.__call__
     monkeypatch.setattr(Sampler, "__call__", lambda block, *arguments: calls.append(1) or call(block, *arguments))
     pieces = generate(model, vocab, "it", 1000)
@@ -107,28 +107,28 @@ def test_tokens_come_as_they_are_drawn(model, vocab, monkeypatch):
     assert len(calls) == 32  # 8 steps first, then 32 at a time
 
 
-def test_the_unknown_token_is_never_drawn():
+def test_the_unknown_token_is_never_sampled():
     vocab = Vocab("ab")
     model = RNNLM(GRU(4), len(vocab))
     model.dense.bias.set_data(np.array([50.0, 0.0, 0.0]))
     assert set("".join(generate(model, vocab, "a", 50, temperature=1.0))) == {"a", "b"}
 
 
-def test_words_are_written_with_spaces():
+def test_words_are_generated_with_spaces():
     vocab = Vocab(["it", "has"], kind="word", cleaning="d2l")
     assert RNNLM(GRU(4), len(vocab)).predict("It has", 3, vocab).split(" ")[:2] == ["It", "has"]
 
 
 @pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (0.5, 0), (2.0, 3), (0.7, 1)])
-def test_tokens_are_drawn_as_often_as_softmax_says(temperature, top_k):
-    scores, rng, draws = numpy.array([1.0, 2.0, 0.5, -1.0, 1.5]), numpy.random.default_rng(0), 20_000
-    counts = numpy.bincount([sample(scores, temperature, top_k, rng) for _ in range(draws)], minlength=5)
-    p = numpy.exp(scores / temperature)
+def test_token_frequencies_agree_with_softmax(temperature, top_k):
+    logits, rng, samples = numpy.array([1.0, 2.0, 0.5, -1.0, 1.5]), numpy.random.default_rng(0), 20_000
+    counts = numpy.bincount([sample(logits, temperature, top_k, rng) for _ in range(samples)], minlength=5)
+    p = numpy.exp(logits / temperature)
     if top_k:
-        p[numpy.argsort(-scores)[top_k:]] = 0
+        p[numpy.argsort(-logits)[top_k:]] = 0
     p /= p.sum()
-    sigma = numpy.sqrt(draws * p * (1 - p))
-    assert (abs(counts - draws * p) <= 4 * sigma).all()  # 4 sigma of a binomial count
+    sigma = numpy.sqrt(samples * p * (1 - p))
+    assert (abs(counts - samples * p) <= 4 * sigma).all()  # 4 sigma of a binomial count
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -142,13 +142,13 @@ def test_tokens_are_drawn_as_often_as_softmax_says(temperature, top_k):
      r"device must be the context of the model's parameters, cpu\(0\); got 'cpu\(1\)'"),
     ({"vocab": Vocab("it has")}, "vocab must be of the model's size, 12 tokens; got 7"),
 ])
-def test_bad_arguments_are_refused_before_anything_is_written(model, vocab, options, message):
+def test_bad_arguments_are_refused_before_anything_is_generated(model, vocab, options, message):
     with pytest.raises(ValueError, match="^" + message):
         next(generate(model, **{"vocab": vocab, "prefix": "it", "length": 3, **options}))
 
 
 @pytest.mark.parametrize("temperature", [0, 1.0])
-def test_lost_parameters_are_no_text(model, vocab, temperature):
+def test_parameters_that_are_not_finite_are_an_error(model, vocab, temperature):
     model.dense.bias.set_data(np.array([numpy.nan] * len(vocab)))
     with pytest.raises(ValueError, match=r"^the model's logits must be finite numbers; got nan"):
         next(generate(model, vocab, "it has", 5, temperature=temperature))

@@ -1,4 +1,4 @@
-"""Write parameters.json anew: python tests/golden/write.py (from the top of the repository)."""
+"""Write parameters.json again: python tests/golden/write.py (in the root folder of the repository)."""
 
 import json
 from pathlib import Path

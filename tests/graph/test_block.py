@@ -1,4 +1,4 @@
-"""A compiled block does what the interpreted one does, whatever was changed in between."""
+"""A compiled block computes the same as the interpreted one, whatever is changed between calls."""
 
 import copy
 import io
@@ -76,7 +76,7 @@ CHANGES = [replace_child, replace_core, add_activation, change_attribute, load, 
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_written_scored_and_lost_after_a_change_is_the_changed_models(change, small_data):
+def test_generation_logits_and_loss_after_a_change_are_the_changed_models(change, small_data):
     size = len(small_data.vocab)
     models = [RNNLM(GRU(6, 2), size) for _ in range(2)]
     for (_, one), (_, other) in zip(*(model.named_parameters() for model in models)):
@@ -136,7 +136,7 @@ def test_a_training_step_after_a_change_is_the_changed_models(change):
         numpy.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_a_block_that_nobody_changes_is_compiled_once(monkeypatch):
+def test_an_unchanged_block_is_compiled_once(monkeypatch):
     compiled = []
     trace = GraphBlock.trace
     monkeypatch.setattr(GraphBlock, "trace", lambda self, *a: (compiled.append(self), trace(self, *a))[1])
@@ -148,7 +148,7 @@ def test_a_block_that_nobody_changes_is_compiled_once(monkeypatch):
     assert len(compiled) == 2
 
 
-def test_a_block_that_changes_at_each_call_is_said_to_be_slow(caplog):
+def test_a_block_that_changes_at_each_call_is_warned_about(caplog):
     model = a_model()
     model.hybridize()
     for i in range(30):
@@ -158,7 +158,7 @@ def test_a_block_that_changes_at_each_call_is_said_to_be_slow(caplog):
 
 
 class Around(GraphBlock):
-    """A reader's block around a core."""
+    """A user's block that contains a core."""
 
     def __init__(self, core, given):
         super().__init__()
@@ -169,7 +169,7 @@ class Around(GraphBlock):
 
 
 class Plain(gluon.HybridBlock):
-    """The same, not of our kind."""
+    """The same as a plain HybridBlock."""
 
     def __init__(self, core):
         super().__init__()
@@ -186,9 +186,9 @@ CORES = {"gru": lambda: GRU(6, 2), "lstm": lambda: LSTM(6, 2), "relu": lambda: R
 
 @pytest.mark.parametrize("how", ["state", "no state", "plain"])
 @pytest.mark.parametrize("name", CORES)
-def test_hybridized_before_the_first_call_is_as_after_it(name, how):
+def test_hybridizing_before_the_first_call_equals_hybridizing_after_it(name, how):
     if (name, how) == ("scratch", "plain"):
-        pytest.skip("a loop over time needs a GraphBlock around it, and says so")
+        pytest.skip("a loop over time requires an enclosing GraphBlock, as its error states")
     core = CORES[name]()
     block = Plain(core) if how == "plain" else Around(core, how == "state")
     block.initialize()
@@ -228,7 +228,7 @@ MODELS = {
 
 @pytest.mark.parametrize("used", ["called", "predicted", "trained", "parts called"])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_that_was_used_is_copied_and_pickled_and_both_go_on(name, used):
+def test_a_used_model_can_be_copied_and_pickled_and_both_work(name, used):
     model = MODELS[name]()
     if used == "called":
         model.hybridize()
@@ -266,7 +266,7 @@ def test_a_summary_of_a_hybridized_model_is_that_of_the_interpreted_one(capsys):
     assert "GRU" in shown[0]
 
 
-def test_a_pickled_model_holds_no_graph():
+def test_a_pickled_model_contains_no_graph():
     model, plain = a_model(), a_model()
     model.hybridize()
     list(generate(model, Vocab("abcdef"), "abc", 5))
@@ -276,7 +276,7 @@ def test_a_pickled_model_holds_no_graph():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_type_that_mxnet_cannot_compute_is_refused(name):
+def test_an_unsupported_dtype_is_refused(name):
     model = MODELS[name]()
     for block in (model, model.rnn):
         with pytest.raises(ValueError, match="dtype must be float32 or float64; got 'float16'"):

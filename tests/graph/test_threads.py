@@ -1,4 +1,4 @@
-"""One model, read from many threads, as a web server does."""
+"""One model called from many threads, as in a web server."""
 
 from concurrent.futures import ThreadPoolExecutor
 import os
@@ -27,7 +27,7 @@ def models():
 
 
 def work(model, vocab, kind):
-    """One request: the scores of some tokens, a generated text, or a perplexity."""
+    """One request: the logits of some tokens, a generated text, or a perplexity."""
     if isinstance(kind, tuple):
         tokens = numpy.random.default_rng(kind).integers(0, len(vocab), kind)
         return model(np.array(tokens, dtype="int32"))[0].asnumpy()
@@ -53,13 +53,13 @@ def in_threads(jobs, num_threads, call):
 
 @pytest.mark.parametrize(("hybridized", "count"), [
     (True, 1_000), (False, 300), pytest.param(True, 10_000, marks=pytest.mark.slow)])
-def test_eight_threads_get_what_one_gets(hybridized, count):
+def test_eight_threads_get_the_same_results_as_one(hybridized, count):
     made, vocab = models()
     for model in made.values():
         model.hybridize(hybridized)
     kinds = [*SHAPES, "text", "perplexity"]
     expected = {(name, kind): work(model, vocab, kind) for name, model in made.items() for kind in kinds}
-    fresh, _ = models()  # in the threads, graphs are compiled for the first time too
+    fresh, _ = models()  # graphs are compiled in the threads
     for name, model in fresh.items():
         for (_, target), (_, source) in zip(model.named_parameters(), made[name].named_parameters()):
             target.set_data(source.data())
@@ -105,7 +105,7 @@ def test_a_scope_without_numpy_mode_does_not_last():
     test_a_new_thread_is_in_numpy_mode()
 
 
-def test_who_leaves_numpy_mode_leaves_it_for_new_threads_too():
+def test_leaving_numpy_mode_applies_to_new_threads_too():
     code = ("import gluon_deeprnn, threading\nfrom mxnet import npx, util\nnpx.reset_np()\n"
             "t = threading.Thread(target=lambda: print(util.is_np_array(), util.is_np_shape()))\nt.start()\nt.join()")
     assert npx.is_np_array()
@@ -113,13 +113,13 @@ def test_who_leaves_numpy_mode_leaves_it_for_new_threads_too():
     assert done.stdout == "False False\n"
 
 
-def test_a_child_that_is_forked_beside_threads_can_call():
+def test_a_process_forked_next_to_idle_threads_can_call_a_block():
     made, _ = models()
     x = np.zeros((5, 3), dtype="int32")
     expected = made["gru"](x)[0].asnumpy()
     done, errors = in_threads(range(100), 4, lambda _: made["gru"](x)[0].asnumpy())
     assert (errors, len(done)) == ([], 100)
-    child = os.fork()  # the threads are idle: forking beside threads that wait for MXNet is not promised
+    child = os.fork()  # the threads are idle: a fork during calls of MXNet is not supported
     if child == 0:
         os._exit(0 if (made["gru"](x)[0].asnumpy() == expected).all() else 1)
     assert os.waitpid(child, 0)[1] == 0

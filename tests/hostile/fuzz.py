@@ -1,6 +1,6 @@
 """Damage the files of a run in many ways and read them: python fuzz.py FOLDER EXAMPLES.  Prints the counts as JSON.
 
-It runs in a process of its own, so that a crash of the reader, or gigabytes asked for, would be seen.
+It runs in a separate process, so that a crash of the reader, or the allocation of gigabytes, would be detected.
 """
 
 import collections
@@ -30,7 +30,7 @@ PIECES = [b"", b"\0" * 64, b"[" * 5000, b"{}", b"[]", b"null", b"NaN", b"1e999",
 
 
 def damaged(content: bytes, other: bytes, kind: str, where: float, piece: bytes, bit: int) -> bytes:
-    """``content``, damaged at a share ``where`` of its length."""
+    """Return ``content``, damaged at the relative position ``where``."""
     at = min(int(where * len(content)), max(0, len(content) - 1))
     if kind == "cut":
         return content[:at]
@@ -48,13 +48,13 @@ def damaged(content: bytes, other: bytes, kind: str, where: float, piece: bytes,
         return piece
     if kind == "swap":
         return other
-    digits = [i for i, byte in enumerate(content) if 48 <= byte <= 57]  # edit: a number becomes another one
+    digits = [i for i, byte in enumerate(content) if 48 <= byte <= 57]  # edit: a number is changed
     i = digits[min(int(where * len(digits)), len(digits) - 1)]
     return content[:i] + str(10 ** bit).encode() + content[i + 1:]
 
 
 def read(folder: RunFolder):
-    """Everything that the package reads of a run folder, as plain values."""
+    """Return everything that the package reads from a run folder, as plain values."""
     run = load_run(folder.path)
     stored, vocab = stored_run(folder)
     data = build_data(stored.config, same_sources(stored), vocab)
@@ -97,12 +97,12 @@ def main() -> None:
         try:
             got = read(folder)
             counts["read"] += 1
-            # the history is a log that a user may edit; everything else is what it was
+            # a change that is not detected must have no effect
             assert got == expected, f"{file} {kind} {where} {piece} {bit}"
         except DeepRNNError as error:
             counts["refused"] += 1
             if " must be " not in str(error) or "\n" in str(error):
-                raise AssertionError(f"not one line in our form: {error}") from error
+                raise AssertionError(f"not a one-line error of this package: {error}") from error
         finally:
             slowest[0] = max(slowest[0], time.monotonic() - started)
             (folder.path / file).write_bytes(whole[file])

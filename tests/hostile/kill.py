@@ -1,6 +1,6 @@
-"""Train in child processes and kill them at random moments: python kill.py FOLDER KILLS.  Prints what it saw as JSON.
+"""Train in child processes and kill them at random times: python kill.py FOLDER KILLS.  Prints the counts as JSON.
 
-The parent never computes, so that its children, which are forked from it, begin as fresh processes do.
+The parent never computes, so that its forked children start like new processes.
 """
 
 import json
@@ -20,14 +20,14 @@ VARYING = ("seconds", "tokens_per_second")
 
 
 def config(file: Path, protocol: str) -> RunConfig:
-    """A run with everything that has to be restored: dropout, an optimizer with state, a schedule, a carried state."""
+    """A run in which everything has to be restored: dropout, an optimizer with state, a schedule, a carried state."""
     return RunConfig(text=(str(file),), protocol=protocol, num_hiddens=12, batch_size=8, num_steps=6, num_train=200,
                      num_val=50, dropout=0.3, optimizer="adam", lr=0.01, schedule="cosine", max_epochs=12,
                      prefix="the dog", checkpoint_seconds=0.0)
 
 
 def forked(work) -> int:
-    """Run ``work`` in a child; return its process number."""
+    """Run ``work`` in a child; return its process id."""
     child = os.fork()
     if child:
         return child
@@ -40,7 +40,7 @@ def forked(work) -> int:
 
 
 def ended(child: int) -> bool:
-    """Whether a child came to its end; it may have been killed, but not failed."""
+    """Whether a child completed; it may have been killed, but must not have failed."""
     status = os.waitpid(child, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0:
         raise SystemExit("a child failed")
@@ -48,7 +48,7 @@ def ended(child: int) -> bool:
 
 
 def outcome(folder: RunFolder):
-    """All that a run came to, but for times."""
+    """The complete result of a run, except times."""
     arrays, about = folder.checkpoint()
     rows = [{k: v for k, v in row.items() if k not in VARYING} for row in folder.history()]
     best, _ = folder.model()
@@ -57,13 +57,13 @@ def outcome(folder: RunFolder):
 
 
 def same(first, second) -> bool:
-    """Whether two outcomes agree to the last bit."""
+    """Whether two outcomes are bitwise identical."""
     return all(a.keys() == b.keys() and all(a[k].tobytes() == b[k].tobytes() for k in a)
                for a, b in zip(first[:2], second[:2])) and first[2:] == second[2:]
 
 
 def main() -> None:
-    """Kill, go on, compare."""
+    """Kill, resume, compare."""
     top, wanted = Path(sys.argv[1]), int(sys.argv[2])
     rng = random.Random(0)
     (top / "fox.txt").write_text(TEXT, encoding="utf-8")
@@ -86,14 +86,14 @@ def main() -> None:
             if ended(child):
                 break
             seen["kills"] += 1
-            if folder.has_checkpoint():  # whatever the moment was, what is there is whole
+            if folder.has_checkpoint():  # the checkpoint is complete at any time
                 folder.checkpoint()
                 seen["kills_with_a_checkpoint"] += 1
             seen["complete_files_read"] += len(folder.history())
             if seen["kills"] >= wanted:
                 assert ended(forked(lambda: (resume_run if folder.exists() else work)(folder, progress=False)))  # noqa: B023
                 break
-        assert same(outcome(folder), references[protocol]), f"run {seen['runs']} ended otherwise"
+        assert same(outcome(folder), references[protocol]), f"run {seen['runs']} has a different result"
         left = [p.name for p in folder.path.rglob(storage._TEMPORARY + "*")]
         assert not left, left
         seen["runs"] += 1

@@ -1,4 +1,4 @@
-"""Stopped, out of space, or two at a time: what was trained is kept."""
+"""Trainings that are stopped, run out of disk space or share a folder: trained models are kept."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def command(*arguments):
 
 @pytest.fixture
 def training(fox_file, tmp_path):
-    """A training that goes on for ever, and has a checkpoint."""
+    """A training without end that has written a checkpoint."""
     out = tmp_path / "run"
     going = subprocess.Popen(command("train", "--text", fox_file, *SMALL, "--max-epochs", "100000", "--out", out),
                              stderr=subprocess.PIPE, text=True)
@@ -35,7 +35,7 @@ def training(fox_file, tmp_path):
     going.communicate()
 
 
-def test_a_request_to_end_writes_a_checkpoint_and_says_how_to_go_on(training):
+def test_sigterm_writes_a_checkpoint_and_prints_the_command_to_resume(training):
     going, out = training
     going.send_signal(signal.SIGTERM)
     err = going.communicate(timeout=60)[1].splitlines()
@@ -48,7 +48,7 @@ def test_a_request_to_end_writes_a_checkpoint_and_says_how_to_go_on(training):
     load_run(out)
 
 
-def test_two_trainings_into_one_folder_are_refused(training, capsys):
+def test_two_trainings_in_one_folder_are_refused(training, capsys):
     going, out = training
     assert main(["train", "--resume", "--out", str(out)]) == 2
     err = capsys.readouterr().err
@@ -57,10 +57,11 @@ def test_two_trainings_into_one_folder_are_refused(training, capsys):
     going.kill()
     going.wait()
     reached = len((out / "history.jsonl").read_text().splitlines()) + 2
-    assert main(["train", "--resume", "--out", str(out), "--max-epochs", str(reached)]) == 0  # the dead hold nothing
+    # the lock of a killed process is released
+    assert main(["train", "--resume", "--out", str(out), "--max-epochs", str(reached)]) == 0
 
 
-def test_what_a_killed_training_left_unfinished_is_removed(training):
+def test_temporary_files_of_a_killed_training_are_removed(training):
     going, out = training
     going.kill()
     going.wait()
@@ -76,10 +77,10 @@ import resource, sys
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.runs import job
 write = job._FileWriter.on_epoch_end
-def full_from_the_third_epoch_on(keeper, trainer):
+def full_from_the_third_epoch_on(writer, trainer):
     if len(trainer.history) == 3:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, -1))  # as a full disk: a file is cut short in the writing
-    write(keeper, trainer)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, -1))  # as on a full disk, a file is truncated while written
+    write(writer, trainer)
 job._FileWriter.on_epoch_end = full_from_the_third_epoch_on
 sys.exit(main(sys.argv[1:]))
 """
@@ -110,13 +111,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(fox_file, capsys):
     assert err.count("\n") == 1
 
 
-def test_a_rate_that_diverges_keeps_what_was_reached_and_says_where(fox_file, tmp_path, capsys):
+def test_a_learning_rate_that_diverges_is_rolled_back_five_times(fox_file, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", "--text", str(fox_file), *SMALL, "--max-epochs", "40", "--lr", "0.5", "--out", str(out)]) == 0
     config = json.loads((out / "config.json").read_text())
     assert main(["train", "--text", str(fox_file), *SMALL, "--max-epochs", "9", "--lr", "1e18", "--clip", "0", "--out",
                  str(tmp_path / "lost")]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("gluon-deeprnn: error: lr must be small enough for loss and gradients to stay numbers")
-    assert sum("were no numbers in epoch 1: back to the end of epoch 0" in line for line in lines) == 5
+    assert lines[-1].startswith("gluon-deeprnn: error: lr must be small enough for a finite loss and finite gradients")
+    assert sum("not finite in epoch 1: rolled back to the end of epoch 0" in line for line in lines) == 5
     assert config["settings"]["lr"] == 0.5

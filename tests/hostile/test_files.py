@@ -1,4 +1,4 @@
-"""Run folders that were damaged, mixed up, or made to hurt."""
+"""Run folders with damaged, mixed-up or malicious files."""
 
 import io
 import json
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def driven(script, *arguments, timeout=600):
-    """What a driver in a process of its own has seen."""
+    """Run a script in a separate process and return its counts."""
     done = subprocess.run([sys.executable, HERE / script, *map(str, arguments)], capture_output=True, text=True,
                           check=False, timeout=timeout)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -29,14 +29,14 @@ def driven(script, *arguments, timeout=600):
 
 
 @pytest.mark.slow
-def test_a_training_that_is_killed_fifty_times_ends_as_the_one_that_never_was(tmp_path):
+def test_a_training_killed_fifty_times_equals_an_uninterrupted_run(tmp_path):
     seen = driven("kill.py", tmp_path, 50)
     assert seen["kills"] == 50
     assert seen["kills_with_a_checkpoint"] >= 25
     assert seen["runs"] >= 3
 
 
-def test_six_hundred_damaged_files_are_refused_or_read_as_they_were(tmp_path):
+def test_six_hundred_damaged_files_are_refused_or_read_unchanged(tmp_path):
     seen = driven("fuzz.py", tmp_path, 600)
     assert seen["refused"] + seen["read"] >= 500
     assert seen["refused"] >= 300
@@ -53,7 +53,7 @@ def folder(fox_file, tmp_path):
 
 
 def member(shape, content=b"\0" * 16, kind="<f4"):
-    """A .npy file that declares what it likes."""
+    """A .npy file with an arbitrary header."""
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
     header += " " * (117 - len(header)) + "\n"
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + content
@@ -79,19 +79,19 @@ ABOUT = json.dumps({"format": "gluon_deeprnn arrays 1", "sha256": "0" * 64, "abo
     (archive({"about.json": "[" * 10**6}), "nested too deeply"), (archive({}), "no item named 'about.json'"),
     (archive({"about.json": ABOUT.replace("arrays 1", "arrays 2")}), "format 'gluon_deeprnn arrays 2', not"),
 ])
-def test_hostile_arrays_are_one_line(folder, content, message):
+def test_malicious_array_files_are_one_error(folder, content, message):
     (folder.path / "model.npz").write_bytes(content)
     with pytest.raises(ValueError, match=rf"model\.npz must be a complete file that this .*; got .*{message}"):
         load_run(folder.path)
 
 
-def test_names_are_names_and_never_paths(tmp_path):
+def test_array_names_are_never_used_as_paths(tmp_path):
     storage.write_arrays(tmp_path / "x.npz", {"../../outside": numpy.zeros(3, "float32"), "/outside/x": numpy.ones(2)})
     assert sorted(storage.read_arrays(tmp_path / "x.npz")[0]) == ["../../outside", "/outside/x"]
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 
-def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder):
+def test_a_pipe_instead_of_a_file_does_not_block(folder):
     for name in ("model.npz", "config.json", "history.jsonl", "vocab.json"):
         content = (folder.path / name).read_bytes()
         (folder.path / name).unlink()
@@ -103,14 +103,14 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder):
     load_run(folder.path)
 
 
-def test_settings_that_ask_for_gigabytes_are_refused_before_any_are_taken(folder):
-    """Even with a model that carries the right fingerprint for them, as someone who means harm could make it."""
+def test_settings_that_need_gigabytes_are_refused_before_allocation(folder):
+    """Even if the model file has the matching fingerprint, as an attacker could write it."""
     arrays, _ = folder.model()
-    said = json.loads((folder.path / "config.json").read_text())
-    said["settings"]["num_hiddens"] = 60000
-    (folder.path / "config.json").write_text(json.dumps(said))
+    content = json.loads((folder.path / "config.json").read_text())
+    content["settings"]["num_hiddens"] = 60000
+    (folder.path / "config.json").write_text(json.dumps(content))
     folder.write_model(arrays, {"run": stored_run(folder)[0].fingerprint, "epoch": 1, "val_ppl": 3.0})
-    with pytest.raises(ValueError, match=r"model\.npz must be a model of the settings in config\.json; got \d+ w"):
+    with pytest.raises(ValueError, match=r"model\.npz must be a model with the settings in config\.json; got \d+ w"):
         load_run(folder.path)
     with pytest.raises(ValueError, match=r"^num_hiddens, num_layers, batch_size and num_steps must be small enough"):
         resume_run(folder, 3, progress=False)
@@ -122,7 +122,7 @@ def test_files_of_two_runs_are_not_mixed_up(folder, fox_file, tmp_path):
     for name in ("model.npz", "checkpoint/checkpoint.npz"):
         own = (folder.path / name).read_bytes()
         (folder.path / name).write_bytes((other.path / name).read_bytes())
-        with pytest.raises(ValueError, match=rf"{name} must be a file of the run that config.json and vocab"):
+        with pytest.raises(ValueError, match=rf"{name} must be a file of the same run as config.json and vocab"):
             load_run(folder.path) if name == "model.npz" else resume_run(folder, 3, progress=False)
         (folder.path / name).write_bytes(own)
     load_run(folder.path)

@@ -1,4 +1,4 @@
-"""What holds for every core, whatever is inside."""
+"""Properties of every recurrent core."""
 
 from gluon_deeprnn import GRU, LSTM, RNN, StackedRNNScratch
 from mxnet import autograd, np
@@ -37,7 +37,7 @@ def a_state(core, batch_size):
 @pytest.mark.parametrize("train_mode", [True, False])
 def test_hybridized_equals_not_hybridized_at_changing_shapes_on_one_block(core, train_mode):
     cases = [(draw(T, N, D), a_state(core, N)) for T, N in ((5, 3), (8, 3), (5, 2), (5, 3), (1, 1), (8, 3))]
-    core(*cases[0])  # sizes are known from here on
+    core(*cases[0])  # infers the sizes
 
     def results():
         for x, state in cases:
@@ -56,7 +56,7 @@ def test_hybridized_equals_not_hybridized_at_changing_shapes_on_one_block(core, 
             numpy.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
 
 
-def test_hybridizing_keeps_the_form_of_outputs(core):
+def test_hybridizing_keeps_the_structure_of_outputs(core):
     x = draw(3, 2, D)
     plain = core(x)
     core.hybridize()
@@ -66,7 +66,7 @@ def test_hybridizing_keeps_the_form_of_outputs(core):
 
 
 @pytest.mark.parametrize("hybridized", [False, True])
-def test_a_stream_in_pieces_equals_the_stream_in_one(core, hybridized):
+def test_a_stream_in_chunks_equals_the_whole_stream(core, hybridized):
     core.hybridize(hybridized)
     x = draw(17, 3, D)
     whole, last = core(x)
@@ -87,7 +87,7 @@ def test_a_call_does_not_write_into_the_state_that_it_is_given(core):
         assert (array.asnumpy() == old).all()
 
 
-def test_sequences_of_a_batch_do_not_touch_each_other(core):
+def test_sequences_of_a_batch_are_independent(core):
     x, state = draw(6, 3, D), a_state(core, 3)
     together = core(x, state)[0].asnumpy()
     for i in range(3):
@@ -95,7 +95,7 @@ def test_sequences_of_a_batch_do_not_touch_each_other(core):
         numpy.testing.assert_allclose(alone[:, 0], together[:, i], atol=1e-6)
 
 
-def test_the_first_state_is_zeros_of_the_right_form(core):
+def test_the_initial_state_is_zeros_of_the_right_shape(core):
     state = core.begin_state(batch_size=7)
     assert [array.shape for array in state] == [(2, 7, H)] * (2 if core.cell == "lstm" else 1)
     assert not any(array.asnumpy().any() for array in state)
@@ -114,6 +114,6 @@ def test_shapes_that_do_not_fit_are_refused(core, shape, state, message):
         core(np.zeros(shape), state and [np.zeros(s) for s in state])
 
 
-def test_a_batch_of_none_is_refused(core):
+def test_a_batch_size_of_zero_is_refused(core):
     with pytest.raises(ValueError, match=r"^batch_size must be a positive integer; got 0$"):
         core.begin_state(0)

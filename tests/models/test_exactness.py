@@ -1,4 +1,4 @@
-"""Scratch equals fused equals NumPy equals torch: every cell, every depth."""
+"""Layers from scratch, fused layers, NumPy and torch agree for every cell and depth."""
 
 from gluon_deeprnn import GRU, LSTM, RNN, StackedRNNScratch
 from gluon_deeprnn.models import as_fused, as_scratch
@@ -18,21 +18,21 @@ def draw(*shape):
 
 
 def a_stack(cell, num_layers, num_hiddens, **options):
-    """Weights as torch draws them, biases too, so that nothing is near zero and no gradient vanishes."""
+    """A stack initialized as in torch, biases too, so that no value is near zero and no gradient vanishes."""
     net = StackedRNNScratch(D, num_hiddens, num_layers, cell=cell, initializer="uniform", **options)
     net.initialize()
     return net
 
 
 def a_task(net):
-    """Inputs, a first state, and what outputs and last state are multiplied by in the loss."""
+    """Inputs, an initial state, and the factors of the outputs and the last state in the loss."""
     state_shape = (net.num_layers, N, net.num_hiddens)
     return (draw(T, N, D), [draw(*state_shape) for _ in range(net.num_states)], draw(T, N, net.num_hiddens),
             [draw(*state_shape) for _ in range(net.num_states)])
 
 
 def run(core, x, state, d_outputs, d_last, train_mode=True):
-    """Outputs and last state; gradients of x and the state; those of the parameters by name."""
+    """Return outputs and last state; the gradients of x and the state; those of the parameters by name."""
     x, state = np.array(x), [np.array(s) for s in state]
     for array in (x, *state):
         array.attach_grad()
@@ -51,7 +51,7 @@ def by_layer(arrays, num_layers):
 
 
 def assert_relative(got, expected, tolerance):
-    """Largest difference over the largest value."""
+    """Check the largest difference relative to the largest value."""
     assert got.shape == expected.shape
     assert abs(got - expected).max() <= tolerance * max(abs(expected).max(), 1e-30)
 
@@ -101,7 +101,7 @@ def test_fused_equals_scratch_in_outputs_states_and_all_gradients(cell, num_laye
 
 @pytest.mark.parametrize("hybridized", [False, True])
 @pytest.mark.parametrize("cell", [*CELLS, "gru-before", "mgu"])
-def test_large_batches_whose_products_are_done_otherwise_equal_numpy_too(cell, hybridized):
+def test_large_batches_with_other_operators_equal_numpy_too(cell, hybridized):
     options = {"reset": "before"} if cell == "gru-before" else {}
     net = a_stack(cell.split("-")[0], 2, 8, **options)
     net.hybridize(hybridized)
@@ -174,7 +174,7 @@ def test_hybridized_equals_imperative_on_one_block_at_three_lengths_and_batch_si
 
 @pytest.mark.parametrize("num_layers", [1, 2, 4, 8])
 @pytest.mark.parametrize("cell", CELLS)
-def test_conversion_there_and_back_keeps_every_weight_from_scratch_to_the_bit(cell, num_layers):
+def test_conversion_to_fused_and_back_keeps_every_weight_bitwise(cell, num_layers):
     net = a_stack(cell, num_layers, 8)
     again = parameter_arrays(as_scratch(as_fused(net)))
     before = parameter_arrays(net)

@@ -19,7 +19,7 @@ def test_dropout_drops_between_layers_in_training_and_only_then(cell, hybridized
     rnn = started(cell, 64, 2, dropout=0.4)
     x = np.random.uniform(size=(20, 16, 8))
     with autograd.record():
-        rnn(x)  # sizes are known from here on
+        rnn(x)  # infers the sizes
     rnn.hybridize(hybridized)
     with autograd.record():
         first, second = rnn(x)[0].asnumpy(), rnn(x)[0].asnumpy()
@@ -34,7 +34,7 @@ def test_dropout_drops_between_layers_in_training_and_only_then(cell, hybridized
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_share_that_is_dropped_and_the_scale_of_the_rest(cell):
+def test_the_share_of_dropped_outputs_and_the_scale_of_the_rest(cell):
     rnn = started(cell, 64, 2, dropout=0.4)
     x = np.random.uniform(size=(20, 16, 8))
     seen = []
@@ -47,7 +47,7 @@ def test_the_share_that_is_dropped_and_the_scale_of_the_rest(cell):
     assert (dropped == 0).mean() == pytest.approx(0.4, abs=0.02)
     kept = dropped != 0
     numpy.testing.assert_allclose(dropped[kept], whole[kept] / 0.6, rtol=1e-5)
-    assert (outputs.asnumpy() != 0).all()  # nothing is dropped behind the last layer
+    assert (outputs.asnumpy() != 0).all()  # there is no dropout after the last layer
 
 
 def test_a_single_layer_drops_nothing():
@@ -59,7 +59,7 @@ def test_a_single_layer_drops_nothing():
 
 
 @pytest.mark.parametrize("hybridized", [False, True])
-def test_seed_repeats_what_is_dropped(hybridized):
+def test_the_same_seed_drops_the_same_outputs(hybridized):
     rnn = started(GRU, 16, 3, dropout=0.5)
     x = np.random.uniform(size=(4, 3, 8))
     rnn.hybridize(hybridized)
@@ -94,13 +94,13 @@ def test_the_gradient_passes_through_the_mask_that_was_used():
         assert gradient[index] == pytest.approx((values[0] - values[1]) / (2 * epsilon), rel=0.02, abs=2e-4)
 
 
-def test_relu_can_be_asked_for():
+def test_relu_can_be_chosen():
     rnn = started(RNN, 8, 2, activation="relu")
     assert rnn(np.random.uniform(size=(5, 3, 4)))[0].asnumpy().min() == 0
 
 
 def test_twelve_layers_work():
-    rnn = started(GRU, 4, 12)  # Gluon's own multi-layer block fails from eleven on
+    rnn = started(GRU, 4, 12)  # Gluon's own multi-layer block fails for eleven or more
     assert rnn(np.ones((3, 2, 5)))[1][0].shape == (12, 2, 4)
 
 

@@ -1,4 +1,4 @@
-"""What helps when there are many layers: each piece against its formula."""
+"""The options for deep networks: each one against its formula."""
 
 from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, Trainer
 from gluon_deeprnn.data import Source
@@ -25,7 +25,7 @@ def started(core):
 @pytest.mark.parametrize(("layer_norm", "residual"), [(True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("make", [lambda **k: GRU(H, L, num_inputs=D, **k),
                                   lambda **k: StackedRNNScratch(D, H, L, cell="lstm", sigma=0.5, **k)])
-def test_layer_norm_and_residual_are_what_their_formulas_say(make, layer_norm, residual, hybridized):
+def test_layer_norm_and_residual_equal_their_formulas(make, layer_norm, residual, hybridized):
     core = started(make(layer_norm=layer_norm, residual=residual))
     for norm in core.norms:
         norm.gamma.set_data(draw(H))
@@ -86,7 +86,7 @@ def test_the_books_sigma_and_torchs_uniform():
 
 
 @pytest.mark.parametrize("initializer", ["uniform", "orthogonal"])
-def test_forget_bias_is_what_the_forget_gate_begins_with(initializer):
+def test_forget_bias_is_the_initial_bias_of_the_forget_gate(initializer):
     fused = started(LSTM(H, L, num_inputs=D, forget_bias=1, initializer=initializer))
     scratch = started(StackedRNNScratch(D, H, L, cell="lstm", forget_bias=1, initializer=initializer))
     for i in range(L):
@@ -105,7 +105,7 @@ def test_each_fused_layer_has_the_activation_that_it_was_given():
 
 
 @pytest.mark.parametrize("hybridized", [False, True])
-def test_tied_weights_are_one_parameter_whose_gradient_comes_from_both_ends(hybridized):
+def test_tied_weights_are_one_parameter_with_the_sum_of_both_gradients(hybridized):
     tied, untied = RNNLM(GRU(H, 2), 11, embedding=H, tied=True), RNNLM(GRU(H, 2), 11, embedding=H)
     arrays = parameter_arrays(tied)
     assert "dense.weight" not in arrays
@@ -195,7 +195,7 @@ def test_lengths_that_do_not_fit_are_refused(lengths):
         net(draw(T, N, D), lengths=lengths)
 
 
-def test_fused_layers_refuse_lengths_and_name_the_way_out():
+def test_fused_layers_refuse_lengths_and_name_the_remedy():
     core = started(GRU(H, 2, num_inputs=D))
     with pytest.raises(ValueError, match=r"^lengths must be omitted for GRU; got \[1, 2, 3, 4\] \(.*as_scratch"):
         core(draw(T, N, D), lengths=[1, 2, 3, 4])
@@ -210,7 +210,7 @@ KIT = {"dropout": 0.1, "input_dropout": 0.2, "variational": True, "layer_norm": 
     lambda: RNNLM(LSTM(H, 2, **KIT), 11), lambda: RNNLM(GRU(H, 2, **KIT), 11, embedding=4),
     lambda: RNNLM(RNN(H, 2, **KIT), 11, embedding=H, tied=True, embedding_dropout=0.2),
 ])
-def test_a_language_model_is_converted_with_all_that_it_has(make):
+def test_a_language_model_is_converted_with_all_its_options(make):
     model = make()
     scratch = as_scratch(model)
     again = as_fused(scratch)

@@ -24,10 +24,10 @@ def name(request):
     return request.param
 
 
-def test_names_and_shapes_of_parameters_are_what_files_were_written_with(name):
+def test_names_and_shapes_of_parameters_are_those_of_earlier_files(name):
     shapes = {key: list(array.shape) for key, array in parameter_arrays(MODELS[name]()).items()}
     golden = json.loads(GOLDEN.read_text())
-    assert shapes == golden[name], "meant? then run: python tests/golden/write.py"
+    assert shapes == golden[name], "if the change is intended, run: python tests/golden/write.py"
 
 
 def test_one_step_of_training_changes_every_parameter_array(name, small_data):
@@ -45,11 +45,11 @@ def test_one_step_of_training_changes_every_parameter_array(name, small_data):
     assert len(before) >= 8
     for key, array in before.items():
         changed = (array != after[key]).mean()
-        # one-hot inputs reach only the rows of letters that occur, which here is all but the unknown token's
+        # one-hot inputs have gradients only for tokens that occur, here all but the unknown token
         assert changed > 0.5, f"{key}: {changed:.0%} of its elements have changed"
 
 
-def test_scores_do_not_depend_on_hybridizing(name):
+def test_logits_do_not_depend_on_hybridizing(name):
     model = MODELS[name]()
     tokens = np.array(numpy.random.randint(0, V, (9, 4)), dtype="int32")
     plain, state = model(tokens)
@@ -61,7 +61,7 @@ def test_scores_do_not_depend_on_hybridizing(name):
     assert len(compiled_state) == len(state)
 
 
-def test_parameters_go_out_and_in(name):
+def test_parameters_can_be_copied_to_another_model(name):
     first, second = MODELS[name](), MODELS[name]()
     tokens = np.array(numpy.random.randint(0, V, (5, 2)), dtype="int32")
     assert (first(tokens)[0].asnumpy() != second(tokens)[0].asnumpy()).any()

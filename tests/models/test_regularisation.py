@@ -1,4 +1,4 @@
-"""Dropout of five kinds: what is dropped, when, by which seed, and with which gradient."""
+"""Five kinds of dropout: masks, training and prediction, seeds and gradients."""
 
 from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.devices import num_gpus
@@ -26,7 +26,7 @@ def started(core):
 
 
 def step(core, x, d_outputs, seed=3):
-    """Outputs of a training step and all gradients, the masks drawn by ``seed``."""
+    """The outputs of a training step and all gradients, with masks from ``seed``."""
     x = np.array(x)
     x.attach_grad()
     mxnet.random.seed(seed)
@@ -114,7 +114,7 @@ def test_nothing_is_dropped_in_prediction(cell, kind):
 
 
 def seen_by(layer):
-    """What a layer is given, from now on."""
+    """Record the inputs of a layer in all further calls."""
     seen = []
     layer.register_forward_pre_hook(lambda block, arguments: seen.append(arguments[0].asnumpy()))
     return seen
@@ -129,7 +129,7 @@ def test_variational_dropout_keeps_its_mask_for_a_whole_sequence(variational, sa
     for seen, share in ((first[0], 0.3), (second[0], 0.5)):
         dropped = seen == 0
         assert (dropped == dropped[:1]).all() == same_at_all_steps
-        assert not (dropped[0] == dropped[0][:1]).all()  # each sequence has a mask of its own
+        assert not (dropped[0] == dropped[0][:1]).all()  # each sequence has a different mask
         assert dropped.mean() == pytest.approx(share, abs=0.03)
 
 
@@ -144,7 +144,7 @@ def test_weight_dropout_drops_recurrent_weights_once_for_all_steps(implementatio
     gradients = gradient_arrays(core)
     recurrent = gradients["layer0.W_hh" if implementation == "scratch" else "layer0.h2h_weight"]
     inputs = gradients["layer0.W_xh" if implementation == "scratch" else "layer0.i2h_weight"]
-    assert (recurrent == 0).mean() == pytest.approx(0.5, abs=0.06)  # dropped at every step: no gradient from any
+    assert (recurrent == 0).mean() == pytest.approx(0.5, abs=0.06)  # dropped at every step, so the gradient is 0
     assert (inputs != 0).all()
 
 
@@ -165,7 +165,7 @@ def test_embedding_dropout_drops_whole_tokens_wherever_they_occur(make):
 
 
 @pytest.mark.parametrize("hybridized", [False, True])
-def test_embedding_dropout_draws_anew_in_training_and_drops_nothing_in_prediction(hybridized):
+def test_embedding_dropout_is_sampled_per_call_in_training_and_off_in_prediction(hybridized):
     model = RNNLM(GRU(8), 20, embedding=6, embedding_dropout=0.5)
     model.hybridize(hybridized)
     tokens = np.array(numpy.random.randint(0, 20, (12, 9)), dtype="int32")
@@ -192,7 +192,7 @@ def test_dropout_drops_on_the_gpu_too(kind):
     assert abs(outputs[0] - outputs[2]).max() > 1e-3
 
 
-def test_a_language_model_from_scratch_can_drop_as_well():
+def test_a_language_model_from_scratch_has_dropout_too():
     model = RNNLMScratch(StackedRNNScratch(20, H, 2, dropout=0.5, sigma=0.5), 20)
     tokens = np.array(numpy.random.randint(0, 20, (12, 9)), dtype="int32")
     with autograd.record():

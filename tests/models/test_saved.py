@@ -1,4 +1,4 @@
-"""Parameters in MXNet's files: they come back exactly, and into nothing else."""
+"""Parameters in MXNet's files: they are loaded exactly, and into the same architecture only."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ def arrays(block):
 
 
 @pytest.mark.parametrize("name", CORES)
-def test_parameters_come_back_to_the_bit(name, tmp_path):
+def test_parameters_are_loaded_bitwise_identical(name, tmp_path):
     core = initialized(name)
     for path in (tmp_path / "core.params", str(tmp_path / "core2.params")):
         core.save_parameters(path)
@@ -41,7 +41,7 @@ def test_parameters_come_back_to_the_bit(name, tmp_path):
                 numpy.testing.assert_array_equal(one, two)
 
 
-def test_weights_of_another_network_are_refused_and_nothing_is_changed(tmp_path):
+def test_weights_of_another_architecture_are_refused_and_nothing_is_changed(tmp_path):
     seen = 0
     for one, other in itertools.permutations(CORES, 2):
         path = tmp_path / "one.params"
@@ -56,13 +56,13 @@ def test_weights_of_another_network_are_refused_and_nothing_is_changed(tmp_path)
     assert seen == 90
 
 
-def test_the_message_says_which_cell_it_is_and_which_it_must_be(tmp_path):
+def test_the_error_names_the_cell_of_the_file_and_of_the_model(tmp_path):
     initialized("lstm 8 over 2").save_parameters(tmp_path / "lstm")
     with pytest.raises(ValueError, match="lstm must be parameters of gru at layer0; got lstm at layer0"):
         initialized("gru 8 over 6").load_parameters(tmp_path / "lstm")
 
 
-def test_a_core_whose_inputs_are_not_known_takes_their_size_from_the_file(tmp_path):
+def test_an_unknown_number_of_inputs_is_inferred_from_the_file(tmp_path):
     core = initialized("gru 8 over 6")
     core.save_parameters(tmp_path / "core")
     for other in (GRU(8), GRU(8)):
@@ -81,7 +81,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_language_models_come_back_and_files_name_the_parts(name, tmp_path):
+def test_language_models_are_loaded_and_files_name_the_parts(name, tmp_path):
     model, other = MODELS[name](), MODELS[name]()
     model.save_parameters(tmp_path / "model")
     other.hybridize()
@@ -95,7 +95,7 @@ def test_language_models_come_back_and_files_name_the_parts(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gru", "embedded", "scratch"])
-def test_files_of_gluons_own_form_still_load(name, tmp_path):
+def test_files_in_gluons_own_format_can_be_loaded(name, tmp_path):
     model, other = MODELS[name](), MODELS[name]()
     HybridBlock.save_parameters(model, str(tmp_path / "model"))
     other.load_parameters(tmp_path / "model")
@@ -116,7 +116,7 @@ def test_a_file_that_was_written_without_numpy_mode_loads(tmp_path):
         numpy.testing.assert_array_equal(one, two)
 
 
-def test_in_gluons_containers_gluons_form_is_written_and_read(tmp_path):
+def test_gluons_containers_write_and_read_gluons_format(tmp_path):
     nets = []
     for _ in range(2):
         net = HybridSequential()
@@ -129,7 +129,7 @@ def test_in_gluons_containers_gluons_form_is_written_and_read(tmp_path):
                                      nets[1][0].layers[0].weights.data().asnumpy())
 
 
-def test_missing_and_extra_parameters_are_refused_unless_they_may_be(tmp_path):
+def test_missing_and_extra_parameters_are_refused_unless_allowed(tmp_path):
     model = MODELS["gru"]()
     model.save_parameters(tmp_path / "model")
     content = npx.load(str(tmp_path / "model"))
@@ -147,7 +147,7 @@ def test_missing_and_extra_parameters_are_refused_unless_they_may_be(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no parameters", b"\x12\x01" + b"\0" * 30])
-def test_what_is_no_file_of_parameters_is_one_error(content, tmp_path):
+def test_other_files_are_one_error(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
     for path in (tmp_path / "file", tmp_path / "missing", tmp_path):
         with pytest.raises(ValueError, match="must be a complete file of parameters; got") as caught:

@@ -23,7 +23,7 @@ def scratch_and_weights(num_layers, **options):
 
 
 class Around(GraphBlock):
-    """A user's block around ours."""
+    """A user's block that contains a core."""
 
     def __init__(self, net):
         super().__init__()
@@ -35,7 +35,7 @@ class Around(GraphBlock):
 
 
 class Foreign(gluon.HybridBlock):
-    """The same, but its graph does not tell us the number of steps."""
+    """The same, but the number of steps is unknown in its graph."""
 
     def __init__(self, net):
         super().__init__()
@@ -44,7 +44,7 @@ class Foreign(gluon.HybridBlock):
     hybrid_forward = Around.hybrid_forward
 
 
-def test_it_works_at_any_length_inside_a_users_hybridized_block():
+def test_it_works_for_any_length_inside_a_users_hybridized_block():
     net, _ = scratch_and_weights(2)
     around = Around(net)
     around.hybridize()
@@ -56,7 +56,7 @@ def test_it_works_at_any_length_inside_a_users_hybridized_block():
         numpy.testing.assert_allclose(last.asnumpy(), expected_last.asnumpy(), atol=1e-6)
 
 
-def test_a_block_that_hides_the_number_of_steps_is_told_what_to_do():
+def test_the_error_for_an_unknown_number_of_steps_names_the_remedy():
     foreign = Foreign(scratch_and_weights(2)[0])
     x, h = np.array(draw(N, T, D)), np.array(draw(2, N, H))
     foreign(x, h)  # not hybridized: fine

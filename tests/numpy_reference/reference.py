@@ -1,7 +1,7 @@
-"""Deep recurrent networks in plain NumPy, double precision, forward and backward by hand: what the package must equal.
+"""Reference implementation of deep recurrent networks in NumPy: forward and backward pass in double precision.
 
-A network is a list of layers, a layer a dictionary of arrays by the names of the cells from scratch.  States are lists
-of arrays, (L, N, H).
+A network is a list of layers; a layer is a dictionary of arrays with the names of the layers from scratch.  States are
+lists of arrays, (L, N, H).
 """
 
 import numpy
@@ -14,7 +14,7 @@ def sigmoid(x):
 
 
 def step(cell, w, x, h, c):
-    """One step; returns the new h and c, and what the backward pass needs."""
+    """One step; return the new h and c, and the values for the backward pass."""
     a = {gate: x @ w[f"W_x{gate}"] + w[f"b_{gate}"] for gate in GATES[cell]}
     if cell == "rnn":
         new = numpy.tanh(a["h"] + h @ w["W_hh"])
@@ -39,7 +39,7 @@ def step(cell, w, x, h, c):
 
 
 def step_back(cell, w, grads, saved, d_h, d_c):
-    """Gradients of x, h and c from those of the new h and c; those of the weights are added to ``grads``."""
+    """Return the gradients of x, h and c from those of the new h and c; add those of the weights to ``grads``."""
     x, h, c, rest = saved
     d_h_old, d_c_old = numpy.zeros_like(h), d_c
     if cell == "rnn":
@@ -86,7 +86,7 @@ def step_back(cell, w, grads, saved, d_h, d_c):
 
 
 def forward_and_backward(cell, layers, x, state, d_outputs, d_last):
-    """Everything: outputs, last state, gradients of the weights by layer, of x and of the state."""
+    """Return outputs, last state, and the gradients of the weights by layer, of x and of the state."""
     layers = [{name: w.astype("float64") for name, w in layer.items()} for layer in layers]
     x, state = x.astype("float64"), [s.astype("float64") for s in state]
     outputs, saved, last = x, [], []

@@ -1,12 +1,12 @@
-"""Sampling of tokens in plain NumPy, one at a time: what `gluon_deeprnn.generation` is compared with."""
+"""Reference implementation of sampling in NumPy, one token at a time, for tests of `gluon_deeprnn.generation`."""
 
 import numpy
 
 
 def sample(logits, temperature, top_k, rng):
-    """Draw an index with probability softmax(logits / temperature), among the ``top_k`` largest if that is not 0.
+    """Sample an index with probability softmax(logits / temperature), from the ``top_k`` largest if that is not 0.
 
-    It is the argmax of the scaled logits plus Gumbel noise (the Gumbel-max trick): one random number for each logit.
+    It is the argmax of the scaled logits plus Gumbel noise (the Gumbel-max trick): one random number per logit.
     """
     if temperature == 0:
         return int(logits.argmax())
@@ -18,7 +18,7 @@ def sample(logits, temperature, top_k, rng):
 
 
 def generated(read, state, vocab, indices, length, temperature, top_k, rng):
-    """The text of ``length`` tokens after ``indices``, with the state carried.
+    """Generate ``length`` tokens after ``indices``, with the state carried.
 
     ``read(indices, state)`` returns the logits of the token after the last one, (V,), and the next state.
     """

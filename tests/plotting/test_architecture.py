@@ -41,12 +41,12 @@ def test_it_can_be_written_as(kind, begin):
     assert file.getvalue().startswith(begin)
 
 
-def test_a_stack_of_layers_of_ones_own_is_drawn_by_their_name():
+def test_a_stack_of_custom_layers_is_drawn_with_their_class_name():
     stack = RecurrentStack([LSTMScratch(4, 6), LSTMScratch(6, 6)], num_inputs=4, num_hiddens=6)
     assert plot_architecture(stack).get_title(loc="left") == "LSTMScratch, 2 layers of 6 hidden units"
 
 
-def test_what_cannot_be_drawn_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match=r"^model must be a RecurrentStack, .*; got 'gru'$"):
         plot_architecture("gru")
     with pytest.raises(ValueError, match=r"^num_steps must be an integer, at least 2; got 1$"):

@@ -6,7 +6,7 @@ import pytest
 HISTORY = [{"epoch": i + 1, "train_ppl": 20 / (i + 1), "val_ppl": abs(10 - i) + 6.0} for i in range(20)]
 
 
-def test_both_curves_hold_the_numbers_of_the_history():
+def test_both_curves_have_the_values_of_the_history():
     ax = plot_history(HISTORY, title="a run")
     for line, key in zip(ax.lines, ("train_ppl", "val_ppl")):
         assert line.get_ydata().tolist() == [row[key] for row in HISTORY]
@@ -16,19 +16,19 @@ def test_both_curves_hold_the_numbers_of_the_history():
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title(loc="left")) == ("epoch", "perplexity", "a run")
 
 
-def test_the_curves_differ_without_colour():
+def test_the_curves_are_distinguishable_without_colour():
     ax = plot_history(HISTORY)
     assert len({line.get_linestyle() for line in ax.lines}) == 2
 
 
-def test_it_draws_where_it_is_told():
+def test_it_draws_into_the_given_axes():
     from matplotlib.figure import Figure
 
     ax = Figure().add_subplot()
     assert plot_history(HISTORY[:1], ax=ax) is ax
 
 
-def test_pyplot_is_not_touched(tmp_path):
+def test_pyplot_is_not_imported(tmp_path):
     before = "matplotlib.pyplot" in sys.modules
     plot_history(HISTORY).figure.savefig(tmp_path / "x.png")
     assert ("matplotlib.pyplot" in sys.modules) == before

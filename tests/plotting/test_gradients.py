@@ -13,7 +13,7 @@ def test_every_layers_norms_are_drawn_at_their_steps():
     assert first.get_ydata().tolist() == pytest.approx([0.1, 0.2, 0.2, 0.2, 0.3, 0.2])
     assert second.get_ydata().tolist() == [1, 2, 1, 4, 1, 6]
     assert [line.get_label() for line in ax.lines] == ["layer 1", "layer 2", "output"]
-    assert len({line.get_linestyle() for line in ax.lines}) == 3  # told apart without colour
+    assert len({line.get_linestyle() for line in ax.lines}) == 3  # distinguishable without colour
     assert ax.get_title(loc="left") == "a run\n25% of the steps were clipped"
 
 
@@ -29,8 +29,8 @@ def test_the_flow_is_drawn_layer_by_layer_from_the_last_step_back():
     (plot_gradient_norms, [], r"history must be rows with epoch, layer_gradient_norms, clipped, .*; got \[\]"),
     (plot_gradient_norms, [{"epoch": 1}], "history must be rows with epoch, layer_gradient_norms, clipped, .*; got "),
     (plot_gradient_flow, [1.0, 2.0], r"flow must be an array of shape \(any, any\); got shape \(2,\)"),
-    (plot_gradient_flow, [[numpy.nan, 1.0]], "flow must be finite numbers, at least 0; got others"),
+    (plot_gradient_flow, [[numpy.nan, 1.0]], "flow must be finite numbers, at least 0; got negative or non-finite"),
 ])
-def test_what_cannot_be_drawn_is_refused(draw, value, message):
+def test_invalid_arguments_are_refused(draw, value, message):
     with pytest.raises(ValueError, match="^" + message):
         draw(value)

@@ -1,4 +1,4 @@
-"""The labels in Korean, and what is drawn where there is no font for them."""
+"""The Korean labels, and the labels without a font with Hangul."""
 
 import ast
 import io
@@ -30,13 +30,13 @@ WORD = re.compile("[A-Za-z]{3,}")
 
 @pytest.fixture
 def hangul(monkeypatch):
-    """As on a machine with a font, whether this one has it or not."""
+    """As on a machine with a font with Hangul."""
     monkeypatch.setattr(style, "_hangul_fonts", lambda: ("NanumGothic",))
 
 
 @pytest.fixture
 def no_hangul(monkeypatch):
-    """As on a machine without a font."""
+    """As on a machine without a font with Hangul."""
     monkeypatch.setattr(style, "_hangul_fonts", lambda: ())
     style._warn_once.cache_clear()
 
@@ -54,11 +54,11 @@ def test_every_label_is_korean(what, hangul):
     english, korean = texts(DRAWN[what]()), texts(DRAWN[what](language="ko"))
     assert len(english) == len(korean) >= 3
     left = {word for text in korean for word in WORD.findall(re.sub(r"\$.*?\$", "", text))}
-    assert left <= {"GRU", "mine"}  # a name that the table does not have is drawn as it is
+    assert left <= {"GRU", "mine"}  # a name without a translation is not translated
     assert WORD.findall(" ".join(english))
 
 
-def test_the_labels_hold_the_same_numbers(hangul):
+def test_the_labels_contain_the_same_numbers(hangul):
     ax = plot_history(HISTORY, language="ko")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["훈련: 3.00", "검증: 2.67"]
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.texts[0].get_text()) == ("에포크", "퍼플렉서티", "최저 2.67")
@@ -69,14 +69,14 @@ def test_the_labels_hold_the_same_numbers(hangul):
     assert {"은닉층 1", "입력\n(28)"} <= set(texts(ax))
 
 
-def test_texts_with_hangul_name_the_font_that_has_it(hangul):
+def test_texts_with_hangul_use_a_font_with_hangul(hangul):
     ax = plot_history(HISTORY, language="ko")
     for text in (ax.xaxis.label, ax.yaxis.label, *ax.texts, *ax.get_legend().get_texts()):
         assert text.get_fontfamily()[-1] == "NanumGothic"
     assert "NanumGothic" not in plot_history(HISTORY).xaxis.label.get_fontfamily()
 
 
-def test_the_environment_names_the_language_where_the_caller_does_not(hangul, monkeypatch):
+def test_the_environment_variable_is_the_default_language(hangul, monkeypatch):
     monkeypatch.setenv("GLUON_DEEPRNN_LANGUAGE", "ko")
     assert plot_history(HISTORY).get_xlabel() == "에포크"
     assert plot_history(HISTORY, language="en").get_xlabel() == "epoch"
@@ -101,7 +101,7 @@ def test_without_a_font_the_labels_are_english_and_that_is_logged_once(what, no_
 
 @pytest.mark.parametrize("what", DRAWN)
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_with_a_font_every_glyph_is_there(what, kind, caplog):
+def test_with_a_font_no_glyph_is_missing(what, kind, caplog):
     if not style._hangul_fonts():
         pytest.skip("needs a font with Hangul: apt-get install fonts-nanum")
     with warnings.catch_warnings():
@@ -110,7 +110,7 @@ def test_with_a_font_every_glyph_is_there(what, kind, caplog):
     assert not [record for record in caplog.records if "glyph" in record.message]
 
 
-def test_a_font_that_matplotlibs_list_does_not_have_yet_is_found():
+def test_a_font_missing_from_matplotlibs_cache_is_found():
     if not style._hangul_fonts():
         pytest.skip("needs a font with Hangul: apt-get install fonts-nanum")
     forgotten = ("from matplotlib import font_manager as fonts; from gluon_deeprnn.plotting import style; "
@@ -122,21 +122,21 @@ def test_a_font_that_matplotlibs_list_does_not_have_yet_is_found():
 
 
 def test_the_table_has_every_label_and_nothing_else():
-    said = set()
+    found = set()
     for file in Path(plotting.__file__).parent.glob("*.py"):
         if file.name != "labels.py":
             tree = ast.parse(file.read_text(encoding="utf-8"))
-            said |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+            found |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
             for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in ("label", "self.label"):
                     first = node.args[0]
                     assert not isinstance(first, ast.Constant) or first.value in KOREAN, ast.unparse(node)
-    assert KOREAN.keys() - said == {"embedding", "initial state", "output"}  # they come from the history
+    assert KOREAN.keys() - found == {"embedding", "output"}  # they come from the history
     for english, korean in KOREAN.items():
         fields = [[field[1:3] for field in string.Formatter().parse(text) if field[1] is not None]
                   for text in (english, korean)]
         assert fields[0] == fields[1], english
 
 
-def test_a_text_without_a_translation_stays(hangul):
+def test_a_text_without_a_translation_is_unchanged(hangul):
     assert labels("ko")("{mine}") == "{mine}"

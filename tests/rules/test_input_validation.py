@@ -1,6 +1,6 @@
-"""Every parameter of everything public refuses a bad value in one form, before any work is done.
+"""Every public parameter rejects invalid values with one form of error, before any work is done.
 
-The parameters are read off the signatures, so that a new one cannot be forgotten.
+The parameters are read from the signatures, so that new ones cannot be forgotten.
 """
 
 import inspect
@@ -52,7 +52,7 @@ def name_of(*known):
     return ["nothing-of-the-kind", 3, None], "one of " + ", ".join(known[:1])
 
 
-# One meaning for a name, wherever it occurs; (owner, name) where it has another one there.
+# Invalid values by parameter name; by (owner, name) where a name has a different meaning.
 BAD = {
     "num_hiddens": POSITIVE, "num_layers": POSITIVE, "num_inputs": POSITIVE, "batch_size": POSITIVE,
     "num_steps": POSITIVE, "vocab_size": POSITIVE, "max_epochs": POSITIVE, "num_train": POSITIVE, "num_val": POSITIVE,
@@ -75,7 +75,7 @@ BAD = {
     "vocab": (["ab", 3], "a Vocab|of the model's size|None or a Vocab"),
     "prefix": (["", "xyz", 3, None], "made of tokens|at least one token|a string"),
     "data": ([None, [1, 2]], "a source of batches"), "batches": ([None, [1, 2]], "a batch source"),
-    "resume": ([({}, {}), 3, ({"a": 1}, {})], "one of this training|what checkpoint"),
+    "resume": ([({}, {}), 3, ({"a": 1}, {})], "one of this training|a checkpoint"),
     "sources": ([[], ["text"], "text", 3], "a sequence of Source"), "text": ([3, None], "a string"),
     "paths": (["a.txt", [3], 3], "a list of files"), "path": (["no-such-folder", 3, None], "a run folder|the path of"),
     "name": (["tpu", 3], "cpu, gpu, gpu"), "reserved_tokens": ([3, "ab", [1]], "a sequence of strings"),
@@ -90,7 +90,7 @@ BAD = {
     "language": (["korean", 3], "one of en, ko"),
     "title": ([3, None], "a string"), "ax": ([3, "x"], "axes"), "clip": NOT_NEGATIVE,
     "gradients": ([[], [3], None], "a sequence of arrays"),
-    # where a name means something else
+    # names with a different meaning
     ("Vocab", "tokens"): ([3, [1, 2], {"a": "x"}, {"a": -1}], "strings|a string|a non-negative"),
     ("Vocab", "cleaning"): (["d2", 3], "one of d2l"), ("GRU", "num_inputs"): FROM_ZERO,
     ("LSTM", "num_inputs"): FROM_ZERO, ("RNN", "num_inputs"): FROM_ZERO, ("RecurrentStack", "num_inputs"): FROM_ZERO,
@@ -105,7 +105,7 @@ BAD = {
     ("plot_architecture", "num_steps"): ([0, 1, 2.5, "3", True, None], "an integer, at least 2"),
     ("Schedule", "factor"): ([0, 1, "x", NAN], r"a number in \(0, 1\)"), ("Schedule", "epochs"): POSITIVE,
 }
-FREE = {  # what cannot be wrong, or is checked by Python itself
+FREE = {  # parameters that cannot be invalid, or are checked by Python
     ("Optimizer", "parameters"),
 }
 
@@ -137,7 +137,7 @@ def stream():
 
 
 ROW = {"epoch": 1, "train_ppl": 2.0, "val_ppl": 2.0, "clipped": 0.0, "layer_gradient_norms": {"layer 1": [1.0]}}
-# What is called, by what name, and good arguments for all that need one.
+# The callables by name, with valid values of all required arguments.
 CALLED = {
     "RNN": (RNN, {"num_hiddens": 4}), "LSTM": (LSTM, {"num_hiddens": 4}), "GRU": (GRU, {"num_hiddens": 4}),
     "StackedRNNScratch": (StackedRNNScratch, {"num_inputs": 5, "num_hiddens": 4, "num_layers": 2}),
@@ -178,7 +178,7 @@ SIGNATURES = {"generate": generate}
 
 
 def parameters(owner):
-    """The names of all parameters; ``**kit`` stands for those of the stack, ``**options`` for those of the texts."""
+    """The names of all parameters, except ``**options``, which other entries cover."""
     found = []
     for name, parameter in inspect.signature(SIGNATURES.get(owner, CALLED[owner][0])).parameters.items():
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
@@ -197,7 +197,7 @@ def cases():
 CASES = list(cases())
 
 
-def test_everything_public_is_called_here():
+def test_all_public_names_are_covered():
     public = {name for name in vars(gluon_deeprnn) if not name.startswith("_")
               and getattr(getattr(gluon_deeprnn, name), "__module__", "").startswith("gluon_deeprnn")}
     assert public <= CALLED.keys()

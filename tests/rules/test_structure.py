@@ -1,4 +1,4 @@
-"""Promises about the whole house.  Each of these tests also asserts that it looked at something."""
+"""Rules of the whole package.  Each of these tests also asserts that it checked something."""
 
 import ast
 import importlib
@@ -21,7 +21,7 @@ PACKAGE = Path(gluon_deeprnn.__file__).parent
 TOP = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Each row may import from the rows below it, and from its own room.
+# Each row may import from the rows below it, and from its own module.
 ROWS = [
     ["__main__"], ["cli", "d2l"], ["runs"], ["plotting", "training"], ["evaluation", "generation"], ["models"],
     ["kernels"], ["data", "graph"], ["storage", "devices"], ["runtime", "version"], ["_checks", "mxnet_private"],
@@ -29,13 +29,13 @@ ROWS = [
 ]
 
 
-def room(module):
+def top_module(module):
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
 def imports(file):
-    """The modules of ours that a file imports."""
+    """The modules of the package that a file imports."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Import):
@@ -47,21 +47,21 @@ def imports(file):
         yield from (name for name in names if name.split(".")[0] == "gluon_deeprnn")
 
 
-def test_no_room_imports_from_above_or_beside():
+def test_modules_import_only_from_lower_layers():
     level = {name: i for i, row in enumerate(ROWS) for name in row}
     seen = 0
     for file in FILES:
         module = ".".join(file.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
         for imported in imports(file):
             seen += 1
-            here, there = room(module), room(imported)
-            if "__init__" in (here, there) or here == there or there in ("__version__",):
+            importing, target = top_module(module), top_module(imported)
+            if "__init__" in (importing, target) or importing == target or target in ("__version__",):
                 continue
-            assert level[here] < level[there], f"{file} imports {imported}"
+            assert level[importing] < level[target], f"{file} imports {imported}"
     assert seen > 60
 
 
-def test_every_file_is_one_idea_of_readable_size():
+def test_every_file_has_at_most_360_lines():
     assert len(FILES) > 30
     for file in FILES:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 360, file
@@ -72,7 +72,7 @@ def public_names():
             and getattr(getattr(gluon_deeprnn, name), "__module__", "").startswith("gluon_deeprnn")]
 
 
-def test_the_public_list_is_the_contracts():
+def test_the_public_names_are_these():
     assert set(public_names()) == {
         "TimeMachine", "TextData", "Vocab", "StackedRNNScratch", "RNN", "LSTM", "GRU", "RNNLMScratch", "RNNLM",
         "Trainer", "generate", "evaluate", "load_run", "try_gpu"}
@@ -82,7 +82,7 @@ def test_the_public_list_is_the_contracts():
 def test_public_docstrings_name_every_parameter_and_show_an_example(name):
     thing = getattr(gluon_deeprnn, name)
     documented = inspect.getdoc(thing)
-    if inspect.isclass(thing):  # what classes share is said once, where it is shared
+    if inspect.isclass(thing):  # shared parameters are documented in the base class
         ours = [each for each in thing.__mro__ if each.__module__.startswith("gluon_deeprnn")]
         documented = "\n".join(inspect.getdoc(each) for each in ours)
     for parameter in inspect.signature(thing).parameters:
@@ -113,7 +113,7 @@ def test_every_command_of_the_readme_exists(command):
     assert known[1] == []
 
 
-def test_the_readme_says_what_the_recipes_recorded():
+def test_the_readme_quotes_the_recorded_results_of_the_recipes():
     text = (TOP / "README.md").read_text(encoding="utf-8")
     korean = (TOP / "README.ko.md").read_text(encoding="utf-8")
     for name in ("chapter-gru", "chapter-scratch"):
@@ -124,7 +124,7 @@ def test_the_readme_says_what_the_recipes_recorded():
     assert f"in {read_recipe('chapter-gru').measured['seconds']} s" in text
 
 
-def test_the_readmes_ratios_are_those_of_the_recorded_benchmark():
+def test_the_readme_quotes_the_ratios_of_the_recorded_benchmark():
     rows = re.findall(r"^\| (\w+) \| ([\w-]+) \| ([\d.]+) ", (TOP / "benchmarks" / "README.md").read_text(), re.M)
     seconds = {(cell, who): float(median) for cell, who, median in rows}
     text = (TOP / "README.md").read_text(encoding="utf-8") + (TOP / "README.ko.md").read_text(encoding="utf-8")
@@ -156,7 +156,7 @@ def test_every_public_definition_is_documented_and_annotated(module):
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check", "."], ["mypy"]])
-def test_the_tools_find_nothing(tool):
+def test_ruff_and_mypy_report_no_errors(tool):
     program = Path(sys.executable).parent / tool[0]
     if not program.exists() and not shutil.which(tool[0]):
         pytest.skip(f"needs {tool[0]}: pip install -e '.[test]'")
@@ -166,16 +166,16 @@ def test_the_tools_find_nothing(tool):
 
 
 def test_errors_have_one_form():
-    """Nothing but InputError (and what Python itself demands) is raised on what a user passed in."""
+    """Only errors of this package, and those that Python requires, are raised for values from users."""
     raised = []
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 raised.append((file.name, ast.unparse(node.exc.func).split(".")[-1]))
-    ours = {"_Lost", "KeyboardInterrupt", *(name for name in vars(errors) if name.endswith("Error"))}
+    ours = {"KeyboardInterrupt", *(name for name in vars(errors) if name.endswith("Error"))}
     others = {entry for entry in raised if entry[1] not in ours}
     assert len(raised) > 30
-    # What is read from files is refused by ValueError inside, and put into our form where the file is named.
+    # Content of files is rejected by ValueError, which is converted to an error of this package that names the file.
     readers = ("storage.py", "vocab.py", "history.py", "position.py", "checkpoint.py", "diagnosis.py", "stored.py",
                "trial.py", "saved.py")
     assert others == {("runtime.py", "ImportError"), ("runtime.py", "RuntimeError"), ("alias.py", "ImportError"),

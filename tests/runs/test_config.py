@@ -6,7 +6,7 @@ from gluon_deeprnn.runs import RunConfig, read_recipe, recipe_names
 from gluon_deeprnn.runs.config import typed
 import pytest
 
-# A bad value for every setting, so that none can be added without one.
+# An invalid value for every setting; a new setting requires one.
 BAD = {
     "corpus": ("time-machin", r"one of time-machine, python-docs; got 'time-machin' \(did you mean 'time-machine'\?\)"),
     "text": ("x.txt", "a list of files; got 'x.txt'"), "protocol": ("books", r"one of d2l, book; got 'books' .*"),
@@ -57,22 +57,22 @@ def test_every_setting_refuses_a_bad_value(name):
     ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, with tied weights; got 8"),
     ({"optimizer": "adam", "momentum": 0.9}, "momentum must be 0 for optimizer adam; got 0.9"),
 ])
-def test_settings_that_do_not_go_together_are_refused(settings, message):
+def test_inconsistent_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         RunConfig(**settings)
 
 
-def test_a_misspelt_setting_is_guessed():
+def test_the_error_for_a_misspelt_setting_suggests_the_right_one():
     with pytest.raises(ValueError, match=r"got 'num_hidden' \(did you mean 'num_hiddens'\?\)$"):
         RunConfig().replace(num_hidden=3)
 
 
-def test_it_survives_json():
+def test_settings_are_recovered_from_json():
     config = RunConfig(text=("a.txt", "b.txt"), lr=0.1)
     assert RunConfig.from_dict(config.as_dict()) == config
 
 
-def test_a_text_replaces_a_corpus_and_the_other_way_round():
+def test_a_text_replaces_a_corpus_and_vice_versa():
     assert RunConfig(corpus="python-docs").replace(text=["a"]).corpus is None
     assert RunConfig(text=("a",)).replace(corpus="python-docs").text == ()
 
@@ -102,7 +102,7 @@ def test_the_chapters_recipes_are_the_chapters():
     assert read_recipe("chapter-scratch").config.implementation == "scratch"
 
 
-def test_the_recipes_of_depth_differ_from_the_chapters_in_little():
+def test_the_depth_recipes_differ_from_the_chapters_in_few_settings():
     for name in DEPTH:
         config, chapter = read_recipe(name).config, read_recipe("chapter-gru").config
         assert (config.num_layers, config.num_hiddens) == (int(name[-1]), 64)
@@ -117,7 +117,7 @@ def test_the_first_recipe_names_and_explains_every_setting():
 
 
 @pytest.mark.parametrize("name", CHAPTER + DEPTH)
-def test_a_recipe_says_what_it_was_measured_to_give(name):
+def test_a_recipe_has_measured_results(name):
     measured = read_recipe(name).measured
     assert {"command", "machine", "text"} <= measured.keys()
     assert 1 < measured["train_ppl"] < measured["val_ppl"]
@@ -126,7 +126,7 @@ def test_a_recipe_says_what_it_was_measured_to_give(name):
     assert measured["seconds"] > 10
 
 
-def test_the_page_on_depth_says_what_the_recipes_recorded():
+def test_the_page_on_depth_quotes_the_recorded_results_of_the_recipes():
     page = (Path(__file__).parents[2] / "docs" / "depth.md").read_text(encoding="utf-8")
     for name in DEPTH:
         row = next(line for line in page.splitlines() if line.endswith(f"| `--recipe {name}` |"))

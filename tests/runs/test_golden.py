@@ -1,4 +1,4 @@
-"""Runs that earlier releases wrote stay usable: loaded, evaluated, generated from, resumed."""
+"""Runs of earlier releases can be loaded, evaluated, used for generation, and resumed."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ RUNS = sorted(path.parent.relative_to(GOLDEN) for path in GOLDEN.glob("*/*/confi
 
 @pytest.fixture(params=RUNS, ids=str)
 def golden(request, tmp_path):
-    """A copy of a run folder, its text where the run expects it, and what its release gave for it."""
+    """A copy of a run folder, its text in the expected place, and the results of its release."""
     released = GOLDEN / request.param.parent
     if not TEXT.exists() or TEXT.read_bytes() != (released / "text.txt").read_bytes():
         TEXT.parent.mkdir(exist_ok=True)
@@ -31,7 +31,7 @@ def test_there_is_a_run_of_every_format():
     assert len(RUNS) == 3
 
 
-def test_a_run_of_an_earlier_release_gives_the_same_perplexity_and_text(golden):
+def test_a_run_of_an_earlier_release_has_the_same_perplexity_and_text(golden):
     folder, expected = golden
     run = load_run(folder)
     _, batches, per_token = run.data().held_out()
@@ -53,9 +53,9 @@ def test_a_run_of_an_earlier_release_resumes_to_the_same_result(golden):
 
 @dataclasses.dataclass(frozen=True)
 class NextRelease(RunConfig):
-    """The settings of a release that has one more."""
+    """The settings of a release with one additional setting."""
 
-    later: int = config._setting(3, "came later", lambda name, value: value)
+    later: int = config._setting(3, "added later", lambda name, value: value)
 
 
 def test_a_release_with_one_more_setting_reads_and_resumes_the_runs_of_the_one_before(golden, monkeypatch):

@@ -1,4 +1,4 @@
-"""The chapter's own cells, unchanged but for the epochs, as a notebook: they train all they hold and show the curve."""
+"""The chapter's own cells, unchanged except for the number of epochs, as a notebook that trains and plots curves."""
 
 import base64
 import json
@@ -15,12 +15,12 @@ from gluon_deeprnn import d2l; d2l.register()
 class tab:
     selected = staticmethod(lambda *tabs: 'mxnet' in tabs)
 """
-EPOCHS = int(os.environ.get("GLUON_DEEPRNN_EPOCHS", 40))  # the chapter's own 100 take a minute longer
+EPOCHS = int(os.environ.get("GLUON_DEEPRNN_EPOCHS", 40))  # the chapter's 100 epochs take a minute longer
 AFTER = "print(sorted((k, v[-1].y) for k, v in model.board.data.items()), len(model.get_scratch_params()))"
 
 
 def chapter_cells():
-    """The chapter's MXNet cells; the lines that it has commented out, because they took over an hour, are put back."""
+    """The chapter's MXNet cells, with the lines that it comments out because they took over an hour."""
     path = os.environ.get("GLUON_DEEPRNN_CHAPTER")
     if not path or not Path(path).exists():
         pytest.skip("needs the chapter's source, deep-rnn.ko.md, named by GLUON_DEEPRNN_CHAPTER")
@@ -55,15 +55,15 @@ def test_the_chapters_cells_train_in_a_notebook_and_show_the_curve(real_text, tm
     assert len(pictures) == 2
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
     assert sum("training on the CPU" in "".join(output.get("text", "")) for output in outputs) <= 1
-    said = "".join("".join(output.get("text", "")) for output in outputs)
-    (scratch, scratch_arrays), (gru, gru_arrays) = re.findall(r"\('val_ppl', ([\d.]+)\)\] (\d+)", said)
+    printed = "".join("".join(output.get("text", "")) for output in outputs)
+    (scratch, scratch_arrays), (gru, gru_arrays) = re.findall(r"\('val_ppl', ([\d.]+)\)\] (\d+)", printed)
     assert (scratch_arrays, gru_arrays) == ("8", "10")
     print(f"validation after {EPOCHS} epochs: scratch {scratch}, GRU {gru}")
     assert float(scratch) < (7.5 if EPOCHS >= 100 else 11)
     assert float(gru) < (6.8 if EPOCHS >= 100 else 11)
-    written = "".join(output["data"]["text/plain"][0] for output in outputs
-                      if "text/plain" in output.get("data", {}) and "it has" in output["data"]["text/plain"][0])
-    assert re.fullmatch(r"'it has[a-z ]{20}'", written)
+    generated = "".join(output["data"]["text/plain"][0] for output in outputs
+                        if "text/plain" in output.get("data", {}) and "it has" in output["data"]["text/plain"][0])
+    assert re.fullmatch(r"'it has[a-z ]{20}'", generated)
 
 
 EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "examples").glob("*.py")
@@ -76,7 +76,7 @@ def test_all_examples_are_known():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs_with_whatever_text_is_at_hand(name, tmp_path):
+def test_an_example_runs_with_any_available_text(name, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "GLUON_DEEPRNN_DATA"}
     script = Path(__file__).parents[2] / "examples" / f"{name}.py"
     done = subprocess.run([sys.executable, script, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""The chapter's job, whole: 100 epochs on The Time Machine."""
+"""The chapter's complete training: 100 epochs on The Time Machine."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the chapter says of depths from 1 to 8 and widths up to 2056, as numbers."""
+"""Trainings with depths from 1 to 8 and widths up to 2056, as in the chapter's text."""
 
 import json
 from pathlib import Path
@@ -20,10 +20,10 @@ def train(folder, name, **settings):
 
 
 @pytest.mark.slow
-def test_eight_layers_learn_with_the_kit_and_not_without(tmp_path):
+def test_eight_layers_train_with_residual_and_layer_norm_and_not_without(tmp_path):
     with_kit = train(tmp_path / "kit", "depth-8", max_epochs=11)
     without = train(tmp_path / "plain", "depth-8", max_epochs=11, residual=False, layer_norm=False)
-    assert without["last_train_ppl"] > 15  # how often each letter occurs is all that it has learned
+    assert without["last_train_ppl"] > 15  # it has learned the frequencies of the letters only
     assert with_kit["last_train_ppl"] < 0.8 * without["last_train_ppl"]
 
 
@@ -38,7 +38,7 @@ def test_fewer_layers_train_without_divergence(name, tmp_path, caplog):
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "depth", "most"), [(2056, 2, 20), (64, 8, 200)])
 def test_a_training_step_fits_into_memory(width, depth, most):
-    """``most``: megabytes for each megabyte of parameters; eight narrow layers are mostly activations."""
+    """``most``: megabytes per megabyte of parameters; for eight narrow layers most of it is activations."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.width", str(width), str(depth)], cwd=TOP, check=True,
                           capture_output=True, text=True)
     measured = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""The README's commands are run, in their order, in a folder with a text; only the number of epochs is cut."""
+"""The README's commands run, in their order, in a folder with a text; only the number of epochs is reduced."""
 
 from pathlib import Path
 import re
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def commands():
-    """What stands in indented blocks or between backticks, in order, each once."""
+    """The commands in indented blocks or backticks, in order, without duplicates."""
     found = re.findall(r"^    ((?:gluon-deeprnn|make) [^#\n]*)|`((?:gluon-deeprnn|make) [^`]*)`", README, re.M)
     return list(dict.fromkeys((block or inline).strip() for block, inline in found))
 
@@ -28,7 +28,7 @@ def test_every_command_of_the_readme_runs(tmp_path, fox_file, real_text):
     ran = 0
     for command in commands():
         program, *arguments = shlex.split(command)
-        if program == "make":  # what these run is the rest of this test, the tests and the site
+        if program == "make":  # a dry run: their commands are tested elsewhere
             line = ["make", "--dry-run", "--always-make", "--directory", str(TOP), *arguments]
         else:
             if "time-machine" in arguments:

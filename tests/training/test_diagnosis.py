@@ -10,7 +10,7 @@ import pytest
 
 
 def test_history_has_the_gradient_norm_of_every_layer_and_step(small_data):
-    small_data.batch_size = small_data.num_train  # one step an epoch
+    small_data.batch_size = small_data.num_train  # one step per epoch
     size = len(small_data.vocab)
     model = RNNLM(GRU(6, 3, layer_norm=True), size, lr=0.5)
     x, y = (np.array(part, dtype="int32") for part in next(small_data.train_dataloader().batches(0)))
@@ -40,24 +40,24 @@ def test_the_share_of_clipped_steps_is_counted():
     assert row["gradient_norm"] == pytest.approx((0.9 ** 0.5 + 1.1 ** 0.5 + 3 + 1) / 4, rel=1e-6)
 
 
-def test_a_long_epoch_is_told_in_a_hundred_averages():
+def test_a_long_epoch_is_recorded_as_a_hundred_averages():
     norms = diagnosis.GradientNorms(["rnn.layer0.weights"], clip=0)
     account = norms.begin()
     for i in range(1000):
         norms.add(account, numpy.array([float(i) ** 2]))
-    told = norms.row(account)["layer_gradient_norms"]["layer 1"]
-    assert told == pytest.approx([10 * i + 4.5 for i in range(100)], rel=1e-3)
+    recorded = norms.row(account)["layer_gradient_norms"]["layer 1"]
+    assert recorded == pytest.approx([10 * i + 4.5 for i in range(100)], rel=1e-3)
     assert norms.row(account)["clipped"] == 0
 
 
 class Recorded(list):
-    """What is logged."""
+    """The logged messages."""
 
     def __init__(self, caplog):
         super().__init__(record.getMessage() for record in caplog.records)
 
 
-def test_a_training_that_diverges_says_what_to_try_once(small_data, caplog):
+def test_a_training_that_diverges_logs_remedies_once(small_data, caplog):
     caplog.set_level(logging.WARNING)
     model = RNNLM(GRU(32, 4, residual=True), len(small_data.vocab), lr=30.0)
     Trainer(12, progress=False).fit(model, small_data)
@@ -67,7 +67,7 @@ def test_a_training_that_diverges_says_what_to_try_once(small_data, caplog):
     assert message.endswith("; try a lower learning rate (lr=15), or clipping (clip=1), or layer_norm=True")
 
 
-def test_a_layer_that_does_not_learn_is_said(small_data, caplog):
+def test_a_vanishing_gradient_is_logged(small_data, caplog):
     caplog.set_level(logging.WARNING)
     model = RNNLMScratch(StackedRNNScratch(len(small_data.vocab), 16, 6), len(small_data.vocab), lr=0.1)
     Trainer(2, gradient_clip_val=1, progress=False).fit(model, small_data)
@@ -76,7 +76,7 @@ def test_a_layer_that_does_not_learn_is_said(small_data, caplog):
     assert message.endswith("try residual=True or layer_norm=True")
 
 
-def test_a_training_that_goes_well_says_nothing(small_data, caplog):
+def test_a_training_that_converges_logs_nothing(small_data, caplog):
     caplog.set_level(logging.WARNING)
     Trainer(5, gradient_clip_val=1, progress=False).fit(RNNLM(GRU(32, 2), len(small_data.vocab), lr=1.0), small_data)
     assert not Recorded(caplog)
@@ -95,8 +95,8 @@ def test_the_flow_of_gradients_equals_finite_differences(cell, residual):
     assert model.hybridized
     numpy.testing.assert_allclose(diagnosis.gradient_flow(scratch, x, y), flow, rtol=1e-3, atol=1e-6)
 
-    def loss(layer, step, unit, nudge):
-        """-log p of the last token of each sequence, the state of one unit moved after one step."""
+    def loss(layer, step, unit, change):
+        """-log p of the last token of each sequence, with the state of one unit changed after one step."""
         core, state = model.rnn, [array.asnumpy() for array in model.begin_state(2)]
         for t in range(len(x)):
             below = npx.one_hot(np.array(x[t:t + 1], dtype="int32"), 5)
@@ -105,13 +105,13 @@ def test_the_flow_of_gradients_equals_finite_differences(cell, residual):
                 last = [array.asnumpy() for array in last]
                 outputs = outputs.asnumpy()
                 if (i, t) == (layer, step):
-                    outputs[0, :, unit] += nudge
-                    last[0][:, unit] += nudge
+                    outputs[0, :, unit] += change
+                    last[0][:, unit] += change
                 for array, new in zip(state, last):
                     array[i] = new
                 below = below + np.array(outputs) if residual and i > 0 else np.array(outputs)
-        scores = model.dense(below)[0].asnumpy().astype("float64")
-        return -(scores - numpy.log(numpy.exp(scores).sum(-1, keepdims=True)))[[0, 1], y[-1]]
+        logits = model.dense(below)[0].asnumpy().astype("float64")
+        return -(logits - numpy.log(numpy.exp(logits).sum(-1, keepdims=True)))[[0, 1], y[-1]]
 
     for layer, step in ((0, 0), (1, 3), (2, 4), (2, 1)):
         slopes = numpy.array([(loss(layer, step, unit, 1e-2) - loss(layer, step, unit, -1e-2)) / 2e-2
@@ -120,7 +120,7 @@ def test_the_flow_of_gradients_equals_finite_differences(cell, residual):
         assert flow[layer, step] == pytest.approx(expected, rel=0.02, abs=1e-4)
 
 
-def test_a_model_without_layers_to_look_at_is_refused():
+def test_gradient_flow_of_other_models_is_refused():
     with pytest.raises(ValueError, match=r"^model must be a language model on a RecurrentStack"):
         diagnosis.gradient_flow(GRU(3), numpy.zeros((2, 2)), numpy.zeros((2, 2)))
     with pytest.raises(ValueError, match=r"^y must be an array of shape \(2, 2\); got shape \(2, 3\)$"):

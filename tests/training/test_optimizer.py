@@ -18,14 +18,14 @@ def test_clipping_scales_all_gradients_by_one_number(sizes, scale, max_norm):
         numpy.testing.assert_allclose(gradient.asnumpy(), array * min(1, max_norm / expected), rtol=1e-5)
 
 
-def test_small_gradients_are_left_alone_to_the_bit():
+def test_small_gradients_are_not_changed():
     gradient = np.array([0.1, 0.2, 0.3])
     before = gradient.asnumpy()
     clip_global_norm([gradient], 5)
     assert (gradient.asnumpy() == before).all()
 
 
-def test_zero_only_measures():
+def test_clipping_at_zero_only_computes_the_norm():
     gradient = np.array([30.0, 40.0])
     assert float(clip_global_norm([gradient], 0)) == 50
     assert gradient.asnumpy().tolist() == [30, 40]
@@ -49,7 +49,7 @@ def steps(optimizer, made, count, first=0):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_going_on_from_a_state_equals_never_having_stopped(name):
+def test_resuming_from_a_state_equals_an_uninterrupted_run(name):
     options = {"momentum": 0.9} if name in ("sgd", "nag") else {}
     whole = parameters()
     steps(Optimizer(whole, name, options, clip=1), whole, 6)

@@ -7,15 +7,15 @@ def rates(name, progresses, val_ppls=(), **options):
     return [schedule.rate(progress, list(val_ppls)) for progress in progresses]
 
 
-def test_constant_stays():
+def test_the_constant_schedule_does_not_change():
     assert rates("constant", [0, 50.5, 99]) == [2.0, 2.0, 2.0]
 
 
-def test_cosine_falls_along_half_a_wave():
+def test_cosine_decays_along_half_a_period():
     assert rates("cosine", [0, 25, 50, 100]) == pytest.approx([2.0, 1 + 0.5**0.5, 1.0, 0.0])
 
 
-def test_step_falls_after_so_many_epochs():
+def test_step_decays_every_few_epochs():
     assert rates("step", [0, 9.9, 10, 25], factor=0.5, epochs=10) == [2.0, 2.0, 1.0, 0.5]
 
 
@@ -23,7 +23,7 @@ def test_step_falls_after_so_many_epochs():
     ([], 2.0), ([9, 8, 7], 2.0), ([9, 9], 2.0), ([9, 9, 9], 1.0), ([9, 9, 9, 9, 9], 0.5), ([9, 9, 8, 9, 7, 8], 2.0),
     ([9, 9, 9, 8, 9, 9], 0.5),
 ])
-def test_plateau_falls_whenever_the_best_is_so_many_epochs_old(val_ppls, rate):
+def test_plateau_decays_after_epochs_without_improvement(val_ppls, rate):
     assert rates("plateau", [len(val_ppls)], val_ppls, factor=0.5, epochs=2) == [rate]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 
 class Keep(Callback):
-    """Keeps a checkpoint of every epoch, and of an interruption."""
+    """Stores a checkpoint of every epoch, and of an interruption."""
 
     def __init__(self):
         self.checkpoints = []
@@ -42,7 +42,7 @@ def same(first, second):
     return all((array == b[name]).all() for name, array in a.items())
 
 
-def test_it_learns(small_data):
+def test_training_reduces_the_perplexity(small_data):
     model = RNNLM(GRU(32, 2), len(small_data.vocab), lr=0.01)
     history = Trainer(12, gradient_clip_val=1, optimizer="adam", progress=False).fit(model, small_data)
     assert history[0]["train_ppl"] > 10
@@ -50,7 +50,7 @@ def test_it_learns(small_data):
     assert [row["epoch"] for row in history] == list(range(1, 13))
 
 
-def test_history_says_what_evaluate_says(small_data):
+def test_history_agrees_with_evaluate(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5)
     history = Trainer(2, progress=False).fit(model, small_data)
     assert evaluate(model, small_data.val_dataloader()).perplexity == pytest.approx(history[-1]["val_ppl"], rel=1e-6)
@@ -59,7 +59,7 @@ def test_history_says_what_evaluate_says(small_data):
 
 
 @pytest.mark.parametrize("protocol", ["d2l", "book"])
-def test_hybridizing_changes_no_number_of_a_training(protocol):
+def test_hybridizing_does_not_change_the_results_of_a_training(protocol):
     data = data_of(protocol)
     results = []
     for hybridize in (True, False):
@@ -72,7 +72,7 @@ def test_hybridizing_changes_no_number_of_a_training(protocol):
         numpy.testing.assert_allclose(array, second[name], atol=1e-5)
 
 
-def test_a_step_is_the_books_step_done_by_hand(small_data):
+def test_a_step_equals_the_books_step_computed_by_hand(small_data):
     small_data.batch_size = small_data.num_train
     size = len(small_data.vocab)
     first = RNNLMScratch(StackedRNNScratch(size, 6, 2, sigma=0.5), size)
@@ -96,7 +96,7 @@ def test_a_step_is_the_books_step_done_by_hand(small_data):
         numpy.testing.assert_allclose(after.data().asnumpy(), expected, atol=1e-6)
 
 
-def test_the_same_seeds_give_the_same_parameters_to_the_bit():
+def test_the_same_seeds_yield_bitwise_identical_parameters():
     data = data_of("d2l")
     models = [model_of(data) for _ in range(2)]
     for model in models:
@@ -120,7 +120,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("protocol", ["d2l", "book"])
-def test_stopping_between_epochs_and_going_on_equals_never_stopping(protocol, options):
+def test_resuming_between_epochs_equals_an_uninterrupted_run(protocol, options):
     data = data_of(protocol)
     whole, keep = model_of(data), Keep()
     expected = Trainer(4, gradient_clip_val=1, progress=False, callbacks=[keep], **options).fit(whole, data)
@@ -132,7 +132,7 @@ def test_stopping_between_epochs_and_going_on_equals_never_stopping(protocol, op
 
 
 @pytest.mark.parametrize("protocol", ["d2l", "book"])
-def test_ctrl_c_inside_an_epoch_and_going_on_equals_never_stopping(protocol, monkeypatch):
+def test_resuming_after_ctrl_c_inside_an_epoch_equals_an_uninterrupted_run(protocol, monkeypatch):
     data = data_of(protocol)
     whole = model_of(data)
     expected = Trainer(2, gradient_clip_val=1, progress=False).fit(whole, data)
@@ -150,7 +150,7 @@ def test_ctrl_c_inside_an_epoch_and_going_on_equals_never_stopping(protocol, mon
     assert [row["train_ppl"] for row in history] == [row["train_ppl"] for row in expected]
 
 
-def test_patience_stops_and_takes_the_best_parameters_back(small_data):
+def test_patience_stops_and_restores_the_best_parameters(small_data):
     class Watch(Callback):
         best = None
 
@@ -158,7 +158,7 @@ def test_patience_stops_and_takes_the_best_parameters_back(small_data):
             if trainer.improved:
                 self.best = parameter_arrays(trainer.model)
 
-    watch, model = Watch(), RNNLM(GRU(48, 2), len(small_data.vocab), lr=20.0)  # too large: it jumps about
+    watch, model = Watch(), RNNLM(GRU(48, 2), len(small_data.vocab), lr=20.0)  # too large: the loss oscillates
     history = Trainer(60, gradient_clip_val=5, patience=4, progress=False, callbacks=[watch]).fit(model, small_data)
     best = min(history, key=lambda row: row["val_ppl"])
     assert len(history) == best["epoch"] + 4 < 60
@@ -167,7 +167,7 @@ def test_patience_stops_and_takes_the_best_parameters_back(small_data):
 
 
 class Poison(Callback):
-    """Makes one weight a NaN at some pauses: what a step does that went wrong."""
+    """Sets one weight to NaN at some pauses, as after a step that diverged."""
 
     def __init__(self, *pauses):
         self.pauses, self.count, self.rates = pauses, 0, []
@@ -179,14 +179,14 @@ class Poison(Callback):
             parameter.set_data(parameter.data() * numpy.nan)
 
 
-def test_a_step_that_goes_wrong_is_taken_back_and_the_rate_lowered(caplog):
-    data = data_of("book")  # two pauses an epoch
+def test_a_step_that_is_not_finite_is_rolled_back_and_the_rate_halved(caplog):
+    data = data_of("book")  # two pauses per epoch
     model, keep = model_of(data), Keep()
     history = Trainer(4, gradient_clip_val=1, progress=False, callbacks=[Poison(4), keep]).fit(model, data)
     assert [row["lr"] for row in history] == [0.5, 0.25, 0.25, 0.25]
     assert all(math.isfinite(row["train_ppl"]) for row in history)
-    assert "in epoch 2: back to the end of epoch 1, learning rate 0.25" in caplog.text
-    # what follows is what follows from the good state at the lower rate
+    assert "in epoch 2: rolled back to the end of epoch 1, learning rate 0.25" in caplog.text
+    # the rest equals a training from the last finite state with the lower rate
     arrays, about = keep.checkpoints[0]
     about["position"].update(lr_scale=0.5, rollbacks=1)
     again = model_of(data)
@@ -194,7 +194,7 @@ def test_a_step_that_goes_wrong_is_taken_back_and_the_rate_lowered(caplog):
     assert same(model, again)
 
 
-def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
+def test_a_training_that_keeps_diverging_stops_with_the_last_finite_state(small_data):
     model, keep = RNNLM(GRU(8, 2), len(small_data.vocab), lr=0.5), Keep()
     whole = Trainer(60, progress=False, callbacks=[keep, Poison(*range(3, 60))])
     message = (r"^lr must be small enough for a finite loss and finite gradients; got 0\.015625 "
@@ -208,7 +208,7 @@ def test_a_training_that_cannot_be_saved_stops_as_it_last_was_good(small_data):
         assert (arrays[f"parameters/{name}"] == array).all()
 
 
-def test_a_rate_that_is_much_too_high_is_said(small_data):
+def test_a_learning_rate_that_is_much_too_high_is_an_error(small_data):
     model = RNNLM(GRU(8, 2), len(small_data.vocab), lr=1e20)
     with pytest.raises(DivergedError, match=r"^lr must be .*; got 3\.125e\+18 \(not finite in epoch 1, "):
         Trainer(20, progress=False).fit(model, small_data)
@@ -244,7 +244,7 @@ def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, messag
 
 
 @pytest.mark.parametrize("what", ["threads", "layers"])
-def test_what_changes_the_last_digits_is_said(what, caplog):
+def test_resuming_with_another_arithmetic_is_logged(what, caplog):
     data, keep = data_of("d2l"), Keep()
     Trainer(1, progress=False, callbacks=[keep]).fit(model_of(data), data)
     arrays, about = keep.checkpoints[0]
@@ -261,7 +261,7 @@ def test_the_carried_state_is_used(monkeypatch):
     begin = model.begin_state
     monkeypatch.setattr(model, "begin_state", lambda *a: states.append(a) or begin(*a))
     Trainer(2, progress=False).fit(model, data)
-    assert len(states) == 2 * 2  # once an epoch for training, once for validation
+    assert len(states) == 2 * 2  # once per epoch for training, once for validation
 
 
 def test_graphs_are_compiled_once_not_every_epoch(small_data, monkeypatch):
@@ -279,13 +279,13 @@ def test_graphs_are_compiled_once_not_every_epoch(small_data, monkeypatch):
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
 
 
-def test_progress_is_a_line_an_epoch_where_there_is_no_terminal():
+def test_progress_is_a_line_per_epoch_without_a_terminal():
     stream = io.StringIO()
     shown = Progress(3, 10, stream=stream)
     shown.batch()
@@ -332,14 +332,14 @@ def test_a_model_for_another_vocabulary_is_refused(small_data):
         Trainer(1).fit(RNNLM(GRU(4), 5), small_data)
 
 
-def test_num_gpus_without_a_gpu_trains_on_the_cpu_and_says_so(caplog):
+def test_num_gpus_without_a_gpu_trains_on_the_cpu_with_a_warning(caplog):
     if mxnet.context.num_gpus():
         pytest.skip("this machine has a GPU")
     assert Trainer(1, num_gpus=1).ctx == mxnet.cpu()
     assert "training on the CPU" in caplog.text
 
 
-def test_nothing_can_be_asked_of_a_trainer_that_has_trained_nothing():
+def test_a_trainer_before_fit_has_no_model_parameters_or_checkpoint():
     trainer = Trainer(2, progress=False)
     assert (trainer.history, trainer.improved) == ([], False)
     for ask in (trainer.checkpoint, trainer.parameters, lambda: trainer.model):
@@ -348,7 +348,7 @@ def test_nothing_can_be_asked_of_a_trainer_that_has_trained_nothing():
 
 
 class Count(Callback):
-    """Asks twice an epoch for what the run's own callback asks for."""
+    """Requests parameters and checkpoint twice per epoch, as the callback of a run does."""
 
     def on_epoch_end(self, trainer):
         for _ in range(2):
@@ -360,11 +360,11 @@ def test_parameters_are_copied_to_the_host_once_an_epoch(small_data, monkeypatch
     copies, copy = [], session.parameter_arrays
     monkeypatch.setattr(session, "parameter_arrays", lambda model: copies.append(1) or copy(model))
     Trainer(3, patience=5, progress=False, callbacks=[Count()]).fit(model_of(small_data), small_data)
-    assert len(copies) == 1 + 3  # what a roll-back in the first epoch goes back to, and once an epoch
+    assert len(copies) == 1 + 3  # for a rollback in the first epoch, and once per epoch
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])
-def test_an_optimizer_object_trains_as_its_name_does_and_is_not_used_up(small_data, name):
+def test_an_optimizer_object_trains_like_its_name_and_can_be_reused(small_data, name):
     options = {"wd": 1e-3}
     by_name, by_object, again = (model_of(small_data) for _ in range(3))
     for model in (by_object, again):
