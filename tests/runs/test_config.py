@@ -10,7 +10,8 @@ import pytest
 BAD = {
     "corpus": ("time-machin", r"one of time-machine, python-docs; got 'time-machin' \(did you mean 'time-machine'\?\)"),
     "text": ("x.txt", "a list of files; got 'x.txt'"), "protocol": ("books", r"one of d2l, book; got 'books' .*"),
-    "cleaning": ("", "one of d2l, unicode; got ''"), "tokens": ("byte", "one of char, word; got 'byte'"),
+    "cleaning": ("", "one of none, d2l, unicode; got ''"),
+    "tokens": ("bytes", "one of char, word, word-exact, byte; got 'bytes' .*"),
     "min_freq": (-1, "a non-negative integer; got -1"), "num_train": (0, "a positive integer; got 0"),
     "num_val": (0, "a positive integer; got 0"), "model": ("gruu", r"one of rnn, lstm, gru, mgu; got 'gruu' .*"),
     "implementation": ("fast", "one of fused, scratch; got 'fast'"),

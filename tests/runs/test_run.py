@@ -190,7 +190,7 @@ def test_a_run_on_a_text_from_a_stream_stores_it_and_is_resumed(fox_file, tmp_pa
               f"--max-epochs 1 --out '{tmp_path}/run' --text {given.format(file=fox_file)} < '{fox_file}'"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "keeps 96.8% of stream" in done.stderr
+    assert "cleaning none keeps 100.0% of stream" in done.stderr
     assert (tmp_path / "run" / "texts" / "stream").read_bytes() == fox_file.read_bytes()
     assert resume_run(RunFolder(tmp_path / "run"), 2, progress=False)["epochs"] == 2
 
