@@ -32,7 +32,7 @@ def a_model(**options):
     return RNNLM(GRU(6, 2, **options), 7)
 
 
-def scores(model):
+def logits(model):
     return model(np.array(TOKENS, dtype="int32"))[0].asnumpy()
 
 
@@ -143,7 +143,7 @@ def test_an_unchanged_block_is_compiled_once(monkeypatch):
     model = a_model(dropout=0.1)
     model.hybridize()
     for _ in range(5):
-        scores(model)
+        logits(model)
         model(np.zeros((2, 2), dtype="int32"))
     assert len(compiled) == 2
 
@@ -153,7 +153,7 @@ def test_a_block_that_changes_at_each_call_is_warned_about(caplog):
     model.hybridize()
     for i in range(30):
         model.calls = i + 0.5
-        scores(model)
+        logits(model)
     assert len([r for r in caplog.records if "was compiled 10 times, since an attribute of it" in r.message]) == 1
 
 
@@ -232,7 +232,7 @@ def test_a_used_model_can_be_copied_and_pickled_and_both_work(name, used):
     model = MODELS[name]()
     if used == "called":
         model.hybridize()
-        scores(model)
+        logits(model)
     elif used == "predicted":
         list(generate(model, Vocab("abcdef"), "abc", 5))
     elif used == "parts called":
@@ -243,14 +243,14 @@ def test_a_used_model_can_be_copied_and_pickled_and_both_work(name, used):
     else:
         letters = [Source("letters", "abcdef" * 30, "")]
         Trainer(1, progress=False).fit(model, TextData(letters, batch_size=20, num_steps=4, cleaning="unicode"))
-    expected = scores(model)
+    expected = logits(model)
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), pickle.loads(pickle.dumps(model, 5))):
         assert other.hybridized == model.hybridized
-        numpy.testing.assert_array_equal(scores(other), expected)
+        numpy.testing.assert_array_equal(logits(other), expected)
         other.hybridize()
-        numpy.testing.assert_allclose(scores(other), expected, atol=1e-6)
+        numpy.testing.assert_allclose(logits(other), expected, atol=1e-6)
         other.rnn.layers[0].weights.set_data(other.rnn.layers[0].weights.data() * 0) if name != "scratch" else None
-        numpy.testing.assert_array_equal(scores(model), expected)
+        numpy.testing.assert_array_equal(logits(model), expected)
 
 
 def test_a_summary_of_a_hybridized_model_is_that_of_the_interpreted_one(capsys):
@@ -258,7 +258,7 @@ def test_a_summary_of_a_hybridized_model_is_that_of_the_interpreted_one(capsys):
     for hybridized in (False, True):
         model = a_model()
         model.hybridize(hybridized)
-        scores(model)
+        logits(model)
         model.summary(np.array(TOKENS, dtype="int32"))
         assert model.hybridized == hybridized
         shown.append(re.sub(r"\s+", " ", capsys.readouterr().out))
@@ -281,4 +281,4 @@ def test_an_unsupported_dtype_is_refused(name):
     for block in (model, model.rnn):
         with pytest.raises(ValueError, match="dtype must be float32 or float64; got 'float16'"):
             block.cast("float16")
-    scores(model)
+    logits(model)

@@ -40,8 +40,8 @@ def test_layer_norm_and_residual_equal_their_formulas(make, layer_norm, residual
             scaled = (values - values.mean(-1, keepdims=True)) / numpy.sqrt(values.var(-1, keepdims=True) + 1e-5)
             read = np.array(scaled * core.norms[i - 1].gamma.data().asnumpy() + core.norms[i - 1].beta.data().asnumpy(),
                             dtype="float32")
-        written, layer_state = layer(read, [array[i] for array in state])
-        outputs = outputs + written if residual and i > 0 else written
+        result, layer_state = layer(read, [array[i] for array in state])
+        outputs = outputs + result if residual and i > 0 else result
         last.append(layer_state[0].asnumpy())
     core.hybridize(hybridized)
     got, got_state = core(x)

@@ -99,7 +99,7 @@ def test_the_state_of_another_optimizer_is_refused():
     made = parameters()
     adam = Optimizer(made, "adam")
     steps(adam, made, 1)
-    with pytest.raises(ValueError, match=r"^optimizer state must be that of this optimizer over these .*; got "):
+    with pytest.raises(ValueError, match=r"^optimizer state must be that of this optimizer and these .*; got "):
         Optimizer(parameters(), "sgd").set_state(*adam.state())
 
 
