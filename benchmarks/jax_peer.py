@@ -48,7 +48,7 @@ def main():
         updates, state = optimizer.update(gradients, state)
         return optax.apply_updates(parameters, updates), state, mean
 
-    judge, rng = jax.jit(loss), numpy.random.default_rng(0)
+    evaluate, rng = jax.jit(loss), numpy.random.default_rng(0)
 
     def epoch():
         nonlocal parameters, state
@@ -60,7 +60,7 @@ def main():
         vals = []
         for i in range(10000, 15000, 1024):
             block = numpy.ascontiguousarray(windows[i:min(i + 1024, 15000)].T)
-            vals.append((judge(parameters, block), block.shape[1]))
+            vals.append((evaluate(parameters, block), block.shape[1]))
         return [float(numpy.exp(sum(float(m) * n for m, n in part) / sum(n for _, n in part)))
                 for part in (means, vals)]
 

@@ -1,8 +1,6 @@
 """Deep recurrent networks in MXNet Gluon: the D2L chapter as software.
 
-``data`` turns text into batches; ``models`` map batches to logits; ``training`` optimizes the parameters;
-``evaluation`` computes perplexity; ``generation`` generates text; ``plotting`` draws figures; ``runs`` stores trained
-models in folders; ``cli`` is the command line.  ``runtime`` is imported first: it prepares the import of MXNet.
+The architecture is described in ``docs/architecture.md``.
 """
 
 from gluon_deeprnn import runtime as runtime  # isort: skip  (must come before anything that imports mxnet)

@@ -18,13 +18,16 @@ _DEFAULT_RECIPE = "chapter-gru"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command: one for each setting of a run, and its folder."""
     parser.add_argument("--recipe", metavar="NAME", help=f"base settings: {', '.join(recipe_names())} "
-                        f"(default {_DEFAULT_RECIPE}); each option below overrides one of them")
+                        f"(default {_DEFAULT_RECIPE}, whose values are the defaults below); each option "
+                        "overrides one of them")
     parser.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
     parser.add_argument("--resume", action="store_true",
                         help="resume the run in --out; its own settings may be repeated, --max-epochs may be larger")
     for name, meaning, default in settings():
-        if default not in (None, (), "", False):
-            meaning += f" (default {default}, unless set by the recipe)"
+        if isinstance(default, bool):
+            meaning += f" (default {'on' if default else 'off'})"
+        elif default not in (None, ()):
+            meaning += f" (default {default})"
         flag = "--" + name.replace("_", "-")
         if isinstance(default, bool):
             parser.add_argument(flag, dest=name, help=meaning, default=None, action=argparse.BooleanOptionalAction)

@@ -82,7 +82,7 @@ class RunConfig:
                                      _files)
     protocol: str = _setting("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
                              _choice(PROTOCOLS))
-    cleaning: str = _setting("d2l", _named(CLEANINGS), _choice(CLEANINGS))
+    cleaning: str = _setting("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _choice(CLEANINGS))
     tokens: str = _setting("char", "kind of tokens: " + _named(TOKENIZERS), _choice(TOKENIZERS))
     min_freq: int = _setting(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _setting(10000, "number of training windows (d2l)", _count)

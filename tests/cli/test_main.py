@@ -8,6 +8,8 @@ import time
 
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import corpora
+from gluon_deeprnn.runs import read_recipe
+from gluon_deeprnn.runs.config import settings
 import numpy
 import pytest
 
@@ -216,3 +218,19 @@ def test_the_installed_command_is_the_same():
         pytest.skip("the package is not installed here")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("gluon_deeprnn 0.")
+
+
+def test_the_help_of_train_shows_every_default_and_they_are_those_of_the_default_recipe(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    defaults = read_recipe("chapter-gru").config.as_dict()
+    seen = 0
+    for name, _, default in settings():
+        assert default == defaults[name] or name == "text"
+        if default not in (None, ()):
+            text = ("on" if default else "off") if isinstance(default, bool) else default
+            *_, option = re.finditer(rf"--{name.replace('_', '-')}[ ,]", shown)
+            assert f"(default {text})" in shown[option.start():option.start() + 300], name
+            seen += 1
+    assert seen > 40
