@@ -234,3 +234,29 @@ def test_the_help_of_train_shows_every_default_and_they_are_those_of_the_default
             assert f"(default {text})" in shown[option.start():option.start() + 300], name
             seen += 1
     assert seen > 40
+
+
+def test_generate_writes_several_samples_that_end_before_a_stop_string(run, capsys):
+    command = ["generate", "--run", str(run), "--prefix", "the dog", "--length", "60", "--temperature", "1", "--top-p",
+               "0.95", "--min-p", "0.01", "--repetition-penalty", "1.1", "--stop", "e", "--stop", "a"]
+    assert main([*command, "--num-samples", "3"]) == 0
+    texts = capsys.readouterr().out[:-1].split("\n----\n")
+    assert len(texts) == 3
+    for seed, text in enumerate(texts):
+        assert text.startswith("the dog")
+        assert not set("ea") & set(text[len("the dog"):])
+        assert main([*command, "--seed", str(seed)]) == 0
+        assert capsys.readouterr().out == text + "\n"
+
+
+@pytest.mark.parametrize(("option", "value", "message"), [
+    ("--top-p", "2", "top_p must be a number in (0, 1]; got 2.0"),
+    ("--min-p", "x", "min_p must be a number in [0, 1); got 'x'"),
+    ("--stop", "", "stop must be strings, none of them empty; got ['']"),
+    ("--num-samples", "0", "num_samples must be a positive integer; got 0"),
+    ("--repetition-penalty", "-1", "repetition_penalty must be a number above 0; got -1.0")])
+def test_a_bad_option_of_generate_is_refused_in_one_line(run, capsys, option, value, message):
+    assert main(["generate", "--run", str(run), "--prefix", "the", option, value]) == 2
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len(err) == 1
+    assert err[0].startswith("gluon-deeprnn: error: " + message)

@@ -152,3 +152,57 @@ def test_parameters_that_are_not_finite_are_an_error(model, vocab, temperature):
     model.dense.bias.set_data(np.array([numpy.nan] * len(vocab)))
     with pytest.raises(ValueError, match=r"^the model's logits must be finite numbers; got nan"):
         next(generate(model, vocab, "it has", 5, temperature=temperature))
+
+
+@pytest.mark.parametrize("options", [
+    {"top_p": 0.9}, {"top_p": 0.2}, {"top_p": 1e-6}, {"min_p": 0.1}, {"min_p": 0.9}, {"repetition_penalty": 1.3},
+    {"repetition_penalty": 0.7}, {"top_k": 9, "top_p": 0.8, "min_p": 0.02, "repetition_penalty": 1.2},
+], ids=str)
+@pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
+def test_tokens_are_chosen_as_numpy_chooses_them(model, vocab, temperature, options):
+    def read(tokens, state):
+        logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
+        return logits[-1, 0].asnumpy(), state
+
+    expected = generated(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 60, temperature,
+                         options.get("top_k", 0), numpy.random.default_rng(5),
+                         **{name: value for name, value in options.items() if name != "top_k"})
+    text = "".join(generate(model, vocab, "it has", 60, temperature=temperature, seed=5, **options))
+    assert text == expected
+    assert text == "".join(generate(model, vocab, "it has", 61, temperature=temperature, seed=5, **options))[:60]
+    assert text == generate_many(model, vocab, "it has", 60, 2, temperature=temperature, seed=5, **options)[0]
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 0.99])
+def test_top_p_keeps_the_smallest_set_that_has_the_probability(top_p):
+    logits = numpy.random.default_rng(3).normal(0, 2, (1, 12))
+    vocab = Vocab("abcdefghijk")
+    sampler = writer.Sampler(RNNLM(GRU(4), len(vocab)), 0, True, False, False)
+    arrays = [np.array(array, dtype="float32") for array in (logits, [top_p])]
+    kept = sampler._nucleus(mxnet.ndarray, *arrays).asnumpy()[0] > -numpy.inf
+    p = numpy.exp(logits[0]) / numpy.exp(logits[0]).sum()
+    sets = [subset for size in range(1, 13) for subset in itertools.combinations(range(12), size)
+            if p[list(subset)].sum() >= top_p]
+    smallest = min(map(len, sets))
+    best = max((s for s in sets if len(s) == smallest), key=lambda s: p[list(s)].sum())
+    assert sorted(numpy.flatnonzero(kept)) == sorted(best)
+
+
+@pytest.mark.parametrize("stop", ["e", "me", "e m", "the", ["zzz", "ma"], "never there"])
+def test_a_text_ends_before_the_first_stop_string(model, vocab, stop):
+    whole = "".join(generate(model, vocab, "it", 300, temperature=1.0, seed=2))
+    strings = [stop] if isinstance(stop, str) else stop
+    ends = [whole.index(string) for string in strings if string in whole]
+    expected = whole[:min(ends)] if ends else whole
+    assert "".join(generate(model, vocab, "it", 300, temperature=1.0, seed=2, stop=stop)) == expected
+    assert generate_many(model, vocab, "it", 300, 2, temperature=1.0, seed=2, stop=stop)[0] == expected
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"top_p": 0}, r"top_p must be a number in \(0, 1\]; got 0"), ({"min_p": 1}, r"min_p must be a number in \[0, 1\)"),
+    ({"repetition_penalty": 0}, "repetition_penalty must be a number above 0; got 0"),
+    ({"stop": [""]}, "stop must be strings, none of them empty"), ({"stop": [3]}, "stop must be a string or several"),
+])
+def test_bad_sampling_options_are_refused(model, vocab, options, message):
+    with pytest.raises(ValueError, match="^" + message):
+        generate(model, vocab, "it", 5, **options)
