@@ -19,7 +19,7 @@ from gluon_deeprnn.runs.build import build_data, build_model, check_memory, desc
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
-from gluon_deeprnn.training import Callback, Trainer
+from gluon_deeprnn.training import Callback, Trainer, Training
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class _FileWriter(Callback):
         self._folder, self._fingerprint, self._every = folder, fingerprint, checkpoint_seconds
         self._written = time.monotonic()
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         row = trainer.history[-1]
         if trainer.improved:
             self._folder.write_model(trainer.parameters(), {
@@ -47,14 +47,14 @@ class _FileWriter(Callback):
         self._write_checkpoint(trainer)
         self._folder.write_history(trainer.history)
 
-    def on_pause(self, trainer: Trainer) -> None:
+    def on_pause(self, trainer: Training) -> None:
         if time.monotonic() >= self._written + self._every:
             self._write_checkpoint(trainer)
 
-    def on_interrupt(self, trainer: Trainer) -> None:
+    def on_interrupt(self, trainer: Training) -> None:
         self._write_checkpoint(trainer)
 
-    def _write_checkpoint(self, trainer: Trainer) -> None:
+    def _write_checkpoint(self, trainer: Training) -> None:
         arrays, about = trainer.checkpoint()
         self._folder.write_checkpoint(arrays, {"run": self._fingerprint, "training": about})
         self._written = time.monotonic()

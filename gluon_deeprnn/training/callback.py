@@ -1,9 +1,32 @@
 """The base class of callbacks, which are called during training."""
 
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, Protocol, Tuple
 
-if TYPE_CHECKING:
-    from gluon_deeprnn.training.trainer import Trainer
+import numpy
+
+
+class Training(Protocol):
+    """What a callback can read of the trainer that calls it; `gluon_deeprnn.Trainer` has it."""
+
+    gradient_clip_val: float
+
+    @property
+    def history(self) -> List[Dict[str, Any]]:
+        """One row for each epoch that is over."""
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last epoch has the best validation perplexity so far."""
+
+    @property
+    def model(self) -> Any:
+        """What is trained."""
+
+    def parameters(self) -> Dict[str, numpy.ndarray]:
+        """The parameters now, by name."""
+
+    def checkpoint(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
+        """Everything that the rest of the training depends on."""
 
 
 class Callback:
@@ -38,11 +61,11 @@ class Callback:
     True
     """
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         """Called after each epoch; ``trainer.history[-1]`` is its row, ``trainer.improved`` whether it is the best."""
 
-    def on_pause(self, trainer: "Trainer") -> None:
+    def on_pause(self, trainer: Training) -> None:
         """Called between two steps, at least every eight steps; `gluon_deeprnn.Trainer.checkpoint` is exact here."""
 
-    def on_interrupt(self, trainer: "Trainer") -> None:
+    def on_interrupt(self, trainer: Training) -> None:
         """Called after Ctrl-C or a termination signal; ``KeyboardInterrupt`` is raised after it returns."""

@@ -3,14 +3,14 @@
 import logging
 import math
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import on_device
 from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models import RecurrentStack
-from gluon_deeprnn.training.callback import Callback
+from gluon_deeprnn.training.callback import Callback, Training
 from mxnet import autograd, np, npx
 import numpy
 
@@ -19,9 +19,6 @@ POINTS_AN_EPOCH = 100
 
 _RISE, _VANISHED = 1.5, 1e-3
 _log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from gluon_deeprnn.training.trainer import Trainer
 
 
 def layer_of(path: str) -> str:
@@ -98,7 +95,7 @@ class Diagnosis(Callback):
     def __init__(self) -> None:
         self._warned = False
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         """Check the history."""
         message = None if self._warned else warning(trainer.history, trainer.model, trainer.gradient_clip_val)
         if message:
