@@ -7,9 +7,15 @@ from typing import Any, Iterator, TextIO
 
 from gluon_deeprnn.errors import Described, InputError
 
+_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+"""Characters that a terminal takes for commands; a text that was trained on, and so a generated one, may have them."""
+
 
 class _Output:
-    """Standard output that raises errors of this package; a closed pipe still raises ``BrokenPipeError``."""
+    """Standard output that raises errors of this package; a closed pipe still raises ``BrokenPipeError``.
+
+    A terminal is shown no control characters; files and pipes get the text unchanged.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -19,7 +25,7 @@ class _Output:
 
     def write(self, text: str) -> int:
         """Write the text, or raise an error with the reason."""
-        return self._tried(self._stream.write, text)
+        return self._tried(self._stream.write, text.translate(_CONTROL) if self._stream.isatty() else text)
 
     def flush(self) -> None:
         """Flush the stream, likewise."""
@@ -36,7 +42,11 @@ class _Output:
 
 
 class _Notes(_Output):
-    """Standard error: write errors are ignored."""
+    """Standard error: write errors are ignored; progress bars need control characters."""
+
+    def write(self, text: str) -> int:
+        """Write the text, if possible."""
+        return self._tried(self._stream.write, text)
 
     def _tried(self, call: Any, *arguments: Any) -> Any:
         with contextlib.suppress(OSError):

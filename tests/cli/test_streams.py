@@ -1,6 +1,7 @@
 """Commands with standard streams that are closed or cannot be written: they complete without tracebacks."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from gluon_deeprnn.cli import streams
 import pytest
 
 TRAIN = ["train", "--max-epochs", "2", "--num-hiddens", "4", "--batch-size", "16", "--num-steps", "6", "--num-train",
@@ -177,3 +179,18 @@ def test_the_version_is_printed_without_importing_mxnet(folder):
     code = "import sys; from gluon_deeprnn_command import main; print(main(['--version']), 'mxnet' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1] == "0 False"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_no_control_characters_and_a_file_gets_the_text_unchanged(monkeypatch):
+    text = "red \x1b[31m bell \x07 C1 \x9b31m tab\t \u00e9\n"
+    on_terminal = "red \ufffd[31m bell \ufffd C1 \ufffd31m tab\t \u00e9\n"
+    for stream, shown in ((Terminal(), on_terminal), (io.StringIO(), text)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        with streams.forgiving():
+            sys.stdout.write(text)
+        assert stream.getvalue() == shown
