@@ -36,6 +36,7 @@ def test_a_training_killed_fifty_times_equals_an_uninterrupted_run(tmp_path):
     assert seen["runs"] >= 3
 
 
+@pytest.mark.slow
 def test_six_hundred_damaged_files_are_refused_or_read_unchanged(tmp_path):
     seen = driven("fuzz.py", tmp_path, 600)
     assert seen["refused"] + seen["read"] >= 500

@@ -39,6 +39,7 @@ print(json.dumps([run(RNNLM(GRU(32, 2, dropout=0.2), 28)), run(RNNLMScratch(Stac
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/statm")
 def test_a_thousand_steps_do_not_grow_the_memory():
     import json

@@ -259,6 +259,7 @@ print(kernels.loaded(), digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 @ours
 def test_our_operators_give_the_same_bits_whatever_the_number_of_threads():
     found = {run(OPERATORS, OMP_NUM_THREADS=count) for count in ("1", "2", "5")}
@@ -266,6 +267,7 @@ def test_our_operators_give_the_same_bits_whatever_the_number_of_threads():
     assert found.pop().split()[0] == kernels.loaded()
 
 
+@pytest.mark.slow
 @ours
 @pytest.mark.skipif(kernels.loaded() != "avx512" or "AVX2" in os.environ.get("DNNL_MAX_CPU_ISA", ""),
                     reason="needs AVX-512: elsewhere the rounding of MXNet's output layer depends on the threads")
@@ -273,6 +275,7 @@ def test_training_gives_the_same_bits_whatever_the_number_of_threads_on_avx512()
     assert trained(OMP_NUM_THREADS="1") == trained(OMP_NUM_THREADS="2") == trained(OMP_NUM_THREADS="5")
 
 
+@pytest.mark.slow
 @ours
 def test_both_libraries_and_mxnets_operator_train_alike():
     sums = {}

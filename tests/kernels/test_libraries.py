@@ -93,6 +93,7 @@ TRAIN = ("train", "--max-epochs", "1", "--num-hiddens", "8", "--batch-size", "32
 LAST_RESORT = "gluon-deeprnn: MXNet's own, slower, operators will compute the recurrent layers"
 
 
+@pytest.mark.slow
 @compiled
 @x86
 @needs("objdump")
@@ -123,6 +124,7 @@ def damage(package, how, library):
         fill_with_ud2(path)
 
 
+@pytest.mark.slow
 @compiled
 @x86
 @needs("objdump")

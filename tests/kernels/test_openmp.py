@@ -81,6 +81,7 @@ def test_a_second_runtime_in_the_process_does_not_become_ours_alone(scope, when,
     assert now["stderr"] == ""
 
 
+@pytest.mark.slow
 def test_a_library_that_would_use_another_runtime_is_refused_and_mxnets_operators_compute(copy):
     usual, now = found(copy, "RTLD_LOCAL", "after", "yes"), found(copy, "RTLD_GLOBAL", "after", "no")
     assert now["library"] is None
