@@ -5,9 +5,9 @@ from typing import Any, List, Optional, Union
 from gluon_deeprnn.d2l.arrays import stack
 from gluon_deeprnn.d2l.classifier import Classifier
 from gluon_deeprnn.devices import Context, as_context
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.models.language_model import most_likely
 from mxnet import gluon, np, npx
-import numpy
 
 
 class RNNLMScratch(Classifier):
@@ -88,17 +88,8 @@ class RNNLMScratch(Classifier):
             rnn_outputs, state = self.rnn(self.one_hot(X), state)
             if position >= len(prefix) - 1:
                 logits = self.output_layer(rnn_outputs)[0, -1].asnumpy()
-                indices.append(_most_likely(logits, vocab["<unk>"]))
+                indices.append(most_likely(logits, vocab["<unk>"]))
         return prefix + "".join(vocab.idx_to_token[index] for index in indices[len(prefix):])
-
-
-def _most_likely(logits: numpy.ndarray, unknown: int) -> int:
-    """The index of the largest logit but that of the unknown token."""
-    if not numpy.isfinite(logits).all():
-        raise InputError("the model's logits", "finite numbers", Described(str(logits.max())))
-    if len(logits) > 1:
-        logits[unknown] = -numpy.inf
-    return int(logits.argmax())
 
 
 class RNNLM(RNNLMScratch):

@@ -4,6 +4,7 @@ Each kind of cleaning is a class with one instance in ``CLEANINGS``, under the n
 ``vocab.json``.  To add one, write a subclass of ``Cleaning`` and add an instance to ``CLEANINGS``.
 """
 
+import abc
 import re
 from typing import Dict
 import unicodedata
@@ -12,7 +13,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
 
 
-class Cleaning:
+class Cleaning(abc.ABC):
     """A function from text to text.
 
     Attributes
@@ -23,9 +24,9 @@ class Cleaning:
 
     about = ""
 
+    @abc.abstractmethod
     def __call__(self, text: str) -> str:
         """The cleaned text."""
-        raise NotImplementedError
 
 
 class Unchanged(Cleaning):

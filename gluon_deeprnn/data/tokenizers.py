@@ -4,6 +4,7 @@ Each kind of token is a class with one instance in ``TOKENIZERS``, under the nam
 ``vocab.json``.  To add one, write a subclass of ``Tokenizer`` and add an instance to ``TOKENIZERS``.
 """
 
+import abc
 import codecs
 import re
 from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence
@@ -11,7 +12,7 @@ from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence
 from gluon_deeprnn import _checks
 
 
-class Tokenizer:
+class Tokenizer(abc.ABC):
     """Splits text into tokens and joins them again.
 
     Attributes
@@ -34,13 +35,13 @@ class Tokenizer:
     alphabet: Sequence[str] = ()
     """Tokens that every vocabulary has, whether they are in its text or not."""
 
+    @abc.abstractmethod
     def split(self, text: str) -> List[str]:
         """The tokens of a cleaned text."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def join(self, tokens: Sequence[str]) -> str:
         """The text to append for these tokens."""
-        raise NotImplementedError
 
     def prefix(self, tokens: List[str], known: Container[str]) -> List[str]:
         """The tokens of a text that is to be continued, as a vocabulary knows them."""

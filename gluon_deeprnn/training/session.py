@@ -67,6 +67,7 @@ class Session:
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
         self.at = Position(gradients=self._norms.begin())
         self.history: List[Dict[str, Any]] = []
+        self._val_ppls: List[float] = []
         self.improved = False
         self.best_parameters: Dict[str, numpy.ndarray] = {}
         self._state: Optional[List[Any]] = None
@@ -110,10 +111,7 @@ class Session:
     def _learning_rate(self, batch: int) -> float:
         """The learning rate of a step of the current epoch."""
         progress = self.at.epoch + batch / len(self.train)
-        return self.at.lr_scale * self.schedule.rate(progress, self._val_ppls())
-
-    def _val_ppls(self) -> List[float]:
-        return [row["val_ppl"] for row in self.history]
+        return self.at.lr_scale * self.schedule.rate(progress, self._val_ppls)
 
     def _wait(self, in_flight: int) -> None:
         """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""
@@ -142,11 +140,12 @@ class Session:
         val_ppl = evaluate(self._loss, self._val, device=self._ctx).perplexity
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
             raise NotFiniteError
-        self.improved = val_ppl < min(self._val_ppls(), default=math.inf)
+        self.improved = val_ppl < min(self._val_ppls, default=math.inf)
         self.history.append({
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
             "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
             "seconds": time.perf_counter() - self._epoch_started})
+        self._val_ppls.append(val_ppl)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
         self._state = None
         self._snapshot = None
@@ -211,6 +210,7 @@ class Session:
                              Described(f"{type(error).__name__}: {error}")) from None
         self._snapshot = None
         self.best_parameters, self.at, self.history = groups["best"], position, history
+        self._val_ppls = [row["val_ppl"] for row in history]
         state = [mxnet.np.array(groups["state"][name], ctx=self._ctx) for name in sorted(groups["state"], key=int)]
         self._state = state or None
         self._good = self.checkpoint()
