@@ -1,7 +1,6 @@
 """Train a model and write its run folder."""
 
 import argparse
-from pathlib import Path
 import shlex
 from typing import Any, Dict, Optional
 
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
     try:
         if arguments.resume:
-            result = resume_run(folder, given.get("max_epochs"))
+            result = resume_run(folder, given.get("max_epochs"), text=given.get("text", ()))
         else:
             result = begin_run(config, folder, None if given.keys() - {"ctx", "seed", "corpus"} else name)
     except KeyboardInterrupt:
@@ -71,10 +70,9 @@ def _check_repeated(folder: RunFolder, given: Dict[str, Any], recipe: Optional[s
     """Raise an error if settings given with --resume differ from those of the run, except the number of epochs."""
     own = stored_run(folder)[0].config.as_dict()
     asked = {**(read_recipe(recipe).config.as_dict() if recipe else {}), **given}
-    if "text" in given:
-        asked["text"] = [str(Path(file).resolve()) for file in given["text"]]
-    for name in {"text", "corpus"} - given.keys():  # the run has recorded which text it uses
-        asked.pop(name, None)
+    asked.pop("text", None)  # texts are identified by their SHA-1 and may have been moved
+    if "corpus" not in given:  # the run has recorded which text it uses
+        asked.pop("corpus", None)
     for name, now in asked.items():
         if name != "max_epochs" and now != own[name]:
             raise InputError(f"{name} with --resume", f"that of the run, {own[name]!r}", now,

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import storage
 from gluon_deeprnn.errors import Described, InputError
@@ -64,6 +64,11 @@ class RunFolder:
                              Described(f"{str(self.path)!r}: {error.strerror}")) from None
         storage.replace_file(path, content)
         return path.resolve()
+
+    def kept_text(self, name: str) -> Optional[Path]:
+        """The file in which `keep_text` stored a text of this name; None if there is none."""
+        path = self.path / "texts" / name
+        return path if path.exists() else None
 
     def config(self) -> Dict[str, Any]:
         """Read ``config.json``: settings, texts, versions."""

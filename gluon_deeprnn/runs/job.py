@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 import statistics
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn.data import Source, TextData
 from gluon_deeprnn.devices import as_context
@@ -107,16 +107,18 @@ class Job:
 
     @classmethod
     @contextlib.contextmanager
-    def resume(cls, folder: RunFolder, max_epochs: Optional[int]) -> Iterator["Job"]:
+    def resume(cls, folder: RunFolder, max_epochs: Optional[int], text: Sequence[str] = ()) -> Iterator["Job"]:
         """Resume a run from its last checkpoint, in a folder which is locked inside the context."""
         stored, vocab = stored_run(folder)
-        sources = same_sources(stored)
+        if text:
+            stored = stored.moved(text)
+        sources = same_sources(stored, folder)
         if max_epochs is not None:
             stored = stored.replace(max_epochs=max_epochs)
         with folder.held():
             data = build_data(stored.config, sources, vocab)
             check_memory(stored.config, len(data.vocab))
-            if max_epochs is not None:
+            if max_epochs is not None or text:
                 folder.begin(stored.as_dict(), stored.vocab)
             yield cls(stored, folder, data, _read_checkpoint(stored, folder))
 
@@ -180,7 +182,8 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
         return job.train(progress=progress)
 
 
-def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress: bool = True) -> Dict[str, Any]:
+def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, text: Sequence[str] = (),
+               progress: bool = True) -> Dict[str, Any]:
     """Resume a run from its last checkpoint, optionally with a larger number of epochs.
 
     Raises
@@ -189,7 +192,7 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, progress:
         If the folder does not contain a run, its files are damaged or of different runs, its texts have changed, or
         another training runs in it.
     """
-    with Job.resume(folder, max_epochs) as job:
+    with Job.resume(folder, max_epochs, text) as job:
         return job.train(progress=progress)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn.data import Source, Stream, TextData, Vocab
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
@@ -46,9 +46,10 @@ class Run:
         """A one-line description of the run."""
         return describe(self.config, self.stored.recipe, [text["name"] for text in self.stored.texts])
 
-    def data(self) -> TextData:
-        """The data on which it was trained, if its texts are unchanged."""
-        return build_data(self.config, same_sources(self.stored), self.vocab)
+    def data(self, text: Optional[Sequence[Union[str, "os.PathLike[str]"]]] = None) -> TextData:
+        """The data on which it was trained, if its texts are unchanged; ``text`` says where they were moved to."""
+        stored = self.stored if text is None else self.stored.moved([str(file) for file in text])
+        return build_data(self.config, same_sources(stored, self.folder), self.vocab)
 
     def stream(self, sources: List[Source]) -> Tuple[Stream, float, int]:
         """Texts as one stream of tokens of this run's vocabulary, the characters per token, the unknown tokens."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 import re
 import secrets
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks, kernels, runtime, storage
 from gluon_deeprnn.data import Source, Vocab
@@ -38,6 +38,8 @@ class StoredRun:
         Its recipe, unless a relevant setting was changed.
     vocab : str
         The content of ``vocab.json``.
+    found_at : tuple of str
+        Where its text files are, if they were moved since it began; they are identified by their SHA-1.
     """
 
     id: str
@@ -46,11 +48,16 @@ class StoredRun:
     texts: List[Dict[str, Any]]
     recipe: Optional[str]
     vocab: str
+    found_at: Tuple[str, ...] = ()
 
     @classmethod
     def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str) -> "StoredRun":
         """The identity of a new run."""
         return cls(secrets.token_hex(16), config, config.as_dict(), texts, recipe, vocab)
+
+    def moved(self, text: Sequence[str]) -> "StoredRun":
+        """The same run with its text files at other places."""
+        return dataclasses.replace(self, found_at=tuple(str(Path(file).resolve()) for file in text))
 
     def replace(self, **settings: Any) -> "StoredRun":
         """The same run with different values of settings that may change."""
@@ -69,7 +76,8 @@ class StoredRun:
     def as_dict(self) -> Dict[str, Any]:
         """The content of ``config.json``: this, the versions, and what else the results depend on."""
         return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.settings,
-                "texts": self.texts, "versions": runtime.versions(), **kernels.arithmetic()}
+                "texts": self.texts, **({"found_at": list(self.found_at)} if self.found_at else {}),
+                "versions": runtime.versions(), **kernels.arithmetic()}
 
     def own(self, about: Any, path: Path) -> Mapping[str, Any]:
         """Return the metadata of an array file, if the file belongs to this run.
@@ -104,7 +112,8 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
                  for text in content["texts"]]
         config, recipe = RunConfig.from_dict(content["settings"]), content["recipe"]
         stored = StoredRun(_checks.text("id", content["id"]), config, content["settings"], texts,
-                           recipe if recipe in recipe_names() else None, text)
+                           recipe if recipe in recipe_names() else None, text,
+                           tuple(_checks.text("found_at", file) for file in content.get("found_at", [])))
         if not texts:
             raise ValueError("no texts")
     except (KeyError, TypeError, ValueError) as error:
@@ -113,15 +122,17 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
     return stored, vocab
 
 
-def same_sources(stored: StoredRun) -> List[Source]:
-    """The texts of a run, if they are unchanged.
+def same_sources(stored: StoredRun, folder: RunFolder) -> List[Source]:
+    """The texts of a run, if they are unchanged; those that the run keeps are found after its folder was moved.
 
     Raises
     ------
     ValueError
         If they have changed.
     """
-    sources = find_sources(stored.config)
+    files = [file if Path(file).exists() else str(folder.kept_text(Path(file).name) or file)
+             for file in stored.found_at or stored.config.text]
+    sources = find_sources(stored.config.replace(text=tuple(files)) if files else stored.config)
     if [source.sha1 for source in sources] != [text["sha1"] for text in stored.texts]:
         wanted = ", ".join(f"{text['name']} (SHA-1 {text['sha1']})" for text in stored.texts)
         found = ", ".join(f"{source.name} (SHA-1 {source.sha1})" for source in sources)

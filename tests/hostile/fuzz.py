@@ -57,7 +57,7 @@ def read(folder: RunFolder):
     """Return everything that the package reads from a run folder, as plain values."""
     run = load_run(folder.path)
     stored, vocab = stored_run(folder)
-    data = build_data(stored.config, same_sources(stored), vocab)
+    data = build_data(stored.config, same_sources(stored, folder), vocab)
     arrays, about = folder.checkpoint()
     training = stored.own(about, folder.path).get("training")
     model = build_model(stored.config, len(vocab))
