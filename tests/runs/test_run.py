@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from gluon_deeprnn import evaluate, load_run
+from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.plotting import plot_architecture
@@ -201,3 +202,26 @@ def test_a_stream_without_text_is_refused_in_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["gluon-deeprnn: error: text must be a non-empty text; got '-'"]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_text_was_moved_is_resumed_with_its_new_place_and_remembers_it(fox_file, tmp_path, capsys):
+    folder = tmp_path / "run"
+    begin_run(config(fox_file), RunFolder(folder), None, progress=False)
+    moved = fox_file.rename(tmp_path / "moved.txt")
+    command = ["train", "--resume", "--out", str(folder), "--max-epochs"]
+    assert main([*command, "4"]) == 2
+    assert "fox.txt" in capsys.readouterr().err
+    assert main([*command, "4", "--text", str(moved)]) == 0
+    assert main([*command, "5"]) == 0
+    assert load_run(folder).data().num_tokens > 0
+    moved.write_text("another text, of other words " * 40)
+    assert main([*command, "6", "--text", str(moved)]) == 2
+    assert "text must be unchanged since the run was started" in capsys.readouterr().err
+
+
+def test_a_text_that_the_run_keeps_is_found_after_the_folder_was_moved(fox_file, tmp_path):
+    command = f"'{sys.executable}' -m gluon_deeprnn train --batch-size 64 --num-steps 8 --num-hiddens 8 " \
+              f"--max-epochs 1 --out '{tmp_path}/run' --text - < '{fox_file}'"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0
+    moved = (tmp_path / "run").rename(tmp_path / "elsewhere")
+    assert resume_run(RunFolder(moved), 2, progress=False)["epochs"] == 2
