@@ -1,5 +1,6 @@
 """Every name that the book's sections on recurrent networks use is there."""
 
+import inspect
 import json
 
 import book
@@ -58,3 +59,27 @@ d2l.randn(3)
 """
     assert len(book.cells(text)) == 2
     assert book.names(book.cells(text)) == ["ones", "plot", "sin", "zeros"]
+
+
+SIGNATURES = {
+    "add_to_class": ["Class"], "HyperParameters": [], "Module": ["plot_train_per_epoch", "plot_valid_per_epoch"],
+    "DataModule": ["root", "num_workers"], "Classifier": ["plot_train_per_epoch", "plot_valid_per_epoch"],
+    "Trainer": ["max_epochs", "num_gpus", "gradient_clip_val"], "SGD": ["params", "lr"], "LinearRegression": ["lr"],
+    "plot": ["X", "Y", "xlabel", "ylabel", "legend", "xlim", "ylim", "xscale", "yscale", "fmts", "figsize", "axes"],
+    "set_axes": ["axes", "xlabel", "ylabel", "xlim", "ylim", "xscale", "yscale", "legend"], "set_figsize": ["figsize"],
+    "use_svg_display": [], "Timer": [], "download": ["url", "folder", "sha1_hash"],
+    "ProgressBoard": ["xlabel", "ylabel", "xlim", "ylim", "xscale", "yscale", "ls", "colors", "fig", "axes", "figsize",
+                      "display"],
+    "TimeMachine": ["batch_size", "num_steps", "num_train", "num_val"],
+    "Vocab": ["tokens", "min_freq", "reserved_tokens"],
+    "RNNScratch": ["num_inputs", "num_hiddens", "sigma"], "RNNLMScratch": ["rnn", "vocab_size", "lr"],
+    "RNN": ["num_hiddens"], "RNNLM": ["rnn", "vocab_size", "lr"], "GRU": ["num_hiddens", "num_layers", "dropout"],
+    "StackedRNNScratch": ["num_inputs", "num_hiddens", "num_layers", "sigma"], "try_gpu": ["i"],
+    "num_gpus": [], "try_all_gpus": [],
+    "LSTM": ["num_hiddens", "num_layers", "dropout"], "check_len": ["a", "n"], "check_shape": ["a", "shape"],
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_names_have_the_books_signatures(name):
+    assert list(inspect.signature(getattr(d2l, name)).parameters) == SIGNATURES[name]
