@@ -26,6 +26,7 @@ def test_import_loads_no_optional_packages():
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.slow
 def test_import_costs_little_more_than_mxnet_itself():
     def seconds(code):
         started = time.perf_counter()
@@ -55,6 +56,7 @@ def test_the_users_thread_count_takes_precedence():
     assert python(MAX_THREADS, OMP_NUM_THREADS="3").stdout.split() == ["3", "3"]
 
 
+@pytest.mark.slow
 def test_threads_do_not_spin_for_long_unless_the_user_sets_it():
     shown = {name: python("import gluon_deeprnn", OMP_DISPLAY_ENV="verbose", **setting).stderr for name, setting in (
         ("ours", {}), ("count", {"GOMP_SPINCOUNT": "77"}), ("policy", {"OMP_WAIT_POLICY": "active"}))}
@@ -110,6 +112,7 @@ def test_restored_numpy_names_have_their_old_values(use, printed):
     assert done.stdout.strip() == printed, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["matplotlib.pyplot", "scipy.stats", "scipy.signal", "pandas", "sklearn", "torch",
                                   "numpy.ma", "numpy.testing", "numpy.lib.recfunctions"])
 def test_other_packages_import_afterwards_with_warnings_as_errors(name):
@@ -135,6 +138,7 @@ USES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USES)
 def test_other_packages_compute_the_same_after_the_import(name):
     pytest.importorskip(name)

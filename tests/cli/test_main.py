@@ -160,6 +160,7 @@ def test_a_closed_pipe_is_not_an_error(run):
     assert (len(done.stdout), done.stderr) == (10, "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_writes_a_checkpoint_and_prints_the_command_to_resume(fox_file, tmp_path):
     out = tmp_path / "my run"
     settings = ["--text", fox_file, *SMALL, "--max-epochs", "400", "--dropout", "0.2"]

@@ -25,6 +25,7 @@ def test_one_step_changes_every_parameter_array(made):
         assert (old != new).any()
 
 
+@pytest.mark.slow
 def test_every_model_learns_and_predicts(made):
     model, _ = made
     data = Letters()
