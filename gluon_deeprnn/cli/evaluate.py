@@ -21,7 +21,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the result on stdout, and the data on stderr."""
     trained = load_run(arguments.folder)
     if arguments.text:
-        sources, cleaning = read_texts(arguments.text, raw=trained.vocab.kind == "byte"), trained.vocab.cleaning
+        cleaning = trained.vocab.cleaning
+        sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
         shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]

@@ -100,7 +100,7 @@ class TextData:
             raise InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
             raise InputError("vocab", "None or a Vocab", vocab)
-        as_it_is = kind == "byte" and cleaning == "none"  # composing characters would change bytes
+        as_it_is = tokenizer.reads_bytes and cleaning == "none"  # composing characters would change bytes
         cleaned = [source.text if as_it_is else clean(source.text, cleaning) for source in self.sources]
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # with a given vocabulary, a model that was trained on such a text stays usable
@@ -127,7 +127,8 @@ class TextData:
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
                    **options: Any) -> "TextData":
         """Read UTF-8 text files, or any files with ``tokens="byte"``; see `gluon_deeprnn.TextData` for the options."""
-        return cls(read_texts(paths, raw=options.get("tokens") == "byte"), batch_size, num_steps, **options)
+        tokenizer = TOKENIZERS[_checks.one_of("tokens", options.get("tokens", "char"), TOKENIZERS)]
+        return cls(read_texts(paths, raw=tokenizer.reads_bytes), batch_size, num_steps, **options)
 
     def _cut_into_windows(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
         whole = [token for text in texts for token in text]

@@ -32,6 +32,9 @@ class Tokenizer(abc.ABC):
 
     about = ""
 
+    reads_bytes = False
+    """Whether a file is read byte by byte, and not as UTF-8, and nothing in it is composed."""
+
     alphabet: Sequence[str] = ()
     """Tokens that every vocabulary has, whether they are in its text or not."""
 
@@ -113,6 +116,7 @@ class Bytes(Tokenizer):
     """
 
     about = "bytes, of any file"
+    reads_bytes = True
     alphabet = tuple(f"{byte:02x}" for byte in range(256))
 
     def split(self, text: str) -> List[str]:

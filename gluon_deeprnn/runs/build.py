@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Optional, Union
 
 from gluon_deeprnn import runtime
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
+from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.models.cells import CELLS
@@ -22,7 +23,7 @@ compilation time is quadratic in their number."""
 def find_sources(config: RunConfig) -> List[Source]:
     """The texts of a run."""
     if config.text:
-        return read_texts(config.text, raw=config.tokens == "byte")
+        return read_texts(config.text, raw=TOKENIZERS[config.tokens].reads_bytes)
     return [corpus(config.corpus) if config.corpus else default_corpus()]
 
 

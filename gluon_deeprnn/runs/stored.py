@@ -1,6 +1,7 @@
 """The identity of a run in ``config.json`` and ``vocab.json``, with validation of these files."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -28,10 +29,8 @@ class StoredRun:
     ----------
     id : str
         A random identifier.
-    config : RunConfig
-        Its settings.
     settings : dict
-        The settings as in ``config.json``; a run of an earlier version lacks settings that were added later.
+        Its settings as in ``config.json``; a run of an earlier version lacks those that were added later.
     texts : list of dict
         Name, SHA-1 and number of characters of each text.
     recipe : str or None
@@ -43,7 +42,6 @@ class StoredRun:
     """
 
     id: str
-    config: RunConfig
     settings: Dict[str, Any]
     texts: List[Dict[str, Any]]
     recipe: Optional[str]
@@ -53,7 +51,12 @@ class StoredRun:
     @classmethod
     def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str) -> "StoredRun":
         """The identity of a new run."""
-        return cls(secrets.token_hex(16), config, config.as_dict(), texts, recipe, vocab)
+        return cls(secrets.token_hex(16), config.as_dict(), texts, recipe, vocab)
+
+    @functools.cached_property
+    def config(self) -> RunConfig:
+        """Its settings, with the defaults of those that it lacks."""
+        return RunConfig.from_dict(self.settings)
 
     def moved(self, text: Sequence[str]) -> "StoredRun":
         """The same run with its text files at other places."""
@@ -63,8 +66,7 @@ class StoredRun:
         """The same run with different values of settings that may change."""
         for name in settings:
             _checks.one_of("setting", name, _MAY_CHANGE)
-        return dataclasses.replace(self, config=self.config.replace(**settings),
-                                   settings={**self.settings, **settings})
+        return dataclasses.replace(self, settings={**self.settings, **settings})
 
     @property
     def fingerprint(self) -> str:
@@ -110,12 +112,13 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
         texts = [{"name": str(text["name"]), "sha1": re.fullmatch("[0-9a-f]{40}", text["sha1"])[0],  # type: ignore
                   "characters": _checks.integer("characters", text["characters"], at_least=1)}
                  for text in content["texts"]]
-        config, recipe = RunConfig.from_dict(content["settings"]), content["recipe"]
-        stored = StoredRun(_checks.text("id", content["id"]), config, content["settings"], texts,
+        recipe = content["recipe"]
+        stored = StoredRun(_checks.text("id", content["id"]), content["settings"], texts,
                            recipe if recipe in recipe_names() else None, text,
                            tuple(_checks.text("found_at", file) for file in content.get("found_at", [])))
         if not texts:
             raise ValueError("no texts")
+        stored.config.as_dict()  # raises an error if the settings are not valid
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise DamagedFileError(path, "a file that this package wrote", Described(reason)) from None

@@ -23,17 +23,11 @@ class GRUScratch(LayerScratch):
 
     Parameters
     ----------
-    num_inputs, num_hiddens : int
-        Sizes D and H, each at least 1.
-    sigma : float, default 0.01
-        Standard deviation of the initial weights.
+    num_inputs, num_hiddens, sigma, initial, weight_dropout
+        See `gluon_deeprnn.models.cells.LayerScratch`.
     reset : {"after", "before"}, default "after"
         Whether the reset gate is applied after the product with W_hh, as in cuDNN, torch and the fused layers, or
         before it, as in the book.
-    initial : Initial, optional
-        A different initialization.
-    weight_dropout : float in [0, 1), default 0
-        Probability that an element of a W_hg is set to zero in training; sampled for each call.
 
     Source
     ------

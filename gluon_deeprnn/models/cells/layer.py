@@ -16,7 +16,25 @@ from gluon_deeprnn.models.initializers import Drawn, Initial
 
 
 class LayerScratch(GraphBlock):
-    """Base class with the weights W_xg, (D, H), and W_hg, (H, H), and the biases b_g, (H,), for each gate g."""
+    """Base class with the weights W_xg, (D, H), and W_hg, (H, H), and the biases b_g, (H,), for each gate g.
+
+    Parameters
+    ----------
+    num_inputs, num_hiddens : int
+        Sizes D and H, each at least 1.
+    sigma : float, default 0.01
+        Standard deviation of the initial weights.
+    initial : Initial, optional
+        A different initialization.
+    weight_dropout : float in [0, 1), default 0
+        Probability that an element of the W_hg is set to zero in training; sampled for each call.
+
+    Shapes
+    ------
+    inputs : (T, N, D)
+    state : a list of arrays (N, H), as many as ``num_states``
+    outputs : (T, N, H) and the next state
+    """
 
     num_states = 1
     gates: Tuple[str, ...]

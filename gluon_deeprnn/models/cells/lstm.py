@@ -22,16 +22,10 @@ class LSTMScratch(LayerScratch):
 
     Parameters
     ----------
-    num_inputs, num_hiddens : int
-        Sizes D and H, each at least 1.
-    sigma : float, default 0.01
-        Standard deviation of the initial weights.
+    num_inputs, num_hiddens, sigma, initial, weight_dropout
+        See `gluon_deeprnn.models.cells.LayerScratch`.
     forget_bias : float, default 0
         Initial value of b_f; with 1 the forget gate is mostly open at the start of training.
-    initial : Initial, optional
-        A different initialization.
-    weight_dropout : float in [0, 1), default 0
-        Probability that an element of a W_hg is set to zero in training; sampled for each call.
 
     Source
     ------

@@ -18,16 +18,10 @@ class RNNScratch(LayerScratch):
 
     Parameters
     ----------
-    num_inputs, num_hiddens : int
-        Sizes D and H, each at least 1.
-    sigma : float, default 0.01
-        Standard deviation of the initial weights.
+    num_inputs, num_hiddens, sigma, initial, weight_dropout
+        See `gluon_deeprnn.models.cells.LayerScratch`.
     activation : str, default "tanh"
         The function phi: tanh, relu, sigmoid, softsign or softrelu.
-    initial : Initial, optional
-        A different initialization.
-    weight_dropout : float in [0, 1), default 0
-        Probability that an element of W_hh is set to zero in training; sampled for each call.
 
     Source
     ------
