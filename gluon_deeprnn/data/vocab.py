@@ -13,6 +13,7 @@ import gluonnlp
 import numpy
 
 UNKNOWN = "<unk>"
+BEGIN, END = "<bos>", "<eos>"
 
 
 def _counted(tokens: Any) -> Any:
@@ -44,6 +45,8 @@ class Vocab:
         How prefixes are cleaned; by default they are not cleaned.
     kind : {"char", "word", "word-exact", "byte"}, default "char"
         The kind of tokens; see `gluon_deeprnn.data.tokenizers`.
+    boundaries : bool, default False
+        Whether there are tokens for the beginning and the end of a record, ``<bos>`` and ``<eos>``.
 
     Source
     ------
@@ -60,17 +63,21 @@ class Vocab:
     """
 
     def __init__(self, tokens: Union[Sequence[str], Mapping[str, int]] = (), min_freq: int = 0,
-                 reserved_tokens: Sequence[str] = (), *, cleaning: Optional[str] = None, kind: str = "char") -> None:
+                 reserved_tokens: Sequence[str] = (), *, cleaning: Optional[str] = None, kind: str = "char",
+                 boundaries: bool = False) -> None:
         counts = collections.Counter(_counted(tokens))
         reserved_tokens = _checks.sequence("reserved_tokens", reserved_tokens, str, "a sequence of strings")
-        counts.pop(UNKNOWN, None)
+        special = (UNKNOWN, BEGIN, END) if _checks.flag("boundaries", boundaries) else (UNKNOWN,)
+        for token in special:
+            counts.pop(token, None)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
         self._describe(cleaning, kind)
         if self.tokenizer.alphabet:
             counts = collections.Counter({token: max(min_freq, 1) + counts[token] for token in self.tokenizer.alphabet})
         self._vocab = gluonnlp.Vocab(
-            counts, min_freq=max(1, min_freq), unknown_token=UNKNOWN, padding_token=None, bos_token=None,
-            eos_token=None, reserved_tokens=list(reserved_tokens) or None)
+            counts, min_freq=max(1, min_freq), unknown_token=UNKNOWN, padding_token=None,
+            bos_token=BEGIN if boundaries else None, eos_token=END if boundaries else None,
+            reserved_tokens=list(reserved_tokens) or None)
 
     def _describe(self, cleaning: Optional[str], kind: str) -> None:
         self.cleaning = None if cleaning is None else _checks.one_of("cleaning", cleaning, CLEANINGS)
@@ -101,6 +108,19 @@ class Vocab:
     def unknown_index(self) -> int:
         """The index of the unknown token."""
         return self._vocab[UNKNOWN]
+
+    @property
+    def begin_index(self) -> Optional[int]:
+        """The index of the token before the first one of a record; None in a vocabulary without boundaries."""
+        return self._index_of(self._vocab.bos_token)
+
+    @property
+    def end_index(self) -> Optional[int]:
+        """The index of the token after the last one of a record; None in a vocabulary without boundaries."""
+        return self._index_of(self._vocab.eos_token)
+
+    def _index_of(self, token: Optional[str]) -> Optional[int]:
+        return None if token is None else self._vocab[token]
 
     def encode(self, tokens: Sequence[str]) -> numpy.ndarray:
         """The indices of tokens, as int32."""
@@ -138,8 +158,9 @@ class Vocab:
         return TOKENIZERS[self.kind]
 
     def text(self, indices: Iterable[int]) -> Iterator[str]:
-        """What tokens, by index, add to a text, in pieces, each as soon as it is known."""
-        return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices)
+        """What tokens, by index, add to a text, in pieces, each as soon as it is known; boundaries add nothing."""
+        return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices
+                                     if int(index) not in (self.begin_index, self.end_index))
 
     def to_json(self) -> str:
         """Return the vocabulary as JSON text."""

@@ -59,3 +59,14 @@ def test_a_prefix_that_cannot_be_continued_is_refused(prefix, message):
 def test_other_json_is_refused(text):
     with pytest.raises(ValueError, match=r"^(vocab.json|kind) must be"):
         Vocab.from_json(text)
+
+
+def test_a_vocabulary_with_boundaries_has_a_beginning_and_an_end_which_add_nothing_to_a_text():
+    vocab = Vocab("abca", boundaries=True)
+    assert (vocab.begin_index, vocab.end_index, len(vocab)) == (1, 2, 6)
+    read = Vocab.from_json(vocab.to_json())
+    assert read.idx_to_token == vocab.idx_to_token
+    assert (read.begin_index, read.end_index) == (1, 2)
+    assert "".join(read.text([1, vocab["a"], vocab["b"], 2])) == "ab"
+    assert (Vocab("abc").begin_index, Vocab("abc").end_index) == (None, None)
+    assert "<bos>" in Vocab(["<bos>", "the"], kind="word")  # without boundaries it is a word like any other
