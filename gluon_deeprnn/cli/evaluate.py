@@ -12,9 +12,9 @@ from gluon_deeprnn.runs.run import load_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
-    parser.add_argument("--text", metavar="FILE", action="append",
-                        help="evaluate on this text, read as one stream, - for standard input (repeatable); "
-                        "default: the test data of the run, or its validation data if it has no test data")
+    parser.add_argument("--text", metavar="FILE", nargs="+", action="extend",
+                        help="evaluate on these texts, read as one stream: files, folders or patterns, - for standard "
+                        "input; default: the test data of the run, or its validation data if it has no test data")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
         shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
-        evaluated_on = ", ".join(f"{path} (cleaning {cleaning} keeps {share:.1%})" if cleaning else path
-                                 for path, share in zip(arguments.text, shares))
+        evaluated_on = ", ".join(f"{source.name} (cleaning {cleaning} keeps {share:.1%})" if cleaning else source.name
+                                 for source, share in zip(sources, shares))
         if unknown:
             evaluated_on += f"; {unknown} of {stream.num_tokens + 1} tokens are not in the vocabulary"
     else:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         many = isinstance(default, tuple)
         parser.add_argument(flag, metavar="FILE" if many else type(default).__name__.upper()
                             if isinstance(default, (int, float)) else "NAME", dest=name, help=meaning,
-                            default=None, action="append" if many else "store")
+                            default=None, **({"nargs": "+", "action": "extend"} if many else {}))
 
 
 def run(arguments: argparse.Namespace) -> None:

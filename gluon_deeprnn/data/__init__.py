@@ -3,10 +3,10 @@
 from gluon_deeprnn.data.bptt import Stream as Stream
 from gluon_deeprnn.data.cleaning import clean as clean
 from gluon_deeprnn.data.corpora import CORPORA as CORPORA
-from gluon_deeprnn.data.corpora import Source as Source
 from gluon_deeprnn.data.corpora import corpus as corpus
 from gluon_deeprnn.data.corpora import default_corpus as default_corpus
-from gluon_deeprnn.data.corpora import read_texts as read_texts
+from gluon_deeprnn.data.files import read_texts as read_texts
+from gluon_deeprnn.data.source import Source as Source
 from gluon_deeprnn.data.text_data import BatchSource as BatchSource
 from gluon_deeprnn.data.text_data import TextData as TextData
 from gluon_deeprnn.data.text_data import TimeMachine as TimeMachine

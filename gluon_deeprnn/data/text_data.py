@@ -6,7 +6,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
-from gluon_deeprnn.data.corpora import Source, read_texts, time_machine
+from gluon_deeprnn.data.corpora import time_machine
+from gluon_deeprnn.data.files import read_texts
+from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.data.tokenizers import TOKENIZERS, tokenizer_for
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows

@@ -78,7 +78,7 @@ class RunConfig:
     """
 
     corpus: Optional[str] = _setting(None, "time-machine or python-docs; the former if it is available", _corpus)
-    text: Tuple[str, ...] = _setting((), "a UTF-8 text file to train on instead, - for standard input (repeatable)",
+    text: Tuple[str, ...] = _setting((), "texts to train on instead: files, folders or patterns, - for standard input",
                                      _files)
     protocol: str = _setting("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
                              _choice(PROTOCOLS))

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import logging
-from pathlib import Path
 import statistics
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
@@ -95,8 +94,8 @@ class Job:
         with folder.held():
             _check_free(folder)  # another process may have started a run while this one read the texts
             if config.text:
-                files = [folder.keep_text(source.name, source.content) if source.content else Path(file).resolve()
-                         for file, source in zip(config.text, sources)]
+                files = [source.path.resolve() if source.path else folder.keep_text(source.name, source.content or b"")
+                         for source in sources]
                 config = config.replace(text=tuple(map(str, files)))
             vocab = data.vocab.to_json()
             stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)

@@ -2,11 +2,10 @@ import contextlib
 import hashlib
 import http.server
 import logging
-import os
 import threading
 import time
 
-from gluon_deeprnn.data import corpora, read_texts
+from gluon_deeprnn.data import corpora
 from gluon_deeprnn.errors import CorpusUnavailableError
 import pytest
 
@@ -143,13 +142,6 @@ def test_a_proxy_is_used(no_text, monkeypatch):
     assert asked == ["http://nowhere.invalid/timemachine.txt"]
 
 
-def test_files_that_are_not_regular_are_refused_without_blocking(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
-        with pytest.raises(ValueError, match=r"^text must be a file that can be read; got "):
-            read_texts([path])
-
-
 def test_a_name_server_that_does_not_respond_does_not_block(no_text, monkeypatch):
     monkeypatch.setattr(corpora, "_fetch", lambda *args: time.sleep(2))
     started = time.monotonic()
@@ -189,52 +181,3 @@ def test_python_docs_is_enough_english_for_the_chapter():
     assert len(corpora.python_docs().text) > 100_000
     assert source.sha1 == hashlib.sha1(source.text.encode()).hexdigest()
     assert ">>>" not in source.text
-
-
-def test_bom_line_ends_and_gutenberg_header_and_footer_are_removed(tmp_path):
-    path = tmp_path / "book.txt"
-    path.write_bytes("\ufeffTitle: A Book\r\n*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***\r\n\r\n"
-                     "Once\r\nmore.\r\n"
-                     "*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***\r\nlicence\r\n".encode())
-    assert read_texts([path])[0].text == "Once\nmore.\n"
-
-
-@pytest.mark.parametrize(("name", "first", "last"), [
-    ("wells_war_of_the_worlds_pg36.txt", "The War of the Worlds", "among the dead."),
-    ("austen_emma_pg158.txt", "EMMA", "FINIS"),
-])
-def test_real_gutenberg_books_begin_and_end_with_the_book(real_text, name, first, last):
-    text = read_texts([real_text(name)])[0].text
-    assert first.lower() in text[:200].lower()
-    assert last in text[-200:]
-    assert "gutenberg" not in text.lower()
-
-
-def test_files_are_named_sources(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "text.txt").write_text("words", encoding="utf-8")
-    sources = read_texts([tmp_path / "a" / "text.txt", tmp_path / "b" / "text.txt"])
-    assert [source.name for source in sources] == ["text.txt", "text.txt (2)"]
-
-
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "text must be a file that can be read; got '.*x.txt': No such file or directory"),
-    (b"", "text must be a non-empty text"),
-    ("운수 좋은 날".encode("cp949"), r"text must be UTF-8; got '.*', byte 0x.. at 0 \(convert it first"),
-    (b"a\x00b", "text must be a text; got .* which contains null bytes"),
-])
-def test_files_that_are_not_text_are_refused(tmp_path, content, message):
-    if content is not None:
-        (tmp_path / "x.txt").write_bytes(content)
-    with pytest.raises(ValueError, match="^" + message):
-        read_texts([tmp_path / "x.txt"])
-
-
-@pytest.mark.parametrize(("encoding", "text", "named"), [
-    ("utf-16", "a text", "UTF-16"), ("utf-32", "a text", "UTF-32"), ("cp949", "운수 좋은 날, 김첨지", "CP949"),
-    ("latin-1", "caf\u00e9 na\u00efve, \u00e9t\u00e9", "LATIN1")])
-def test_the_error_for_another_encoding_names_the_command_to_convert_it(encoding, text, named, tmp_path):
-    (tmp_path / "text").write_bytes(text.encode(encoding))
-    with pytest.raises(ValueError, match=f"text must be UTF-8; got .* \\(convert it first: iconv -f {named} -t UTF-8"):
-        read_texts([tmp_path / "text"])
