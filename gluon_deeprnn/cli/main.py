@@ -33,7 +33,8 @@ def _parser() -> _Parser:
         name = module.__name__.rsplit(".", 1)[1]
         about = (module.__doc__ or "").strip().splitlines()[0]
         subparser = subparsers.add_parser(name, help=about[0].lower() + about[1:].rstrip("."), description=about,
-                                          allow_abbrev=False)
+                                          epilog=getattr(module, "EXAMPLES", None), allow_abbrev=False,
+                                          formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     return parser

@@ -1,69 +1,161 @@
 """Train a model and write its run folder."""
 
 import argparse
+import contextlib
 import shlex
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
+from gluon_deeprnn._checks import positive
+from gluon_deeprnn.cli.arguments import as_float
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.runs.config import settings, typed
+from gluon_deeprnn.runs.config import Setting, settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
+from gluon_deeprnn.runs.planning import PLANNED, Budget
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
+from gluon_deeprnn.runs.run import Run, load_run
 from gluon_deeprnn.runs.stored import stored_run
 
-_DEFAULT_RECIPE = "chapter-gru"
+_CHAPTER, _OWN_TEXT = "chapter-gru", "own-text"
+_MINUTES = 5.0
+_SAME_AS_START = ("tokens", "cleaning", "records")
+
+EXAMPLES = """\
+examples:
+  gluon-deeprnn train                                       the chapter's model on The Time Machine
+  gluon-deeprnn train --text story.txt                      a text of your own, about 5 minutes
+  gluon-deeprnn train --text notes/ --budget 15             all texts of a folder, about 15 minutes
+  gluon-deeprnn train --text names.txt --records line       one name per line
+  gluon-deeprnn train --text code/*.py --tokens byte        any files, byte by byte
+  gluon-deeprnn train --from runs/own-text --text more.txt  train on with another text
+  gluon-deeprnn train --recipe chapter-lstm --max-epochs 50
+  gluon-deeprnn train --resume --out runs/own-text --max-epochs 40
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this command: one for each setting of a run, and its folder."""
-    parser.add_argument("--recipe", metavar="NAME", help=f"base settings: {', '.join(recipe_names())} "
-                        f"(default {_DEFAULT_RECIPE}, whose values are the defaults below); each option "
-                        "overrides one of them")
-    parser.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
-    parser.add_argument("--resume", action="store_true",
-                        help="resume the run in --out; its own settings may be repeated, --max-epochs may be larger")
-    for name, meaning, default in settings():
-        if isinstance(default, bool):
-            meaning += f" (default {'on' if default else 'off'})"
-        elif default not in (None, ()):
-            meaning += f" (default {default})"
-        flag = "--" + name.replace("_", "-")
-        if isinstance(default, bool):
-            parser.add_argument(flag, dest=name, help=meaning, default=None, action=argparse.BooleanOptionalAction)
-            continue
-        many = isinstance(default, tuple)
-        parser.add_argument(flag, metavar="FILE" if many else type(default).__name__.upper()
-                            if isinstance(default, (int, float)) else "NAME", dest=name, help=meaning,
-                            default=None, **({"nargs": "+", "action": "extend"} if many else {}))
+    """Add the options of this command: one for each setting of a run, in groups, and its folder."""
+    main = parser.add_argument_group("what to train, and where to")
+    main.add_argument("--recipe", metavar="NAME", help=f"base settings: {', '.join(recipe_names())} (default "
+                      f"{_OWN_TEXT} with --text, else {_CHAPTER}, whose values are the defaults below); each option "
+                      "overrides one of them")
+    main.add_argument("--budget", metavar="MINUTES", help=f"for recipe {_OWN_TEXT}: the time that the training may "
+                      f"take, by which the size and the epochs are chosen (default {_MINUTES:g})")
+    main.add_argument("--from", metavar="RUN", dest="start", help="begin with the parameters of this run, and its "
+                      "vocabulary extended by the tokens of the text")
+    main.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
+    main.add_argument("--resume", action="store_true",
+                      help="resume the run in --out; its own settings may be repeated, --max-epochs may be larger")
+    groups: Dict[str, Any] = {}
+    for setting in settings():
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        _add_setting(groups[setting.group], setting)
+
+
+def _add_setting(group: Any, setting: Setting) -> None:
+    flag, meaning, default = "--" + setting.name.replace("_", "-"), setting.help, setting.default
+    if isinstance(default, bool):
+        group.add_argument(flag, dest=setting.name, help=f"{meaning} (default {'on' if default else 'off'})",
+                           default=None, action=argparse.BooleanOptionalAction)
+        return
+    if default not in (None, ()):
+        meaning += f" (default {default})"
+    if isinstance(default, tuple):
+        group.add_argument(flag, metavar="FILE", dest=setting.name, help=meaning, nargs="+", action="extend")
+        return
+    metavar = type(default).__name__.upper() if isinstance(default, (int, float)) else "NAME"
+    group.add_argument(flag, metavar=metavar, dest=setting.name, help=meaning)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Start or resume a run, and print its results."""
-    given: Dict[str, Any] = {name: getattr(arguments, name) for name, _, _ in settings()
-                             if getattr(arguments, name) is not None}
-    given = {name: typed(name, value) if isinstance(value, str) else value for name, value in given.items()}
+    given = {setting.name: getattr(arguments, setting.name) for setting in settings()}
+    given = {name: typed(name, value) if isinstance(value, str) else value for name, value in given.items()
+             if value is not None}
     if arguments.resume:
-        if arguments.out is None:
-            raise InputError("out", "given with --resume", None)
-        folder = RunFolder(arguments.out)
-        _check_repeated(folder, given, arguments.recipe)
+        _resume(arguments, given)
     else:
-        name = arguments.recipe or _DEFAULT_RECIPE
-        if given.get("text") and arguments.recipe is None:
-            given.setdefault("cleaning", "none")  # a text of one's own stays as it is; the chapter's recipes clean
-        config = read_recipe(name).config.replace(**given)
-        folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
+        _begin(arguments, given)
+
+
+def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
+    name = arguments.recipe or (_OWN_TEXT if given.get("text") else _CHAPTER)
+    recipe, start = read_recipe(name), None
+    if arguments.start is not None:
+        start = load_run(arguments.start)
+        given = _as_in_start(start, given)
+    budget = _budget(arguments, name, given)
+    config = recipe.config.replace(**given)
+    folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
+    as_recipe = not given.keys() - {"ctx", "seed", "corpus", *(("text", "records") if budget else ())}
+    with _tells_how_to_resume(folder):
+        result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start)
+    _report(folder, result)
+
+
+def _resume(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
+    for option, value in (("budget", arguments.budget), ("from", arguments.start)):
+        if value is not None:
+            raise InputError(option, "omitted with --resume", value)
+    if arguments.out is None:
+        raise InputError("out", "given with --resume", None)
+    folder = RunFolder(arguments.out)
+    _check_repeated(folder, given, arguments.recipe)
+    with _tells_how_to_resume(folder):
+        result = resume_run(folder, given.get("max_epochs"), text=given.get("text", ()))
+    _report(folder, result)
+
+
+def _budget(arguments: argparse.Namespace, recipe: str, given: Dict[str, Any]) -> Optional[Budget]:
+    """How long the training may take, for the recipe whose size is chosen by it."""
+    if arguments.budget is not None:
+        positive("budget", as_float(arguments.budget))
+        if recipe != _OWN_TEXT:
+            raise InputError("budget", f"omitted for recipe {recipe}", arguments.budget,
+                             f"recipe {_OWN_TEXT} chooses the size and the epochs by it")
+        if "max_epochs" in given:
+            raise InputError("budget", "omitted with --max-epochs", arguments.budget)
+    if recipe != _OWN_TEXT:
+        return None
+    command = ["gluon-deeprnn", "train", "--recipe", _OWN_TEXT]
+    command += ["--from", arguments.start] if arguments.start is not None else []
+    for setting in settings():
+        if getattr(arguments, setting.name) is not None:
+            command += _flags(setting, getattr(arguments, setting.name))
+    minutes = _MINUTES if arguments.budget is None else as_float(arguments.budget)
+    return Budget(minutes, frozenset(given), " ".join(map(shlex.quote, command)))
+
+
+def _flags(setting: Setting, value: Any) -> List[str]:
+    flag = setting.name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", *(value if isinstance(value, list) else [value])]
+
+
+def _as_in_start(start: Run, given: Dict[str, Any]) -> Dict[str, Any]:
+    """The settings that are given, and those that have to be as in the run from which the training begins."""
+    if not given.get("text") and not given.get("corpus"):
+        raise InputError("text", "given with --from", None)
+    own = start.config.as_dict()
+    same = {setting.name: own[setting.name] for setting in settings()
+            if setting.group == "model" or setting.name in _SAME_AS_START}
+    for name, value in same.items():
+        if given.get(name, value) != value:
+            raise InputError(f"{name} with --from", f"that of {start.folder}, {value!r}", given[name], "omit it")
+    return {**given, **same}
+
+
+@contextlib.contextmanager
+def _tells_how_to_resume(folder: RunFolder) -> Iterator[None]:
     try:
-        if arguments.resume:
-            result = resume_run(folder, given.get("max_epochs"), text=given.get("text", ()))
-        else:
-            result = begin_run(config, folder, None if given.keys() - {"ctx", "seed", "corpus"} else name)
+        yield
     except KeyboardInterrupt:
         if not folder.exists():
             raise
         command = f"gluon-deeprnn train --resume --out {shlex.quote(str(folder))}"
         raise KeyboardInterrupt(f"stopped. To resume:  {command}") from None
-    _report(folder, result)
 
 
 def _check_repeated(folder: RunFolder, given: Dict[str, Any], recipe: Optional[str]) -> None:
@@ -73,6 +165,8 @@ def _check_repeated(folder: RunFolder, given: Dict[str, Any], recipe: Optional[s
     asked.pop("text", None)  # texts are identified by their SHA-1 and may have been moved
     if "corpus" not in given:  # the run has recorded which text it uses
         asked.pop("corpus", None)
+    if recipe == _OWN_TEXT:
+        asked = {name: value for name, value in asked.items() if name in given or name not in PLANNED}
     for name, now in asked.items():
         if name != "max_epochs" and now != own[name]:
             raise InputError(f"{name} with --resume", f"that of the run, {own[name]!r}", now,

@@ -162,6 +162,22 @@ class Vocab:
         return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices
                                      if int(index) not in (self.begin_index, self.end_index))
 
+    def extended(self, tokens: Sequence[str]) -> "Vocab":
+        """A copy with further tokens after its own, which keep their indices.
+
+        Examples
+        --------
+        >>> from gluon_deeprnn import Vocab
+        >>> Vocab('aab').extended(['b', 'c']).idx_to_token
+        ['<unk>', 'a', 'b', 'c']
+        """
+        tokens = _checks.sequence("tokens", tokens, str, "strings")
+        stored = json.loads(self.to_json())
+        own = stored["vocab"]["idx_to_token"]
+        own += [token for token in dict.fromkeys(tokens) if token not in self]
+        stored["vocab"]["token_to_idx"] = {token: i for i, token in enumerate(own)}
+        return Vocab.from_json(json.dumps(stored))
+
     def to_json(self) -> str:
         """Return the vocabulary as JSON text."""
         return json.dumps({"kind": self.kind, "cleaning": self.cleaning, "vocab": json.loads(self._vocab.to_json())},

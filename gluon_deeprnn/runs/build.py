@@ -1,4 +1,4 @@
-"""Builds the texts, the batches and the model of a run from its settings."""
+"""Builds the texts, the batches, the model and the trainer of a run from its settings."""
 
 from typing import Any, Dict, List, Optional, Union
 
@@ -10,6 +10,7 @@ from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNS
 from gluon_deeprnn.models.cells import CELLS
 from gluon_deeprnn.models.fused import FUSED
 from gluon_deeprnn.runs.config import RunConfig
+from gluon_deeprnn.training import Trainer
 import mxnet
 
 _KEPT_OF_LOGITS = 5
@@ -52,6 +53,15 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
             return RNNLMScratch(core, vocab_size, config.lr)
     return RNNLM(core, vocab_size, config.lr, embedding=config.embedding, embedding_dropout=config.embedding_dropout,
                  tied=config.tied)
+
+
+def build_trainer(config: RunConfig, **options: Any) -> Trainer:
+    """The trainer of a run."""
+    named = {"momentum": config.momentum, "wd": config.weight_decay}
+    optimizer_params = {name: value for name, value in named.items() if value}
+    return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer=config.optimizer,
+                   optimizer_params=optimizer_params, schedule=config.schedule, lr_factor=config.lr_factor,
+                   lr_epochs=config.lr_epochs, patience=config.patience, ctx=config.ctx, seed=config.seed, **options)
 
 
 def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -> None:

@@ -20,8 +20,30 @@ _WITH_MOMENTUM = ("sgd", "nag", "signum")
 Check = Callable[[str, Any], Any]
 
 
-def _setting(default: Any, help: str, check: Check) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help, "check": check})
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is known about a setting, for ``--help`` and the pages.
+
+    Attributes
+    ----------
+    name, group, help : str
+        ``group`` is one of the titles under which ``train --help`` lists the options.
+    default : object
+    """
+
+    name: str
+    group: str
+    help: str
+    default: Any
+
+
+def _setting(group: str) -> Callable[[Any, str, Check], Any]:
+    return lambda default, help, check: dataclasses.field(
+        default=default, metadata={"group": group, "help": help, "check": check})
+
+
+_text, _model, _regularisation = _setting("text"), _setting("model"), _setting("regularisation")
+_initialization, _training, _run = _setting("initialization"), _setting("training"), _setting("run")
 
 
 def _named(choices: Mapping[str, Any]) -> str:
@@ -77,58 +99,60 @@ class RunConfig:
     2
     """
 
-    corpus: Optional[str] = _setting(None, "time-machine or python-docs; the former if it is available", _corpus)
-    text: Tuple[str, ...] = _setting((), "texts to train on instead: files, folders or patterns, - for standard input",
+    corpus: Optional[str] = _text(None, "time-machine or python-docs; the former if it is available", _corpus)
+    text: Tuple[str, ...] = _text((), "texts to train on instead: files, folders or patterns, - for standard input",
                                      _files)
-    protocol: str = _setting("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
+    protocol: str = _text("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
                              _choice(PROTOCOLS))
-    cleaning: str = _setting("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _choice(CLEANINGS))
-    tokens: str = _setting("char", "kind of tokens: " + _named(TOKENIZERS), _choice(TOKENIZERS))
-    min_freq: int = _setting(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
-    num_train: int = _setting(10000, "number of training windows (d2l)", _count)
-    num_val: int = _setting(5000, "number of validation windows (d2l)", _count)
-    model: str = _setting("gru", "the cell: " + ", ".join(CELLS), _choice(CELLS))
-    implementation: str = _setting("fused", "layers: fused, or from scratch", _choice(IMPLEMENTATIONS))
-    num_hiddens: int = _setting(32, "number of hidden units per layer", _count)
-    num_layers: int = _setting(2, "number of layers", _count)
-    dropout: float = _setting(0.0, "dropout probability between layers", _checks.fraction)
-    input_dropout: float = _setting(0.0, "dropout probability of the first layer's inputs", _checks.fraction)
-    embedding_dropout: float = _setting(0.0, "dropout probability of whole tokens' inputs", _checks.fraction)
-    weight_dropout: float = _setting(0.0, "dropout probability of the recurrent weights", _checks.fraction)
-    variational: bool = _setting(False, "sample the masks of dropout and input dropout once per sequence", _checks.flag)
-    embedding: int = _setting(0, "size of the token embedding; 0 for one-hot inputs", _from_zero)
-    tied: bool = _setting(False, "tie the output layer's weights to the embedding", _checks.flag)
-    layer_norm: bool = _setting(False, "layer normalisation of the inputs of each layer but the first", _checks.flag)
-    residual: bool = _setting(False, "residual connections, from the second layer on", _checks.flag)
-    learned_state: bool = _setting(False, "learn the initial state", _checks.flag)
-    initializer: str = _setting("default", "uniform (fused), normal (scratch), xavier or orthogonal",
+    cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _choice(CLEANINGS))
+    tokens: str = _text("char", "kind of tokens: " + _named(TOKENIZERS), _choice(TOKENIZERS))
+    min_freq: int = _text(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
+    num_train: int = _text(10000, "number of training windows (d2l)", _count)
+    num_val: int = _text(5000, "number of validation windows (d2l)", _count)
+    model: str = _model("gru", "the cell: " + ", ".join(CELLS), _choice(CELLS))
+    implementation: str = _model("fused", "layers: fused, or from scratch", _choice(IMPLEMENTATIONS))
+    num_hiddens: int = _model(32, "number of hidden units per layer", _count)
+    num_layers: int = _model(2, "number of layers", _count)
+    dropout: float = _regularisation(0.0, "dropout probability between layers", _checks.fraction)
+    input_dropout: float = _regularisation(0.0, "dropout probability of the first layer's inputs", _checks.fraction)
+    embedding_dropout: float = _regularisation(0.0, "dropout probability of whole tokens' inputs", _checks.fraction)
+    weight_dropout: float = _regularisation(0.0, "dropout probability of the recurrent weights", _checks.fraction)
+    variational: bool = _regularisation(False, "sample the masks of dropout and input dropout once per sequence",
+                                        _checks.flag)
+    embedding: int = _model(0, "size of the token embedding; 0 for one-hot inputs", _from_zero)
+    tied: bool = _model(False, "tie the output layer's weights to the embedding", _checks.flag)
+    layer_norm: bool = _model(False, "layer normalisation of the inputs of each layer but the first", _checks.flag)
+    residual: bool = _model(False, "residual connections, from the second layer on", _checks.flag)
+    learned_state: bool = _model(False, "learn the initial state", _checks.flag)
+    initializer: str = _initialization("default", "uniform (fused), normal (scratch), xavier or orthogonal",
                                 _optional_choice(INITIALIZERS))
-    recurrent_initializer: str = _setting("default", "a different initializer of the recurrent weights",
+    recurrent_initializer: str = _initialization("default", "a different initializer of the recurrent weights",
                                           _optional_choice(INITIALIZERS))
-    sigma: float = _setting(0.01, "standard deviation of the initial weights (scratch)", _checks.not_negative)
-    forget_bias: float = _setting(0.0, "initial bias of an LSTM's forget gate", _checks.finite)
-    activation: str = _setting("tanh", "of an rnn: tanh or relu; from scratch also sigmoid, softsign or softrelu; one "
+    sigma: float = _initialization(0.01, "standard deviation of the initial weights (scratch)", _checks.not_negative)
+    forget_bias: float = _initialization(0.0, "initial bias of an LSTM's forget gate", _checks.finite)
+    activation: str = _model("tanh", "of an rnn: tanh or relu; from scratch also sigmoid, softsign or softrelu; one "
                                "for all layers, or one per layer, separated by commas", _activations)
-    reset: str = _setting("after", "a GRU's reset gate: after the product, or before it (scratch)", _choice(RESETS))
-    max_epochs: int = _setting(100, "number of epochs", _count)
-    batch_size: int = _setting(1024, "number of sequences in a batch", _count)
-    num_steps: int = _setting(32, "number of tokens in a sequence", _count)
-    optimizer: str = _setting("sgd", ", ".join(OPTIMIZERS), _choice(OPTIMIZERS))
-    lr: float = _setting(2.0, "learning rate", _checks.positive)
-    momentum: float = _setting(0.0, "momentum of sgd, nag and signum", _checks.fraction)
-    weight_decay: float = _setting(0.0, "weight decay", _checks.not_negative)
-    clip: float = _setting(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
-    schedule: str = _setting("constant", "constant, cosine, step or plateau", _choice(SCHEDULES))
-    lr_factor: float = _setting(0.5, "factor of the schedules step and plateau", lambda name, value:
+    reset: str = _model("after", "a GRU's reset gate: after the product, or before it (scratch)", _choice(RESETS))
+    max_epochs: int = _training(100, "number of epochs", _count)
+    batch_size: int = _training(1024, "number of sequences in a batch", _count)
+    num_steps: int = _training(32, "number of tokens in a sequence", _count)
+    optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _choice(OPTIMIZERS))
+    lr: float = _training(2.0, "learning rate", _checks.positive)
+    momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
+    weight_decay: float = _regularisation(0.0, "weight decay", _checks.not_negative)
+    clip: float = _training(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
+    schedule: str = _training("constant", "constant, cosine, step or plateau", _choice(SCHEDULES))
+    lr_factor: float = _training(0.5, "factor of the schedules step and plateau", lambda name, value:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
-    lr_epochs: int = _setting(10, "number of epochs of the schedules step and plateau", _count)
-    patience: int = _setting(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
+    lr_epochs: int = _training(10, "number of epochs of the schedules step and plateau", _count)
+    patience: int = _training(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
                              _from_zero)
-    seed: int = _setting(0, "seed of initial weights, order of batches and dropout", _from_zero)
-    checkpoint_seconds: float = _setting(60.0, "write checkpoints during epochs that take longer than this",
+    seed: int = _training(0, "seed of initial weights, order of batches and dropout", _from_zero)
+    checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this",
                                          _checks.not_negative)
-    ctx: str = _setting("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
-    prefix: str = _setting("it has", "the prefix of the samples", _checks.text)
+    ctx: str = _run("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
+    prefix: str = _run("it has", "the prefix of the samples", _checks.text)
+    sample_length: int = _run(200, "number of tokens of the sample", _count)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -196,6 +220,7 @@ def typed(name: str, value: str) -> Any:
     return value
 
 
-def settings() -> List[Tuple[str, str, Any]]:
-    """The name, meaning and default of every setting."""
-    return [(field.name, field.metadata["help"], field.default) for field in dataclasses.fields(RunConfig)]
+def settings() -> List[Setting]:
+    """All settings, in the order in which recipes list them."""
+    return [Setting(field.name, field.metadata["group"], field.metadata["help"], field.default)
+            for field in dataclasses.fields(RunConfig)]

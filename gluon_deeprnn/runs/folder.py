@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -29,6 +30,19 @@ class RunFolder:
     def exists(self) -> bool:
         """Whether the folder contains a run."""
         return (self.path / "config.json").exists()
+
+    def check_writable(self) -> None:
+        """Raise an error if the folder cannot be created, before any work is done; nothing is created.
+
+        Raises
+        ------
+        ValueError
+            "out must be a folder that can be written; got 'x/run': Not a directory", and similar messages.
+        """
+        parent = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            reason = "Permission denied" if parent.is_dir() else "Not a directory"
+            raise InputError("out", "a folder that can be written", Described(f"{str(self.path)!r}: {reason}"))
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -97,6 +111,15 @@ class RunFolder:
         if not (self.path / "model.npz").exists():
             raise InputError("run", "a run with a model (at least one completed epoch)", str(self.path))
         return storage.read_arrays(self.path / "model.npz")
+
+    def write_initial(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
+        """Write ``initial.npz``: the parameters with which the training begins, if they are another run's."""
+        storage.write_arrays(self.path / "initial.npz", arrays, about)
+
+    def initial(self) -> Optional[Tuple[Dict[str, numpy.ndarray], Any]]:
+        """Read ``initial.npz``; None if the training began with random parameters."""
+        path = self.path / "initial.npz"
+        return storage.read_arrays(path) if path.exists() else None
 
     def write_checkpoint(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
         """Write ``checkpoint/checkpoint.npz``, from which training can be resumed exactly."""

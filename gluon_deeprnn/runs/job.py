@@ -12,23 +12,18 @@ from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.generation import generate
+from gluon_deeprnn.models.extension import extend_vocabulary
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
-from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, find_sources
+from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory, describe, find_sources
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
+from gluon_deeprnn.runs.planning import Budget, plan
+from gluon_deeprnn.runs.run import Run
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
-from gluon_deeprnn.training import Callback, Trainer, Training
+from gluon_deeprnn.training import Callback, Training
 
 _log = logging.getLogger(__name__)
-
-
-def _build_trainer(config: RunConfig, **options: Any) -> Trainer:
-    named = {"momentum": config.momentum, "wd": config.weight_decay}
-    optimizer_params = {name: value for name, value in named.items() if value}
-    return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer=config.optimizer,
-                   optimizer_params=optimizer_params, schedule=config.schedule, lr_factor=config.lr_factor,
-                   lr_epochs=config.lr_epochs, patience=config.patience, ctx=config.ctx, seed=config.seed, **options)
 
 
 class _FileWriter(Callback):
@@ -79,17 +74,30 @@ class Job:
     def __init__(self, stored: StoredRun, folder: RunFolder, data: TextData, checkpoint: Any = None) -> None:
         self.stored, self.folder, self.data, self._checkpoint = stored, folder, data, checkpoint
         self.model = build_model(stored.config, len(data.vocab))
+        initial = folder.initial()
+        if initial is not None:
+            arrays, about = initial
+            stored.own(about, folder.path / "initial.npz")
+            set_parameters(self.model, arrays)
 
     @classmethod
     @contextlib.contextmanager
-    def begin(cls, config: RunConfig, folder: RunFolder, recipe: Optional[str]) -> Iterator["Job"]:
+    def begin(cls, config: RunConfig, folder: RunFolder, recipe: Optional[str], budget: Optional[Budget] = None,
+              start: Optional[Run] = None) -> Iterator["Job"]:
         """Start a run in a folder, which is locked inside the context."""
         _check_free(folder)
         as_context(config.ctx)  # reject a GPU that does not exist before any file is written
         sources = find_sources(config)
         if not config.text:
             config = config.replace(corpus=sources[0].name)  # a resumed run must use the same corpus
+        if budget is not None:
+            chosen = plan(config, sources, budget)
+            config = chosen.config
+            for note in chosen.notes:
+                _log.info("%s", note)
         data = build_data(config, sources)
+        if start is not None:
+            data = build_data(config, sources, start.vocab.extended(data.vocab.idx_to_token))
         check_memory(config, len(data.vocab))
         with folder.held():
             _check_free(folder)  # another process may have started a run while this one read the texts
@@ -98,7 +106,11 @@ class Job:
                          for source in sources]
                 config = config.replace(text=tuple(map(str, files)))
             vocab = data.vocab.to_json()
-            stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab)
+            stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab,
+                                   start.stored.fingerprint if start else None)
+            if start is not None:
+                arrays = extend_vocabulary(start.model, build_model(config, len(data.vocab)), start.vocab.unknown_index)
+                folder.write_initial(arrays, {"run": stored.fingerprint})
             folder.begin(stored.as_dict(), vocab)
             _log.info("cleaning %s keeps %s", config.cleaning,
                       ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
@@ -124,7 +136,7 @@ class Job:
     def train(self, *, progress: bool = True) -> Dict[str, Any]:
         """Train, write the files, and return the content of ``result.json``."""
         writer = _FileWriter(self.folder, self.stored.fingerprint, self.stored.config.checkpoint_seconds)
-        trainer = _build_trainer(self.stored.config, progress=progress, callbacks=[writer])
+        trainer = build_trainer(self.stored.config, progress=progress, callbacks=[writer])
         try:
             history = trainer.fit(self.model, self.data, resume=self._checkpoint)
         except DivergedError as error:
@@ -166,8 +178,12 @@ class Job:
         self.folder.write_curves(png.getvalue())
 
 
-def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, progress: bool = True) -> Dict[str, Any]:
+def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, budget: Optional[Budget] = None,
+              start: Optional[Run] = None, progress: bool = True) -> Dict[str, Any]:
     """Start a run and train; return the content of ``result.json``.
+
+    With a ``budget``, the settings that it leaves open are chosen by the text and the time.  With ``start``, training
+    begins with the parameters of that run, whose vocabulary is extended by the tokens of the text.
 
     Raises
     ------
@@ -177,7 +193,7 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, pr
     DivergedError
         If the loss is not finite at lower learning rates either; the best model is kept.
     """
-    with Job.begin(config, folder, recipe) as job:
+    with Job.begin(config, folder, recipe, budget, start) as job:
         return job.train(progress=progress)
 
 
@@ -198,6 +214,7 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, text: Seq
 def _check_free(folder: RunFolder) -> None:
     if folder.exists():
         raise InputError("out", "a folder without a run", str(folder), "--resume continues the existing run")
+    folder.check_writable()
 
 
 def _about_text(source: Source) -> Dict[str, Any]:
@@ -219,7 +236,8 @@ def sample(model: Any, data: TextData, config: RunConfig) -> str:
     except InputError:  # a text in a different script: use its beginning as the prefix
         prefix = data.opening()
     greedy = "".join(generate(model, data.vocab, prefix, 20, temperature=0))
-    sampled = "".join(generate(model, data.vocab, prefix, 200, temperature=0.7, seed=config.seed))
+    sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7,
+                               seed=config.seed))
     return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"
 
 

@@ -39,6 +39,8 @@ class StoredRun:
         The content of ``vocab.json``.
     found_at : tuple of str
         Where its text files are, if they were moved since it began; they are identified by their SHA-1.
+    began_from : str or None
+        The fingerprint of the run with whose parameters it began.
     """
 
     id: str
@@ -47,11 +49,13 @@ class StoredRun:
     recipe: Optional[str]
     vocab: str
     found_at: Tuple[str, ...] = ()
+    began_from: Optional[str] = None
 
     @classmethod
-    def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str) -> "StoredRun":
+    def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str,
+            began_from: Optional[str] = None) -> "StoredRun":
         """The identity of a new run."""
-        return cls(secrets.token_hex(16), config.as_dict(), texts, recipe, vocab)
+        return cls(secrets.token_hex(16), config.as_dict(), texts, recipe, vocab, began_from=began_from)
 
     @functools.cached_property
     def config(self) -> RunConfig:
@@ -79,6 +83,7 @@ class StoredRun:
         """The content of ``config.json``: this, the versions, and what else the results depend on."""
         return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.settings,
                 "texts": self.texts, **({"found_at": list(self.found_at)} if self.found_at else {}),
+                **({"began_from": self.began_from} if self.began_from else {}),
                 "versions": runtime.versions(), **kernels.arithmetic()}
 
     def own(self, about: Any, path: Path) -> Mapping[str, Any]:
@@ -115,7 +120,8 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
         recipe = content["recipe"]
         stored = StoredRun(_checks.text("id", content["id"]), content["settings"], texts,
                            recipe if recipe in recipe_names() else None, text,
-                           tuple(_checks.text("found_at", file) for file in content.get("found_at", [])))
+                           tuple(_checks.text("found_at", file) for file in content.get("found_at", [])),
+                           None if "began_from" not in content else _checks.text("began_from", content["began_from"]))
         if not texts:
             raise ValueError("no texts")
         stored.config.as_dict()  # raises an error if the settings are not valid

@@ -37,6 +37,7 @@ BAD = {
     "reset": ("never", "one of after, before; got 'never'"),
     "checkpoint_seconds": (-1, "a number, at least 0; got -1"),
     "ctx": ("", "a non-empty string; got ''"), "prefix": ("", "a non-empty string; got ''"),
+    "sample_length": (0, "a positive integer; got 0"),
 }
 
 
@@ -91,7 +92,7 @@ DEPTH = ["depth-1", "depth-2", "depth-4", "depth-8"]
 
 
 def test_the_recipes_are_these():
-    assert recipe_names() == CHAPTER + DEPTH
+    assert recipe_names() == [*CHAPTER, *DEPTH, "own-text"]
 
 
 def test_the_chapters_recipes_are_the_chapters():

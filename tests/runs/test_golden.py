@@ -52,7 +52,7 @@ def test_a_run_of_an_earlier_release_resumes_to_the_same_result(golden):
 class NextRelease(RunConfig):
     """The settings of a release with one additional setting."""
 
-    later: int = config._setting(3, "added later", lambda name, value: value)
+    later: int = config._training(3, "added later", lambda name, value: value)
 
 
 def test_a_release_with_one_more_setting_reads_and_resumes_the_runs_of_the_one_before(golden, monkeypatch):
