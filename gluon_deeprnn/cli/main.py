@@ -12,6 +12,7 @@ from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import did_you_mean
 from gluon_deeprnn.cli import evaluate, generate, info, plot, recipes, streams, train
+from gluon_deeprnn.cli.completion import PrintCompletion
 from gluon_deeprnn.errors import DeepRNNError, Described, InputError
 
 _COMMANDS = (train, generate, evaluate, plot, recipes, info)
@@ -28,6 +29,8 @@ def _parser() -> _Parser:
     parser = _Parser(prog="gluon-deeprnn", allow_abbrev=False,
                      description="Deep recurrent language models in MXNet Gluon: train, generate, evaluate.")
     parser.add_argument("--version", action="version", version=f"gluon_deeprnn {__version__}")
+    parser.add_argument("--print-completion", metavar="SHELL", action=PrintCompletion,
+                        help="print the script that completes commands and options in bash, zsh or tcsh (needs shtab)")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for module in _COMMANDS:
         name = module.__name__.rsplit(".", 1)[1]

@@ -29,12 +29,15 @@ class Setting:
     name, group, help : str
         ``group`` is one of the titles under which ``train --help`` lists the options.
     default : object
+    choices : tuple of str
+        Its values, if there is a fixed set of them.
     """
 
     name: str
     group: str
     help: str
     default: Any
+    choices: Tuple[str, ...]
 
 
 def _setting(group: str) -> Callable[[Any, str, Check], Any]:
@@ -59,16 +62,18 @@ def _from_zero(name: str, value: Any) -> int:
     return _checks.integer(name, value, at_least=0)
 
 
-def _choice(choices: Iterable[str]) -> Check:
-    return lambda name, value: _checks.one_of(name, value, choices)
+class _Choice:
+    """The check of a setting with a fixed set of values."""
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        self.choices = tuple(choices)
+
+    def __call__(self, name: str, value: Any) -> str:
+        return _checks.one_of(name, value, self.choices)
 
 
 def _corpus(name: str, value: Any) -> Optional[str]:
     return None if value is None else _checks.one_of(name, value, CORPORA)
-
-
-def _optional_choice(choices: Tuple[str, ...]) -> Check:
-    return lambda name, value: _checks.one_of(name, value, ("default", *choices))
 
 
 def _activations(name: str, value: Any) -> str:
@@ -103,14 +108,14 @@ class RunConfig:
     text: Tuple[str, ...] = _text((), "texts to train on instead: files, folders or patterns, - for standard input",
                                      _files)
     protocol: str = _text("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
-                             _choice(PROTOCOLS))
-    cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _choice(CLEANINGS))
-    tokens: str = _text("char", "kind of tokens: " + _named(TOKENIZERS), _choice(TOKENIZERS))
+                             _Choice(PROTOCOLS))
+    cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _Choice(CLEANINGS))
+    tokens: str = _text("char", "kind of tokens: " + _named(TOKENIZERS), _Choice(TOKENIZERS))
     min_freq: int = _text(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _text(10000, "number of training windows (d2l)", _count)
     num_val: int = _text(5000, "number of validation windows (d2l)", _count)
-    model: str = _model("gru", "the cell: " + ", ".join(CELLS), _choice(CELLS))
-    implementation: str = _model("fused", "layers: fused, or from scratch", _choice(IMPLEMENTATIONS))
+    model: str = _model("gru", "the cell: " + ", ".join(CELLS), _Choice(CELLS))
+    implementation: str = _model("fused", "layers: fused, or from scratch", _Choice(IMPLEMENTATIONS))
     num_hiddens: int = _model(32, "number of hidden units per layer", _count)
     num_layers: int = _model(2, "number of layers", _count)
     dropout: float = _regularisation(0.0, "dropout probability between layers", _checks.fraction)
@@ -125,23 +130,23 @@ class RunConfig:
     residual: bool = _model(False, "residual connections, from the second layer on", _checks.flag)
     learned_state: bool = _model(False, "learn the initial state", _checks.flag)
     initializer: str = _initialization("default", "uniform (fused), normal (scratch), xavier or orthogonal",
-                                _optional_choice(INITIALIZERS))
+                                _Choice(("default", *INITIALIZERS)))
     recurrent_initializer: str = _initialization("default", "a different initializer of the recurrent weights",
-                                          _optional_choice(INITIALIZERS))
+                                          _Choice(("default", *INITIALIZERS)))
     sigma: float = _initialization(0.01, "standard deviation of the initial weights (scratch)", _checks.not_negative)
     forget_bias: float = _initialization(0.0, "initial bias of an LSTM's forget gate", _checks.finite)
     activation: str = _model("tanh", "of an rnn: tanh or relu; from scratch also sigmoid, softsign or softrelu; one "
                                "for all layers, or one per layer, separated by commas", _activations)
-    reset: str = _model("after", "a GRU's reset gate: after the product, or before it (scratch)", _choice(RESETS))
+    reset: str = _model("after", "a GRU's reset gate: after the product, or before it (scratch)", _Choice(RESETS))
     max_epochs: int = _training(100, "number of epochs", _count)
     batch_size: int = _training(1024, "number of sequences in a batch", _count)
     num_steps: int = _training(32, "number of tokens in a sequence", _count)
-    optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _choice(OPTIMIZERS))
+    optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _Choice(OPTIMIZERS))
     lr: float = _training(2.0, "learning rate", _checks.positive)
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
     weight_decay: float = _regularisation(0.0, "weight decay", _checks.not_negative)
     clip: float = _training(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
-    schedule: str = _training("constant", "constant, cosine, step or plateau", _choice(SCHEDULES))
+    schedule: str = _training("constant", "constant, cosine, step or plateau", _Choice(SCHEDULES))
     lr_factor: float = _training(0.5, "factor of the schedules step and plateau", lambda name, value:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
     lr_epochs: int = _training(10, "number of epochs of the schedules step and plateau", _count)
@@ -222,5 +227,6 @@ def typed(name: str, value: str) -> Any:
 
 def settings() -> List[Setting]:
     """All settings, in the order in which recipes list them."""
-    return [Setting(field.name, field.metadata["group"], field.metadata["help"], field.default)
+    return [Setting(field.name, field.metadata["group"], field.metadata["help"], field.default,
+                    getattr(field.metadata["check"], "choices", ()))
             for field in dataclasses.fields(RunConfig)]
