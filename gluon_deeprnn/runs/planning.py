@@ -4,12 +4,14 @@ The rule was found by experiments on texts of 30 KB to 5 MB; the page "Recipes" 
 machine is measured.
 """
 
+import contextlib
 import dataclasses
-from typing import Any, FrozenSet, List, Tuple
+import logging
+from typing import Any, FrozenSet, Iterator, List, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, Stream, TextData
-from gluon_deeprnn.runs.build import build_data, build_model, build_trainer
+from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory
 from gluon_deeprnn.runs.config import RunConfig
 import numpy
 
@@ -144,14 +146,27 @@ def _fit_to_time(choice: _Choice, data: TextData, tokens: int, budget: Budget) -
 
 def _measure(config: RunConfig, data: TextData, tokens: int) -> Tuple[float, float]:
     """Measure the tokens per second of the training, and estimate the seconds of an epoch with its validation."""
-    sample = _Sample(config, len(data.vocab))
-    history = build_trainer(config.replace(max_epochs=2, schedule="constant"), progress=False).fit(
-        build_model(config, len(data.vocab)), sample)  # the first epoch includes compilation
-    row = history[-1]
+    check_memory(config, len(data.vocab))
+    sample, model = _Sample(config, len(data.vocab)), build_model(config, len(data.vocab))
+    trial = config.replace(max_epochs=2, lr=1e-6, schedule="constant")  # the first epoch includes compilation
+    with _without_warnings():
+        row = build_trainer(trial, progress=False).fit(model, sample)[-1]
     speed = row["tokens_per_second"]
     validation = row["seconds"] - sample.train.num_tokens / speed
     per_token = validation / sample.validation.num_tokens
     return speed, tokens / speed + data.val_dataloader().num_tokens * per_token
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """No warnings about the gradients of random tokens."""
+    logger = logging.getLogger("gluon_deeprnn.training")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Sample:
