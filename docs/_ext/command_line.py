@@ -82,7 +82,8 @@ def lines_of(parser):
             yield from (f".. option:: {names_of(action)}", "", f"   {text_of(action, parser)}", "")
     if parser.epilog:
         title, *lines = parser.epilog.strip().splitlines()
-        yield from (f".. rubric:: {title.rstrip(':').capitalize()}", "", "::", "", *("   " + line for line in lines), "")
+        yield from (f".. rubric:: {title.rstrip(':').capitalize()}", "", "::", "")
+        yield from (*("   " + line for line in lines), "")
 
 
 def anchor(parser):
