@@ -25,7 +25,7 @@ class RecordKind(abc.ABC):
     Attributes
     ----------
     about : str
-        A short description of a record, for ``--help``.
+        A short description of where the records are, for ``--help``.
     separator : str
         What separates records when several are printed.
 
@@ -51,7 +51,7 @@ class RecordKind(abc.ABC):
 class Whole(RecordKind):
     """No records: a text is read from its beginning to its end."""
 
-    about = "a text is one whole"
+    about = "the text is one whole"
 
     def split(self, text: str) -> List[str]:
         """The text itself."""
@@ -61,7 +61,7 @@ class Whole(RecordKind):
 class Lines(RecordKind):
     """A record is a line."""
 
-    about = "each line is a record, such as a name or a tweet"
+    about = "one on each line (names, tweets)"
     separator = "\n"
 
     def split(self, text: str) -> List[str]:
@@ -72,7 +72,7 @@ class Lines(RecordKind):
 class BlankLines(RecordKind):
     """Records are separated by blank lines."""
 
-    about = "records are separated by blank lines, and keep their line breaks, such as poems and recipes"
+    about = "separated by blank lines, with their line breaks (poems, recipes)"
 
     def split(self, text: str) -> List[str]:
         """The groups of lines between blank lines."""
@@ -87,7 +87,7 @@ class BlankLines(RecordKind):
 class Paragraphs(BlankLines):
     """Records are separated by blank lines; their line breaks are only those of the page."""
 
-    about = "records are separated by blank lines, and their lines are joined by spaces, as in prose"
+    about = "separated by blank lines, their lines joined by spaces (prose)"
 
     def join(self, lines: List[str]) -> str:
         """One record, from its lines."""

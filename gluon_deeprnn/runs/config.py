@@ -85,7 +85,7 @@ class RunConfig:
                              _choice(PROTOCOLS))
     cleaning: str = _setting("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _choice(CLEANINGS))
     tokens: str = _setting("char", "kind of tokens: " + _named(TOKENIZERS), _choice(TOKENIZERS))
-    records: str = _setting("none", "the text's independent pieces, with --protocol book: " + _named(RECORDS),
+    records: str = _setting("none", "independent pieces of the text (protocol book): " + _named(RECORDS),
                             _choice(RECORDS))
     min_freq: int = _setting(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _setting(10000, "number of training windows (d2l)", _count)

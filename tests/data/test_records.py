@@ -76,7 +76,7 @@ def test_every_record_is_in_one_part_and_identical_ones_are_in_the_same(texts):
     num = len(set(texts))
     if num < 20:
         with pytest.raises(ValueError, match=rf"^text must be at least 20 different records of kind line; got {num}"
-                                             rf"(, {len(texts)} with repetitions)? \(line: each line is a record"):
+                                             rf"(, {len(texts)} with repetitions)? \(line: one on each line"):
             split_by_record(records, "line", 0.10, 0.05)
         return
     parts = split_by_record(records, "line", 0.10, 0.05)

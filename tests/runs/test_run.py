@@ -8,7 +8,7 @@ from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.plotting import plot_architecture
-from gluon_deeprnn.runs import RunConfig, RunFolder, job
+from gluon_deeprnn.runs import RunConfig, RunFolder, build, job
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 import mxnet
 import numpy
@@ -291,3 +291,12 @@ def test_nothing_is_written_for_records_that_are_too_few(names_file, tmp_path):
     with pytest.raises(ValueError, match=r"^text must be at least 20 different records of kind paragraph; got 1 "):
         begin_run(config_of_names(names_file, records="paragraph"), RunFolder(tmp_path / "out"), None, progress=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_memory_estimate_of_records_counts_a_graph_for_each_length(monkeypatch):
+    settings = RunConfig(protocol="book", num_hiddens=256, batch_size=256, num_steps=64)
+    monkeypatch.setattr(build.runtime, "memory_bytes", lambda: 600_000_000)
+    build.check_memory(settings, 28)  # 0.3 GB
+    # measured: 1.15 GB for eight lengths, 0.48 GB for one
+    with pytest.raises(ValueError, match=r"must be small enough for this machine's 0\.6 GB .* need about 1\.1 GB"):
+        build.check_memory(settings.replace(records="line"), 28)
