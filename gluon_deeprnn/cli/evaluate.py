@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from gluon_deeprnn.data import BatchSource, read_texts
+from gluon_deeprnn.data import BatchSource, Records, read_texts
 from gluon_deeprnn.data.cleaning import clean, share_kept
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
@@ -13,8 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     parser.add_argument("--text", metavar="FILE", nargs="+", action="extend",
-                        help="evaluate on these texts, read as one stream: files, folders or patterns, - for standard "
-                        "input; default: the test data of the run, or its validation data if it has no test data")
+                        help="evaluate on these texts: files, folders or patterns, - for standard input; read as one "
+                        "stream or, for a run on records, as records; default: the test data of the run, or its "
+                        "validation data if it has no test data")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,11 +26,12 @@ def run(arguments: argparse.Namespace) -> None:
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
+        num_tokens = stream.num_tokens + (-stream.num_records if isinstance(stream, Records) else 1)
         shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
         evaluated_on = ", ".join(f"{source.name} (cleaning {cleaning} keeps {share:.1%})" if cleaning else source.name
                                  for source, share in zip(sources, shares))
         if unknown:
-            evaluated_on += f"; {unknown} of {stream.num_tokens + 1} tokens are not in the vocabulary"
+            evaluated_on += f"; {unknown} of {num_tokens} tokens are not in the vocabulary"
     else:
         part, batches, per_token = trained.data().held_out()
         evaluated_on = f"the {part} data of the run"

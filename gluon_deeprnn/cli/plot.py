@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import itertools
 from pathlib import Path
 from typing import Any, Callable, Dict
 
@@ -14,10 +15,12 @@ from gluon_deeprnn.training.diagnosis import gradient_flow
 
 _FORMATS = ("png", "svg", "pdf")
 _SEQUENCES = 64  # enough for a stable average
+_BATCHES = 100  # of records, whose lengths differ, the first of the longest of these
 
 
 def _flow(run: Run) -> Any:
-    x, y = next(iter(run.data().train_dataloader().batches(0)))
+    batches = itertools.islice(run.data().train_dataloader().batches(0), _BATCHES)
+    x, y = max(batches, key=lambda batch: len(batch[0]))
     return plot_gradient_flow(gradient_flow(run.model, x[:, :_SEQUENCES], y[:, :_SEQUENCES]), title=run.title)
 
 

@@ -1,6 +1,7 @@
 """Data: from text to batches of token indices."""
 
 from gluon_deeprnn.data.bptt import Stream as Stream
+from gluon_deeprnn.data.buckets import Records as Records
 from gluon_deeprnn.data.cleaning import clean as clean
 from gluon_deeprnn.data.corpora import CORPORA as CORPORA
 from gluon_deeprnn.data.corpora import corpus as corpus

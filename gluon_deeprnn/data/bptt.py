@@ -3,7 +3,7 @@
 from typing import Iterator
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.windows import Batch
+from gluon_deeprnn.data.batches import Batch
 from gluon_deeprnn.errors import Described, InputError
 import numpy
 
@@ -28,11 +28,6 @@ class Stream:
     batch_size, num_steps : int
         Number of columns, and of rows per batch.
 
-    Attributes
-    ----------
-    carries_state : bool
-        True: the final state of a batch is the initial state of the next one.
-
     Source
     ------
     Williams and Peng, "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent Network Trajectories",
@@ -47,8 +42,6 @@ class Stream:
     [0, 1, 2, 3] [17, 18, 19, 20]
     [4, 5, 6, 7] [21, 22, 23, 24]
     """
-
-    carries_state = True
 
     def __init__(self, tokens: numpy.ndarray, *, batch_size: int, num_steps: int) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
@@ -69,6 +62,10 @@ class Stream:
     def num_tokens(self) -> int:
         """The number of target tokens per epoch."""
         return self._x.size
+
+    def continues(self, epoch: int, batch: int) -> bool:
+        """Whether the state of the batch before it is carried over: in each batch of an epoch but the first."""
+        return batch > 0
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch from batch ``start``: (x, y), each (num_steps, batch_size), int32."""

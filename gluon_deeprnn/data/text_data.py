@@ -1,15 +1,26 @@
 """A text, its vocabulary, and the batches for training, validation and testing."""
 
+import itertools
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
+from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
 from gluon_deeprnn.data.corpora import time_machine
 from gluon_deeprnn.data.files import read_texts
+from gluon_deeprnn.data.records import (
+    RECORDS,
+    begin_of,
+    characters_per_target,
+    check_protocol,
+    encode_records,
+    read_records,
+    split_by_record,
+)
 from gluon_deeprnn.data.source import Source
-from gluon_deeprnn.data.tokenizers import TOKENIZERS, tokenizer_for
+from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer, tokenizer_for
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
 from gluon_deeprnn.errors import Described, InputError
@@ -20,7 +31,7 @@ _TEST_SHARE, _VAL_SHARE = 0.10, 0.05
 _EVALUATION_STEPS = 128
 _LEAST_KEPT = 0.5
 
-BatchSource = Union[Windows, Stream]
+BatchSource = Union[Windows, Stream, Records]
 
 
 class TextData:
@@ -41,6 +52,11 @@ class TextData:
         See `gluon_deeprnn.data.clean`.
     tokens : {"char", "word", "byte"}, default "char"
         The kind of tokens; words of an uncleaned text include punctuation marks and line ends.
+    records : {"none", "line", "paragraph", "blank-line"}, default "none"
+        The independent pieces of the texts, if there are any: lines, or what blank lines separate (for ``paragraph``
+        with its line breaks replaced by spaces).  Each is cleaned on its own and read from the initial state, with
+        tokens for its beginning and its end.  85% of the different records are for training, 5% for validation and 10%
+        for testing, a random choice that depends on the records only.  For ``protocol="book"``.
     min_freq : int, default 0
         Tokens that occur less often are mapped to the unknown token.
     num_train, num_val : int, default 10000 and 5000
@@ -49,7 +65,7 @@ class TextData:
         The vocabulary.  By default it is built from the whole text (``d2l``, as in the book) or from the training data
         (``book``).
     seed : int, default 0
-        Seed of the order of the windows.
+        Seed of the order of the windows, or of the records.
 
     Attributes
     ----------
@@ -59,6 +75,8 @@ class TextData:
         For each text, the fraction of its characters, not counting white space, that the cleaning kept.
     num_tokens : int
         Total number of tokens of all texts.
+    num_records : dict of str to int
+        Number of records in the parts ``train``, ``val`` and ``test``; empty without records.
     num_train, num_val : int
         Number of windows that are used (``d2l``).
 
@@ -85,11 +103,13 @@ class TextData:
     """
 
     def __init__(self, sources: Sequence[Source], batch_size: int, num_steps: int, *, protocol: str = "d2l",
-                 cleaning: str = "d2l", tokens: str = "char", min_freq: int = 0, num_train: int = 10000,
-                 num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0) -> None:
+                 cleaning: str = "d2l", tokens: str = "char", records: str = "none", min_freq: int = 0,
+                 num_train: int = 10000, num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
+        self.records = _checks.one_of("records", records, RECORDS)
+        check_protocol(protocol, records)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
         kind = tokenizer_for(tokens, self.cleaning)
         tokenizer = TOKENIZERS[kind]
@@ -102,20 +122,41 @@ class TextData:
             raise InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
             raise InputError("vocab", "None or a Vocab", vocab)
-        as_it_is = tokenizer.reads_bytes and cleaning == "none"  # composing characters would change bytes
-        cleaned = [source.text if as_it_is else clean(source.text, cleaning) for source in self.sources]
-        self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
-        if vocab is None:  # with a given vocabulary, a model that was trained on such a text stays usable
-            self._check_kept()
+        if vocab is not None and records != "none":
+            begin_of(vocab, records)  # raises an error if it has no such tokens
+        self.num_records: Dict[str, int] = {}
+        # Composing characters would change bytes.
+        options = {"cleaning": None if tokenizer.reads_bytes and cleaning == "none" else cleaning, "kind": kind}
+        (self._read_texts if records == "none" else self._read_records)(tokenizer, vocab, min_freq, options)
+
+    def _read_texts(self, tokenizer: Tokenizer, vocab: Optional[Vocab], min_freq: int, options: Dict[str, Any]) -> None:
+        cleaning = options["cleaning"]
+        cleaned = [source.text if cleaning is None else clean(source.text, cleaning) for source in self.sources]
+        self._check_kept(cleaned, vocab)
         texts = [tokenizer.split(text) for text in cleaned]
         self.num_tokens = sum(map(len, texts))
-        build = self._cut_into_windows if protocol == "d2l" else self._cut_by_position
-        parts, vocab_tokens = build(texts)
-        self.vocab = vocab or Vocab(vocab_tokens, min_freq, cleaning=None if as_it_is else cleaning, kind=kind)
+        parts, vocab_tokens = (self._cut_into_windows if self.protocol == "d2l" else self._cut_by_position)(texts)
+        self.vocab = vocab or Vocab(vocab_tokens, min_freq, **options)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
         self.characters_per_token = {name: tokenizer.characters_per_token(part) for name, part in parts.items()}
 
-    def _check_kept(self) -> None:
+    def _read_records(self, tokenizer: Tokenizer, vocab: Optional[Vocab], min_freq: int, options: Dict[str, Any],
+                      ) -> None:
+        found = [read_records(source.text, self.records, options["cleaning"], tokenizer) for source in self.sources]
+        self._check_kept(["".join(record.text for record in records) for records in found], vocab)
+        everything = list(itertools.chain(*found))
+        self.num_tokens = sum(len(record.tokens) for record in everything)
+        parts = split_by_record(everything, self.records, _TEST_SHARE, _VAL_SHARE)
+        self.num_records = {name: len(part) for name, part in parts.items()}
+        vocab_tokens = [token for record in parts["train"] for token in record.tokens]
+        self.vocab = vocab or Vocab(vocab_tokens, min_freq, boundaries=True, **options)
+        self._parts = {name: encode_records(self.vocab, part) for name, part in parts.items()}
+        self.characters_per_token = {name: characters_per_target(tokenizer, part) for name, part in parts.items()}
+
+    def _check_kept(self, cleaned: List[str], vocab: Optional[Vocab]) -> None:
+        self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
+        if vocab is not None:  # a model that was trained on such a text stays usable
+            return
         for source in self.sources:
             if self.kept[source.name] < _LEAST_KEPT:
                 better = [name for name in CLEANINGS
@@ -163,6 +204,8 @@ class TextData:
 
     def train_dataloader(self) -> BatchSource:
         """The training batches."""
+        if self.records != "none":
+            return self._batches_of_records("train", shuffle=True)
         if self.protocol == "d2l":
             return Windows(self._parts["all"], 0, self.num_train, batch_size=self.batch_size, num_steps=self.num_steps,
                            shuffle=True, seed=self.seed)
@@ -170,14 +213,22 @@ class TextData:
 
     def val_dataloader(self) -> BatchSource:
         """The validation batches."""
+        if self.records != "none":
+            return self._batches_of_records("val")
         if self.protocol == "d2l":
             return Windows(self._parts["all"], self.num_train, self.num_val, batch_size=self.batch_size,
                            num_steps=self.num_steps)
         return self.stream(self._parts["val"])
 
-    def test_dataloader(self) -> Optional[Stream]:
-        """The test data as one stream; None if the protocol has no test data."""
+    def test_dataloader(self) -> Optional[BatchSource]:
+        """The test data, as one stream or as records; None if the protocol has no test data."""
+        if self.records != "none":
+            return self._batches_of_records("test")
         return self.stream(self._parts["test"]) if self.protocol == "book" else None
+
+    def _batches_of_records(self, part: str, *, shuffle: bool = False) -> Records:
+        return Records(self._parts[part], begin_of(self.vocab, self.records), batch_size=self.batch_size,
+                       num_steps=self.num_steps, shuffle=shuffle, seed=self.seed)
 
     def held_out(self) -> Tuple[str, BatchSource, float]:
         """The data on which the trained model is evaluated: its name, its batches, and the characters per token."""
@@ -192,7 +243,9 @@ class TextData:
         return Stream(tokens, batch_size=1, num_steps=_EVALUATION_STEPS)
 
     def opening(self, num_tokens: int = 6) -> str:
-        """The first tokens of the text, as a prefix to continue."""
+        """The first tokens of the text, as a prefix to continue; for records the empty prefix."""
+        if self.records != "none":
+            return ""
         first = next(iter(self._parts.values()))[:num_tokens]
         return "".join(self.vocab.text(i for i in first if i != self.vocab.unknown_index)).strip()
 

@@ -1,12 +1,11 @@
 """Batches of overlapping windows, each with a zero initial state, as in the chapter."""
 
-from typing import Iterator, Tuple
+from typing import Iterator
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.batches import Batch
 from gluon_deeprnn.errors import Described, InputError
 import numpy
-
-Batch = Tuple[numpy.ndarray, numpy.ndarray]
 
 
 class Windows:
@@ -28,11 +27,6 @@ class Windows:
     seed : int, default 0
         Seed of the shuffling.
 
-    Attributes
-    ----------
-    carries_state : bool
-        False: every batch has a zero initial state.
-
     Source
     ------
     Dive into Deep Learning, section "Language Models", partitioning sequences.
@@ -48,8 +42,6 @@ class Windows:
     >>> x[:, 1].tolist(), y[:, 1].tolist()
     ([1, 2, 3, 4], [2, 3, 4, 5])
     """
-
-    carries_state = False
 
     def __init__(self, tokens: numpy.ndarray, first: int, num: int, *, batch_size: int, num_steps: int,
                  shuffle: bool = False, seed: int = 0) -> None:
@@ -76,6 +68,10 @@ class Windows:
     def num_tokens(self) -> int:
         """The number of target tokens per epoch."""
         return self.num_windows * self.num_steps
+
+    def continues(self, epoch: int, batch: int) -> bool:
+        """False: every batch begins with the initial state."""
+        return False
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch from batch ``start``: (x, y), each (num_steps, batch_size), int32."""

@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional, Tuple, Union
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.batches import PADDING, continues, is_padded
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph import GraphBlock, context_of
 from gluon_deeprnn.models.language_model import check_language_model
 from mxnet import np
@@ -68,18 +69,50 @@ def perplexity(nll: float, num_tokens: int) -> float:
 class MeanLoss(GraphBlock):
     """A language model and its loss in one graph: ``loss, state = block(x, y, state)``.
 
-    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().
+    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().  With ``weights``, (T, N), as a
+    fourth argument it is the weighted sum: for padded batches.
     """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
-    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
+    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any], weights: Any = None) -> Any:
         """Compute the outputs; see the class."""
         logits, state = self.model(x, state)  # (T, N, V)
         log_p = F.npx.log_softmax(logits, axis=-1)
-        return -F.np.mean(F.npx.pick(log_p, y, axis=-1)), state
+        log_p = F.npx.pick(log_p, y, axis=-1)  # (T, N)
+        return -(F.np.mean(log_p) if weights is None else F.np.sum(log_p * weights)), state
+
+    def of_batch(self, x: numpy.ndarray, y: numpy.ndarray, state: List[np.ndarray], *, padded: bool = False,
+                 ) -> Tuple[np.ndarray, List[np.ndarray], int]:
+        """The loss of a batch, the state after it, and the number of its targets.
+
+        Parameters
+        ----------
+        x, y : numpy.ndarray
+            Token indices and targets, (T, N).
+        state : list of mxnet.np.ndarray
+            The state before the batch, on the device of the computation.
+        padded : bool, default False
+            Whether targets of -1 are padding: they are excluded from the mean.
+
+        Raises
+        ------
+        ValueError
+            For indices that are not in the vocabulary, and for a batch in which all is padding.
+        """
+        ctx, vocab_size = state[0].ctx, self.model.vocab_size
+        if not padded:
+            return (*self(on_device(x, ctx, vocab_size), on_device(y, ctx, vocab_size), state), x.size)
+        real = y != PADDING
+        count = int(real.sum())
+        if not count:
+            raise InputError("y", "targets of which at least one is not padding", Described(f"shape {y.shape}, all -1"))
+        # MXNet's pick would take the probability of token 0 for a target of -1, without an error.
+        targets = on_device(numpy.where(real, y, 0), ctx, vocab_size)
+        weights = np.array(real / count, dtype="float32", ctx=ctx)
+        return (*self(on_device(x, ctx, vocab_size), targets, state, weights), count)
 
 
 def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
@@ -90,8 +123,9 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     ----------
     model : RNNLM or RNNLMScratch
         The language model.
-    batches : Windows or Stream
-        The data.  A stream carries the state from batch to batch; windows have the initial state in every batch.
+    batches : Windows, Stream, Records or another batch source
+        The data.  A stream carries the state from batch to batch, windows have the initial state in every batch, and
+        records have it at their beginning.
     characters_per_token : float, default 1
         Mean number of characters per token, to compute bits per character.
     device : str or mxnet.context.Context, optional
@@ -124,12 +158,12 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
         loss.hybridize(children=False)
     ctx = context_of(loss, device)
     losses, counts, state = [], [], None
-    for x, y in batches.batches():
-        if state is None or not batches.carries_state:
+    for i, (x, y) in enumerate(batches.batches()):
+        if state is None or not continues(batches, 0, i):
             state = loss.model.begin_state(x.shape[1], ctx)
-        mean, state = loss(on_device(x, ctx, loss.model.vocab_size), on_device(y, ctx, loss.model.vocab_size), state)
+        mean, state, count = loss.of_batch(x, y, state, padded=is_padded(batches))
         losses.append(mean)
-        counts.append(x.size)
+        counts.append(count)
     return Evaluation(total_nll(losses, counts), sum(counts), characters_per_token)
 
 

@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Optional, Union
 
 from gluon_deeprnn import runtime
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
+from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
@@ -31,8 +32,8 @@ def find_sources(config: RunConfig) -> List[Source]:
 def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] = None) -> TextData:
     """The batches of a run."""
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
-                    tokens=config.tokens, min_freq=config.min_freq, num_train=config.num_train, num_val=config.num_val,
-                    vocab=vocab, seed=config.seed)
+                    tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
+                    num_val=config.num_val, vocab=vocab, seed=config.seed)
 
 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:
@@ -75,8 +76,10 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     weights = num_weights(config, vocab_size)
     kept = config.batch_size * config.num_steps * (
         CELLS[config.model].kept[config.implementation] * hiddens * layers + _KEPT_OF_LOGITS * vocab_size)
-    operators = num_operators(config)
-    needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * operators if training else 8 * weights
+    operators = compiled = num_operators(config)
+    if config.records != "none":  # graphs of 1/8, 2/8, ..., 8/8 of the steps
+        kept, compiled = kept * (NUM_SHAPES + 1) // 2, operators * (NUM_SHAPES + 1) // 2
+    needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * compiled if training else 8 * weights
     available = runtime.memory_bytes()
     if training and operators > _MOST_OPERATORS:
         raise InputError(

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.corpora import CORPORA
+from gluon_deeprnn.data.records import RECORDS, check_protocol
 from gluon_deeprnn.data.text_data import PROTOCOLS
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import InputError
@@ -111,6 +112,7 @@ class RunConfig:
                              _Choice(PROTOCOLS))
     cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _Choice(CLEANINGS))
     tokens: str = _text("char", "kind of tokens: " + _named(TOKENIZERS), _Choice(TOKENIZERS))
+    records: str = _text("none", "independent pieces of the text (protocol book): " + _named(RECORDS), _Choice(RECORDS))
     min_freq: int = _text(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _text(10000, "number of training windows (d2l)", _count)
     num_val: int = _text(5000, "number of validation windows (d2l)", _count)
@@ -164,6 +166,7 @@ class RunConfig:
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise InputError("corpus", "omitted if a text is given", self.corpus)
+        check_protocol(self.protocol, self.records)
         self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
             raise InputError("sigma", "omitted for implementation fused", self.sigma)

@@ -114,6 +114,8 @@ class Job:
             folder.begin(stored.as_dict(), vocab)
             _log.info("cleaning %s keeps %s", config.cleaning,
                       ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
+            if data.num_records:
+                _log.info("records: %s", ", ".join(f"{num:,} {part}" for part, num in data.num_records.items()))
             yield cls(stored, folder, data)
 
     @classmethod
@@ -229,8 +231,8 @@ def _read_checkpoint(stored: StoredRun, folder: RunFolder) -> Any:
 
 
 def sample(model: Any, data: TextData, config: RunConfig) -> str:
-    """Two continuations of the run's prefix: by greedy decoding, and sampled with temperature 0.7."""
-    prefix = config.prefix
+    """Two continuations of the run's prefix, of nothing for records: greedy decoding, and temperature 0.7."""
+    prefix = config.prefix if config.records == "none" else data.opening()
     try:
         data.vocab.encode_prefix(prefix)
     except InputError:  # a text in a different script: use its beginning as the prefix

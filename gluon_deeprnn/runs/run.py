@@ -4,7 +4,8 @@ import dataclasses
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn.data import Source, Stream, TextData, Vocab
+from gluon_deeprnn.data import Records, Source, Stream, TextData, Vocab
+from gluon_deeprnn.data.records import begin_of, characters_per_target, encode_records, read_records
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
@@ -51,14 +52,31 @@ class Run:
         stored = self.stored if text is None else self.stored.moved([str(file) for file in text])
         return build_data(self.config, same_sources(stored, self.folder), self.vocab)
 
-    def stream(self, sources: List[Source]) -> Tuple[Stream, float, int]:
-        """Texts as one stream of tokens of this run's vocabulary, the characters per token, the unknown tokens."""
+    def stream(self, sources: List[Source]) -> Tuple[Union[Stream, Records], float, int]:
+        """Texts as one stream of tokens of this run's vocabulary, the characters per token, the unknown tokens.
+
+        For a run on records, the texts are read as records, too.
+        """
+        if self.config.records != "none":
+            return self._records(sources)
         tokens = [token for source in sources for token in self.vocab.split(source.text)]
         if len(tokens) < 2:
             raise InputError("text", "at least 2 tokens long", Described(f"{len(tokens)} tokens"))
         indices = self.vocab.encode(tokens)
         unknown = int((indices == self.vocab.unknown_index).sum())
         return TextData.stream(indices), self.vocab.tokenizer.characters_per_token(tokens), unknown
+
+    def _records(self, sources: List[Source]) -> Tuple[Records, float, int]:
+        kind, tokenizer = self.config.records, self.vocab.tokenizer
+        records = [record for source in sources
+                   for record in read_records(source.text, kind, self.vocab.cleaning, tokenizer)]
+        if not records:
+            raise InputError("text", f"at least one record of kind {kind}, after cleaning", Described("none"))
+        begin = begin_of(self.vocab, kind)
+        indices = encode_records(self.vocab, records)
+        batches = Records(indices, begin, batch_size=self.config.batch_size, num_steps=self.config.num_steps)
+        unknown = int((indices == self.vocab.unknown_index).sum())
+        return batches, characters_per_target(tokenizer, records), unknown
 
 
 def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:

@@ -1,6 +1,6 @@
 """Packs the state of a training into arrays and JSON, and validates and unpacks it."""
 
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from gluon_deeprnn.models.weights import shapes
 from gluon_deeprnn.training.diagnosis import GradientNorms
@@ -17,7 +17,7 @@ def pack(**groups: Arrays) -> Dict[str, numpy.ndarray]:
 
 
 def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, norms: GradientNorms,
-           state_shapes: Mapping[str, Tuple[int, ...]],
+           state_shapes: Callable[[Position], Mapping[str, Tuple[int, ...]]],
            ) -> Tuple[Dict[str, Dict[str, numpy.ndarray]], Position, List[Dict[str, Any]]]:
     """The groups of arrays, the position and the history of a checkpoint.
 
@@ -33,7 +33,7 @@ def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, nor
     position = Position(**about["position"])
     position.check(batches_per_epoch)
     norms.check(position.gradients)
-    if groups["state"] and shapes(groups["state"]) != state_shapes:
+    if shapes(groups["state"]) != state_shapes(position):
         raise ValueError("a state of a different shape")
     if groups["best"] and shapes(groups["best"]) != shapes(groups["parameters"]):
         raise ValueError("best parameters of different shapes")

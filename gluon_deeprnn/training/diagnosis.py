@@ -6,6 +6,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.batches import PADDING
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import on_device
 from gluon_deeprnn.graph import context_of
@@ -167,7 +168,7 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
     model : RNNLM or RNNLMScratch
         A language model on a `gluon_deeprnn.models.RecurrentStack`; dropout is off.
     x, y : numpy.ndarray
-        Token indices and targets, (T, N), from a batch source.
+        Token indices and targets, (T, N), from a batch source.  Of a padded batch the longest sequences are used.
 
     Returns
     -------
@@ -194,6 +195,11 @@ def gradient_flow(model: Any, x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarr
         raise InputError("model", "a language model on a RecurrentStack, such as RNNLM(GRU(32, 2), 28)", model)
     num_steps, batch_size = _checks.shape("x", x, (None, None))
     _checks.shape("y", y, (num_steps, batch_size))
+    if (y != PADDING).any():
+        num_steps = int(numpy.flatnonzero((y != PADDING).any(axis=1))[-1]) + 1
+        longest = y[num_steps - 1] != PADDING
+        x, y = x[:num_steps, longest], y[:num_steps, longest]
+        batch_size = x.shape[1]
     ctx, layers, hybridized = context_of(model), stack.layers, model.hybridized
     perturbed = [_Perturbed(layer, (batch_size, stack.num_hiddens), ctx) for layer in layers]
     model.hybridize(False)

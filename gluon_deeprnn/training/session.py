@@ -8,9 +8,10 @@ import time
 from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import kernels
+from gluon_deeprnn.data.batches import continues, is_padded
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, DivergedError, InputError
-from gluon_deeprnn.evaluation import MeanLoss, evaluate, on_device, perplexity
+from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.checkpoint import pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
@@ -93,20 +94,24 @@ class Session:
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
         """Run one step: loss, backward pass, clipping, update.  It does not wait for the device."""
         self._snapshot = None
-        at, vocab_size = self.at, self.model.vocab_size
+        at = self.at
         if self.can_pause:
             mxnet.random.seed(_derived_seed(self._seed, at.epoch, at.batch))
         with autograd.record():
-            if self._state is None or not self.train.carries_state:
+            if self._state is None or not self._continues:
                 self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, since it may be learned
-            loss, state = self._loss(on_device(x, self._ctx, vocab_size), on_device(y, self._ctx, vocab_size),
-                                     self._state)
+            loss, state, count = self._loss.of_batch(x, y, self._state, padded=is_padded(self.train))
         loss.backward()
         squares = self.optimizer.update(self._learning_rate(at.batch))
         self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
-        self._in_flight.append((loss, squares, x.size))
+        self._in_flight.append((loss, squares, count))
         self._wait(_STEPS_IN_FLIGHT)
         at.batch += 1
+
+    @property
+    def _continues(self) -> bool:
+        """Whether the next batch begins with the state that the last one has left."""
+        return continues(self.train, self.at.epoch, self.at.batch)
 
     def _learning_rate(self, batch: int) -> float:
         """The learning rate of a step of the current epoch."""
@@ -187,7 +192,7 @@ class Session:
 
     def _arrays(self) -> Dict[str, numpy.ndarray]:
         if self._snapshot is None:
-            carried = self._state or [] if self.train.carries_state else []
+            carried = self._state or [] if self._continues else []
             optimizer_arrays, self._optimizer_about = self.optimizer.state()
             self._snapshot = pack(parameters=parameter_arrays(self.model), optimizer=optimizer_arrays,
                                   state={str(i): array.asnumpy() for i, array in enumerate(carried)})
@@ -202,7 +207,7 @@ class Session:
             If it is not a checkpoint of this training.
         """
         try:
-            groups, position, history = unpack(arrays, about, len(self.train), self._norms, self._state_shapes())
+            groups, position, history = unpack(arrays, about, len(self.train), self._norms, self._state_shapes)
             set_parameters(self.model, groups["parameters"])
             self.optimizer.set_state(groups["optimizer"], about["optimizer"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -219,9 +224,10 @@ class Session:
                 _log.warning("the checkpoint was written with %s %s; it is now %s: results can differ by rounding from "
                              "those of an uninterrupted run", name, about.get(name), now)
 
-    def _state_shapes(self) -> Dict[str, Tuple[int, ...]]:
-        """The shapes of the carried state; only streams have one, and all their batches have the same batch size."""
-        state = self.model.begin_state(self.train.batch_size) if self.train.carries_state else []
+    def _state_shapes(self, at: Position) -> Dict[str, Tuple[int, ...]]:
+        """The shapes of the state that is carried over to the next batch, if one is."""
+        carried = continues(self.train, at.epoch, at.batch)
+        state = self.model.begin_state(self.train.batch_size) if carried else []
         return {str(i): array.shape for i, array in enumerate(state)}
 
 

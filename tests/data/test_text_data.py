@@ -36,7 +36,7 @@ def test_the_book_protocol_splits_each_text_by_position():
     assert {name: part.tolist() for name, part in data._parts.items()} == {
         "train": [a] * 850 + [b] * 850, "val": [a] * 50 + [b] * 50, "test": [a] * 100 + [b] * 100}
     assert data.test_dataloader().num_tokens == 199
-    assert data.train_dataloader().carries_state
+    assert data.train_dataloader().continues(0, 1)
 
 
 def test_the_book_protocol_builds_the_vocabulary_from_the_training_data():
@@ -67,6 +67,7 @@ def test_a_given_vocabulary_is_used(fox):
     ({"batch_size": 0}, "batch_size must be a positive integer; got 0"),
     ({"num_steps": 2.5}, "num_steps must be a positive integer; got 2.5"),
     ({"protocol": "books"}, r"protocol must be one of d2l, book; got 'books' \(did you mean 'book'\?\)"),
+    ({"records": "lines"}, r"records must be one of none, line, paragraph, blank-line; got 'lines' \(did you mean"),
     ({"tokens": "bite"}, r"tokens must be one of char, word, word-exact, byte; got 'bite' \(did you mean 'byte'"),
     ({"num_train": 0}, "num_train must be a positive integer; got 0"),
     ({"sources": []}, r"sources must be a sequence of Source, not empty; got \[\]"),
@@ -119,3 +120,100 @@ def test_what_is_kept_does_not_depend_on_how_letters_are_composed():
 def test_with_a_given_vocabulary_any_kept_share_is_accepted(fox):
     vocab = TextData([fox], 16, 8).vocab
     assert TextData([Source("k", KOREAN, "")], 4, 4, vocab=vocab).kept["k"] < 0.5
+
+
+NAMES = "\r\n".join(f"Name {i} of {i % 7}" for i in range(100)) + "\r\n\r\nName 3 of 3\r\n"
+
+
+def records_data(text=NAMES, **options):
+    return TextData([Source("names", text, "")], 8, 6, **{"protocol": "book", "records": "line", "cleaning": "none",
+                                                          **options})
+
+
+def read(data, part):
+    """The records of a part, as texts."""
+    tokens = "".join("|" if i == data.vocab.begin_index else "" if i == data.vocab.end_index else token
+                     for i, token in zip(data._parts[part], data.vocab.to_tokens(data._parts[part])))
+    return tokens.split("|")[1:]
+
+
+def test_records_are_split_by_record_with_duplicates_in_one_part():
+    data = records_data()
+    parts = {part: read(data, part) for part in ("train", "val", "test")}
+    assert sorted(parts["train"] + parts["val"] + parts["test"]) == sorted(
+        [f"Name {i} of {i % 7}" for i in range(100)] + ["Name 3 of 3"])
+    assert data.num_records == {name: len(part) for name, part in parts.items()}
+    assert [len(set(part)) for part in parts.values()] == [85, 5, 10]
+    assert max(part.count("Name 3 of 3") for part in parts.values()) == 2
+    assert data.num_tokens == sum(len(text) for part in parts.values() for text in part)
+
+
+def test_the_parts_of_records_are_their_batches_and_the_batches_depend_on_the_seed():
+    first, second = records_data(seed=1), records_data(seed=2)
+    for name, source in (("train", first.train_dataloader()), ("val", first.val_dataloader()),
+                         ("test", first.test_dataloader())):
+        assert source.num_records == first.num_records[name]
+        assert source.num_tokens == len(first._parts[name]) - first.num_records[name]
+        assert (first._parts[name] == second._parts[name]).all()  # the same records are tested with every seed
+    (x, _), (again, _) = (next(data.train_dataloader().batches()) for data in (first, second))
+    assert not numpy.array_equal(x, again)
+    name, source, per_token = first.held_out()
+    assert (name, source.num_records, per_token) == ("test", first.num_records["test"], 1.0)
+    assert first.opening() == ""
+
+
+def test_the_vocabulary_of_records_is_from_the_training_records_and_has_boundaries():
+    letters = [chr(0xAC00 + i) for i in range(200)]  # 200 records of one Korean syllable
+    data = records_data("\n".join(letters))
+    vocab = data.vocab
+    assert (len(vocab), vocab.begin_index, vocab.end_index) == (3 + 170, 1, 2)
+    assert sorted(read(data, "train")) == sorted(letter for letter in letters if letter in vocab)
+    assert set(data._parts["test"].tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("tokens", "cleaning"), [("char", "d2l"), ("word", "d2l"), ("word", "none"), ("byte", "none")])
+def test_records_of_words_and_bytes(tokens, cleaning):
+    text = "\n".join(f"Name {chr(97 + i % 26)}{chr(97 + i // 26)} of" for i in range(100))
+    data = records_data(text, tokens=tokens, cleaning=cleaning, min_freq=2)
+    for source in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        assert sum(int((y >= 0).sum()) for _, y in source.batches()) == source.num_tokens
+    # 11 characters are 11 tokens or 4: three words and the end, which counts as one character
+    assert data.characters_per_token["train"] == pytest.approx(11 / 4 if tokens == "word" else 1.0)
+    assert (data.vocab.unknown_index in data._parts["train"]) == (tokens == "word")  # every second word is rare
+
+
+def test_records_longer_than_num_steps_are_read_whole():
+    text = "\n\n".join(f"verse {i}\n" + "la " * i for i in range(40))
+    data = records_data(text, records="blank-line")
+    source = data.train_dataloader()
+    assert max(map(len, read(data, "train"))) > 10 * data.num_steps
+    assert source.num_tokens == sum(len(text) + 1 for text in read(data, "train"))
+    assert all("\n" in text for text in read(data, "train") if text != "verse 0")
+
+
+def test_records_need_the_protocol_with_a_split_of_their_own():
+    with pytest.raises(ValueError, match=r"^protocol must be book for records line; got 'd2l' \(--protocol book "):
+        records_data(protocol="d2l")
+
+
+@pytest.mark.parametrize(("text", "records", "found"), [
+    ("a\nb\n" * 50, "line", "2, 100 with repetitions"), ("\n".join(map(str, range(19))), "line", "19"),
+    (NAMES, "blank-line", "2")])
+def test_too_few_records_are_refused(text, records, found):
+    with pytest.raises(ValueError, match=rf"^text must be at least 20 different records of kind {records}; got {found} "
+                                         rf"\({records}: "):
+        records_data(text, records=records)
+    twenty = records_data("\n".join(map(str, range(20))))
+    assert twenty.num_records == {"train": 17, "val": 1, "test": 2}
+
+
+def test_cleaning_that_removes_the_records_is_refused_as_for_other_texts():
+    with pytest.raises(ValueError, match=r"^text must be one of which cleaning d2l keeps at least half; got 'names'"):
+        records_data("\n".join(KOREAN[:i] for i in range(1, 60)), cleaning="d2l")
+
+
+def test_a_vocabulary_for_records_needs_boundaries():
+    with pytest.raises(ValueError, match=r"^vocab must be one with tokens for the beginning and the end of records"):
+        records_data(vocab=Vocab("abc"))
+    vocab = Vocab("abc", boundaries=True)
+    assert records_data(vocab=vocab).vocab is vocab

@@ -1,11 +1,13 @@
 import math
 
-from gluon_deeprnn import GRU, LSTM, RNNLM, RNNLMScratch, StackedRNNScratch, evaluate
-from gluon_deeprnn.data import Stream, Windows
-from gluon_deeprnn.evaluation import Evaluation, perplexity
-from mxnet import np
+from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, evaluate
+from gluon_deeprnn.data import Records, Stream, Windows
+from gluon_deeprnn.evaluation import Evaluation, MeanLoss, perplexity
+from gluon_deeprnn.models.weights import gradient_arrays, parameter_arrays
+from mxnet import autograd, np, npx
 import numpy
 import pytest
+import reference
 
 V = 13
 
@@ -78,3 +80,130 @@ def test_other_objects_than_batch_sources_are_refused(model):
 
 def test_a_perplexity_that_overflows_is_infinite():
     assert perplexity(1e6, 1) == math.inf
+
+
+def test_the_loss_of_a_batch_without_padding_is_computed_as_ever(model, tokens):
+    x, y = next(Windows(tokens, 0, 30, batch_size=30, num_steps=9).batches())
+    state = model.begin_state(30)
+    mean, _, count = MeanLoss(model).of_batch(x, y, state)
+    logits, _ = model(np.array(x, dtype="int32"), state)
+    expected = -np.mean(npx.pick(npx.log_softmax(logits, axis=-1), np.array(y, dtype="int32"), axis=-1))
+    assert (mean.item(), count) == (expected.item(), 270)  # bitwise
+
+
+LENGTHS = [0, 1, 2, 2, 3, 5, 7, 7, 8, 12, 19, 30]
+
+
+def records(batch_size=4, num_steps=8):
+    rng = numpy.random.default_rng(3)
+    texts = [[1, *rng.integers(3, V, length), 2] for length in LENGTHS]
+    tokens = numpy.concatenate(texts).astype("int32")
+    return texts, Records(tokens, 1, batch_size=batch_size, num_steps=num_steps, shuffle=True)
+
+
+@pytest.mark.parametrize("num_steps", [1, 5, 8, 40])
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 12, 64])
+def test_padded_records_are_evaluated_as_one_by_one_without_padding(model, batch_size, num_steps):
+    texts, source = records(batch_size, num_steps)
+    expected = sum(nll_by_hand(model, numpy.array(text)[:-1, None], numpy.array(text)[1:, None]) for text in texts)
+    result = evaluate(model, source)
+    assert result.num_tokens == sum(LENGTHS) + len(LENGTHS)
+    assert result.nll == pytest.approx(expected, rel=1e-5)
+
+
+def one_record(cell, model, x, y, state):
+    """The summed loss of a sequence, (T,), its gradients, and the state after it: in NumPy, in double precision."""
+    weights = {name: array.astype("float64") for name, array in parameter_arrays(model).items()}
+    layers = [{name.split(".")[2]: array for name, array in weights.items() if name.startswith(f"rnn.layer{i}.")}
+              for i in range(2)]
+    inputs, no_state = numpy.eye(V)[x][:, None], [numpy.zeros_like(array) for array in state]  # (T, 1, V)
+    no_outputs = numpy.zeros((len(x), 1, 8))
+    outputs, *_ = reference.forward_and_backward(cell, layers, inputs, state, no_outputs, no_state)
+    logits = outputs @ weights["W_hq"] + weights["b_q"]
+    p = numpy.exp(logits) / numpy.exp(logits).sum(axis=-1, keepdims=True)
+    d_logits = p - numpy.eye(V)[y][:, None]
+    _, after, grads, _, _ = reference.forward_and_backward(
+        cell, layers, inputs, state, d_logits @ weights["W_hq"].T, no_state)
+    found = {f"rnn.layer{i}.{name}": array for i, layer in enumerate(grads) for name, array in layer.items()}
+    found["W_hq"], found["b_q"] = numpy.einsum("tnh,tnv->hv", outputs, d_logits), d_logits.sum(axis=(0, 1))
+    return -numpy.log(numpy.take_along_axis(p, y[:, None, None], axis=-1)).sum(), found, after
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_losses_and_gradients_of_padded_batches_are_those_of_single_records_in_numpy(cell):
+    model = RNNLMScratch(StackedRNNScratch(V, 8, 2, cell=cell, initializer="uniform"), V)
+    loss, (_, source) = MeanLoss(model), records()
+    loss.hybridize()
+    assert sum(source.continues(0, i) for i in range(len(source))) >= 3
+    for i, (x, y) in enumerate(source.batches()):
+        if not source.continues(0, i):
+            state = model.begin_state(x.shape[1])
+            states = [[array.asnumpy()[:, n:n + 1].astype("float64") for array in state] for n in range(x.shape[1])]
+        with autograd.record():
+            mean, state, count = loss.of_batch(x, y, state, padded=True)
+        mean.backward()
+        state = [array.detach() for array in state]
+        nll, expected = 0.0, dict.fromkeys(parameter_arrays(model), 0.0)
+        for n, length in enumerate((y >= 0).sum(axis=0)):
+            if length:
+                own, grads, states[n] = one_record(cell, model, x[:length, n], y[:length, n], states[n])
+                nll += own
+                expected = {name: array + grads[name] for name, array in expected.items()}
+        assert count == (y >= 0).sum()
+        assert mean.item() == pytest.approx(nll / count, rel=1e-5)
+        for name, array in gradient_arrays(model).items():
+            assert abs(array - expected[name] / count).max() <= 1e-4 * abs(expected[name]).max() / count, name
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+@pytest.mark.parametrize("core", [RNN, LSTM, GRU])
+def test_padding_changes_no_gradient_of_fused_layers(core, hybridize):
+    model, (texts, _) = RNNLM(core(8, 2), V), records()
+    loss = MeanLoss(model)
+    loss.hybridize(hybridize)
+    columns = [numpy.array(text, dtype="int32") for text in texts]
+    longest = max(map(len, columns)) - 1
+    x, y = numpy.full((2, longest, len(texts)), [[[0]], [[-1]]], dtype="int32")
+    for n, text in enumerate(columns):
+        x[:len(text) - 1, n], y[:len(text) - 1, n] = text[:-1], text[1:]
+
+    def gradients(x, y, padded):
+        with autograd.record():
+            mean, _, count = loss.of_batch(x, y, model.begin_state(x.shape[1]), padded=padded)
+        mean.backward()
+        return {name: count * array.astype("float64") for name, array in gradient_arrays(model).items()}
+
+    got = gradients(x, y, True)
+    singles = [gradients(text[:-1, None], text[1:, None], False) for text in columns]
+    for name, array in got.items():
+        expected = sum(single[name] for single in singles)
+        assert abs(array - expected).max() <= 1e-4 * abs(expected).max(), name
+
+
+class Plain:
+    """A user's batch source: a stream, or windows, without a method ``continues``."""
+
+    def __init__(self, source, carries_state):
+        self.source, self.carries_state = source, carries_state
+
+    def batches(self):
+        return self.source.batches()
+
+
+def test_a_source_with_only_carries_state_is_evaluated_like_ours(model, tokens):
+    stream, windows = Stream(tokens, batch_size=3, num_steps=9), Windows(tokens, 0, 30, batch_size=10, num_steps=9)
+    assert evaluate(model, Plain(stream, True)).nll == evaluate(model, stream).nll
+    assert evaluate(model, Plain(windows, False)).nll == evaluate(model, windows).nll
+    assert evaluate(model, Plain(stream, False)).nll != evaluate(model, stream).nll
+
+
+@pytest.mark.parametrize(("targets", "padded", "message"), [
+    ([3, -1], False, f"tokens must be indices from 0 to {V - 1}; got -1 to 3"),
+    ([3, -2], True, f"tokens must be indices from 0 to {V - 1}; got -2 to 3"),
+    ([3, V], True, f"tokens must be indices from 0 to {V - 1}; got 3 to {V}"),
+    ([-1, -1], True, r"y must be targets of which at least one is not padding; got shape \(2, 1\), all -1"),
+])
+def test_targets_are_checked_before_mxnet_gets_them(model, targets, padded, message):
+    y = numpy.array(targets, dtype="int32")[:, None]
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        MeanLoss(model).of_batch(numpy.zeros_like(y), y, model.begin_state(1), padded=padded)

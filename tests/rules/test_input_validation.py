@@ -22,7 +22,7 @@ from gluon_deeprnn import (
     load_run,
     try_gpu,
 )
-from gluon_deeprnn.data import Source, Stream, Windows, clean, read_texts
+from gluon_deeprnn.data import Records, Source, Stream, Windows, clean, read_texts
 from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.models import RecurrentStack, as_fused, as_scratch
 from gluon_deeprnn.models.cells import GRUScratch, LSTMScratch, RNNScratch
@@ -60,7 +60,7 @@ BAD = {
     "seed": FROM_ZERO, "embedding": FROM_ZERO, "min_freq": FROM_ZERO, "patience": FROM_ZERO, "first": FROM_ZERO,
     "i": FROM_ZERO, "dropout": SHARE, "input_dropout": SHARE, "weight_dropout": SHARE, "embedding_dropout": SHARE,
     "variational": FLAG, "layer_norm": FLAG, "residual": FLAG, "learned_state": FLAG, "tied": FLAG, "hybridize": FLAG,
-    "progress": FLAG, "boundaries": FLAG, "raw": FLAG, "shuffle": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE,
+    "progress": FLAG, "raw": FLAG, "shuffle": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE,
     "temperature": NOT_NEGATIVE, "top_p": ([0, 1.5, NAN, "x"], r"a number in \(0, 1\]"), "min_p": SHARE,
     "repetition_penalty": ABOVE, "stop": ([[""], [3], 3], "strings, none|a string or several"),
     "gradient_clip_val": NOT_NEGATIVE, "lr": ABOVE, "characters_per_token": ABOVE,
@@ -68,6 +68,7 @@ BAD = {
     "cell": name_of("rnn"), "reset": name_of("after"), "initializer": name_of("uniform"),
     "recurrent_initializer": (["orthogonl", 3], "one of uniform"), "weights": name_of("uniform"),
     "recurrent": (["eye", 3], "one of uniform"), "schedule": name_of("constant"), "optimizer": name_of("sgd"),
+    "records": name_of("none"), "begin": FROM_ZERO, "boundaries": FLAG,
     "protocol": name_of("d2l"), "cleaning": name_of("none"), "tokens": name_of("char"), "kind": name_of("char"),
     "activation": (["tan", ["tanh"] * 5, 3], "one of tanh|one name, or one for each"),
     "ctx": CONTEXT, "device": CONTEXT, "num_gpus": ([-1, 0.5, "1", 2], "a non-negative integer|0 or 1"),
@@ -97,6 +98,7 @@ BAD = {
     ("LSTM", "num_inputs"): FROM_ZERO, ("RNN", "num_inputs"): FROM_ZERO, ("RecurrentStack", "num_inputs"): FROM_ZERO,
     ("Windows", "tokens"): (TOKENS, "an array of integers|indices from"),
     ("Stream", "tokens"): (TOKENS, "an array of integers|indices from"),
+    ("Records", "tokens"): ([*TOKENS, numpy.array([2, 1])], "an array of integers|indices from|records that begin"),
     ("RNNLM.__call__", "tokens"): ([np.zeros((3,), dtype="int32"), np.zeros((3, 2)), np.full((3, 2), 9, dtype="int32"),
                                     np.full((3, 2), -1, dtype="int32"), np.zeros((0, 2), dtype="int32"), BATCH, "x"],
                                    "an array|indices from 0 to 4|an mxnet"),
@@ -161,6 +163,7 @@ CALLED = {
     "Vocab": (Vocab, {}), "Vocab.encode_prefix": (vocab().encode_prefix, {"prefix": "the"}),
     "Windows": (Windows, {"tokens": numpy.arange(99), "first": 0, "num": 5, "batch_size": 2, "num_steps": 3}),
     "Stream": (Stream, {"tokens": numpy.arange(99), "batch_size": 2, "num_steps": 3}),
+    "Records": (Records, {"tokens": numpy.array([1, 5, 2, 1, 2]), "begin": 1, "batch_size": 2, "num_steps": 3}),
     "generate": (lambda *a, **k: list(generate(*a, **k)), {
         "model": language_model(), "vocab": vocab(), "prefix": "the", "length": 2}),
     "evaluate": (evaluate, {"model": five(), "batches": stream()}),

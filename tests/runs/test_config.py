@@ -12,6 +12,7 @@ BAD = {
     "text": ("x.txt", "a list of files; got 'x.txt'"), "protocol": ("books", r"one of d2l, book; got 'books' .*"),
     "cleaning": ("", "one of none, d2l, unicode; got ''"),
     "tokens": ("bytes", "one of char, word, word-exact, byte; got 'bytes' .*"),
+    "records": ("lines", "one of none, line, paragraph, blank-line; got 'lines' .*"),
     "min_freq": (-1, "a non-negative integer; got -1"), "num_train": (0, "a positive integer; got 0"),
     "num_val": (0, "a positive integer; got 0"), "model": ("gruu", r"one of rnn, lstm, gru, mgu; got 'gruu' .*"),
     "implementation": ("fast", "one of fused, scratch; got 'fast'"),
@@ -50,6 +51,7 @@ def test_every_setting_refuses_a_bad_value(name):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
+    ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
     ({"model": "lstm", "reset": "before"}, "reset must be omitted for model lstm; got 'before'"),
     ({"reset": "before"}, "reset must be after, for a fused GRU; got 'before'"),
     ({"model": "mgu"}, "model must be one of rnn, lstm, gru for fused layers; got 'mgu'"),
@@ -67,6 +69,13 @@ def test_inconsistent_settings_are_refused(settings, message):
 def test_the_error_for_a_misspelt_setting_suggests_the_right_one():
     with pytest.raises(ValueError, match=r"got 'num_hidden' \(did you mean 'num_hiddens'\?\)$"):
         RunConfig().replace(num_hidden=3)
+
+
+def test_settings_from_before_records_have_none():
+    settings = RunConfig().as_dict()
+    del settings["records"]
+    assert RunConfig.from_dict(settings).records == "none"
+    assert all(read_recipe(name).config.records == "none" for name in recipe_names())
 
 
 def test_settings_are_recovered_from_json():

@@ -5,10 +5,10 @@ import sys
 
 from gluon_deeprnn import evaluate, load_run
 from gluon_deeprnn.cli.main import main
-from gluon_deeprnn.data import read_texts
+from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.plotting import plot_architecture
-from gluon_deeprnn.runs import RunConfig, RunFolder
+from gluon_deeprnn.runs import RunConfig, RunFolder, build, job
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 import mxnet
 import numpy
@@ -225,3 +225,78 @@ def test_a_text_that_the_run_keeps_is_found_after_the_folder_was_moved(fox_file,
     assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0
     moved = (tmp_path / "run").rename(tmp_path / "elsewhere")
     assert resume_run(RunFolder(moved), 2, progress=False)["epochs"] == 2
+
+
+@pytest.fixture
+def no_samples(monkeypatch):
+    """Samples of records are the business of the tests of generation."""
+    monkeypatch.setattr(job, "sample", lambda *arguments: "")
+
+
+@pytest.fixture
+def names_file(tmp_path):
+    names = [first + second for first in ("An", "Bo", "Chi", "Da", "Eli") for second in ("na", "ra", "mi", "sol", "to")]
+    path = tmp_path / "names.txt"
+    path.write_text("\r\n".join(sorted(names * 2)) + "\r\n", encoding="utf-8")
+    return path
+
+
+def config_of_names(file, **settings):
+    return config(file, protocol="book", records="line", cleaning="none").replace(batch_size=8, num_steps=4, **settings)
+
+
+@pytest.mark.usefixtures("no_samples")
+def test_a_run_on_records_reads_texts_as_records(names_file, tmp_path, capsys):
+    folder = RunFolder(tmp_path / "run")
+    result = begin_run(config_of_names(names_file), folder, None, progress=False)
+    assert json.loads((folder.path / "config.json").read_text())["settings"]["records"] == "line"
+    run = load_run(folder.path)
+    assert run.data().num_records == {"train": 44, "val": 2, "test": 4}  # each name twice
+    part, batches, per_token = run.data().held_out()
+    found = evaluate(run.model, batches, characters_per_token=per_token)
+    assert (part, found.perplexity) == ("test", pytest.approx(result["test_ppl"], rel=1e-6))
+    assert found.bits_per_character == pytest.approx(result["bits_per_char"], rel=1e-6)
+
+    other = tmp_path / "other.txt"
+    other.write_text("Anna\n\nBozo\n", encoding="utf-8")
+    records, per_token, unknown = run.stream(read_texts([other]))
+    assert (records.num_records, records.num_tokens, per_token, unknown) == (2, 10, 1.0, 1)  # z
+    main(["evaluate", "--run", str(folder), "--text", str(other)])
+    shown = capsys.readouterr()
+    assert shown.out == f"{evaluate(run.model, records)}\n"
+    assert shown.out.endswith("(10 characters)\n")
+    assert "1 of 8 tokens are not in the vocabulary" in shown.err
+
+    with pytest.raises(ValueError, match=r"^text must be at least one record of kind line, after cleaning; got none$"):
+        run.stream([Source("other", "\n \n", "")])
+    main(["plot", "--run", str(folder), "--of", "flow", "--out", str(tmp_path / "flow.png")])
+    assert (tmp_path / "flow.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("no_samples")
+def test_a_run_on_records_resumed_for_more_epochs_equals_the_longer_run(names_file, tmp_path):
+    settings = config_of_names(names_file, dropout=0.3)
+    short, long = RunFolder(tmp_path / "short"), RunFolder(tmp_path / "long")
+    begin_run(settings, short, None, progress=False)
+    resumed = resume_run(short, 5, progress=False)
+    whole = begin_run(settings.replace(max_epochs=5), long, None, progress=False)
+    assert [resumed[key] for key in ("train_ppl", "val_ppl", "test_ppl")] == [
+        whole[key] for key in ("train_ppl", "val_ppl", "test_ppl")]
+    with numpy.load(short.path / "checkpoint/checkpoint.npz") as a, numpy.load(
+            long.path / "checkpoint/checkpoint.npz") as b:
+        assert all((a[key] == b[key]).all() for key in a.files if not key.endswith(".json"))
+
+
+def test_nothing_is_written_for_records_that_are_too_few(names_file, tmp_path):
+    with pytest.raises(ValueError, match=r"^text must be at least 20 different records of kind paragraph; got 1 "):
+        begin_run(config_of_names(names_file, records="paragraph"), RunFolder(tmp_path / "out"), None, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_memory_estimate_of_records_counts_a_graph_for_each_length(monkeypatch):
+    settings = RunConfig(protocol="book", num_hiddens=256, batch_size=256, num_steps=64)
+    monkeypatch.setattr(build.runtime, "memory_bytes", lambda: 600_000_000)
+    build.check_memory(settings, 28)  # 0.3 GB
+    # measured: 1.15 GB for eight lengths, 0.48 GB for one
+    with pytest.raises(ValueError, match=r"must be small enough for this machine's 0\.6 GB .* need about 1\.1 GB"):
+        build.check_memory(settings.replace(records="line"), 28)

@@ -125,3 +125,14 @@ def test_gradient_flow_of_other_models_is_refused():
         diagnosis.gradient_flow(GRU(3), numpy.zeros((2, 2)), numpy.zeros((2, 2)))
     with pytest.raises(ValueError, match=r"^y must be an array of shape \(2, 2\); got shape \(2, 3\)$"):
         diagnosis.gradient_flow(RNNLM(GRU(3), 4), numpy.zeros((2, 2)), numpy.zeros((2, 3)))
+
+
+def test_the_gradient_flow_of_a_padded_batch_is_that_of_its_longest_sequences():
+    model = RNNLM(GRU(6, 2), 5)
+    rng = numpy.random.default_rng(0)
+    x, y = rng.integers(0, 5, (2, 9, 4)).astype("int32")
+    padded = y.copy()
+    padded[7:, :] = padded[4:, 1] = padded[:, 3] = -1  # two of the four end at the seventh step
+    flow = diagnosis.gradient_flow(model, x, padded)
+    numpy.testing.assert_allclose(flow, diagnosis.gradient_flow(model, x[:7, ::2], y[:7, ::2]), rtol=1e-6)
+    assert flow.shape == (2, 7)

@@ -29,6 +29,9 @@ class Keep(Callback):
 def data_of(protocol):
     rng = numpy.random.default_rng(0)
     text = "".join(rng.choice(list("abcde "), 1500))
+    if protocol == "records":  # lines of up to 45 tokens, five chunks
+        lines = "\n".join("".join(rng.choice(list("abcde"), length)) for length in rng.integers(1, 45, 45))
+        return TextData([Source("lines", lines, "")], 8, 10, protocol="book", records="line")
     return TextData([Source("random", text, "")], 8, 10, protocol=protocol, num_train=300, num_val=100)
 
 
@@ -58,7 +61,7 @@ def test_history_agrees_with_evaluate(small_data):
                                "layer_gradient_norms", "seconds"}
 
 
-@pytest.mark.parametrize("protocol", ["d2l", "book"])
+@pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
 def test_hybridizing_does_not_change_the_results_of_a_training(protocol):
     data = data_of(protocol)
     results = []
@@ -119,7 +122,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("protocol", ["d2l", "book"])
+@pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
 def test_resuming_between_epochs_equals_an_uninterrupted_run(protocol, options):
     data = data_of(protocol)
     whole, keep = model_of(data), Keep()
@@ -131,7 +134,7 @@ def test_resuming_between_epochs_equals_an_uninterrupted_run(protocol, options):
     assert [[row[key] for key in keys] for row in history] == [[row[key] for key in keys] for row in expected]
 
 
-@pytest.mark.parametrize("protocol", ["d2l", "book"])
+@pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
 def test_resuming_after_ctrl_c_inside_an_epoch_equals_an_uninterrupted_run(protocol, monkeypatch):
     data = data_of(protocol)
     whole = model_of(data)
@@ -148,6 +151,96 @@ def test_resuming_after_ctrl_c_inside_an_epoch_equals_an_uninterrupted_run(proto
     history = Trainer(2, gradient_clip_val=1, progress=False).fit(resumed, data, resume=(arrays, about))
     assert same(whole, resumed)
     assert [row["train_ppl"] for row in history] == [row["train_ppl"] for row in expected]
+
+
+def test_a_training_on_records_is_resumed_exactly_at_every_chunk(monkeypatch):
+    monkeypatch.setattr(session, "_STEPS_PER_SEED", 1)  # a checkpoint is possible before every step
+    data = data_of("records")
+    source, whole = data.train_dataloader(), model_of(data)
+    assert sum(source.continues(1, i) for i in range(len(source))) > len(source) / 2
+
+    class Each(Keep):
+        on_pause = Keep.on_epoch_end
+
+    each = Each()
+    expected = Trainer(2, gradient_clip_val=1, progress=False, callbacks=[each]).fit(whole, data)
+    second = [(arrays, about) for arrays, about in each.checkpoints if about["position"]["epoch"] == 1][1:]
+    assert [about["position"]["batch"] for _, about in second] == list(range(len(source)))
+    for batch, (arrays, about) in enumerate(second):
+        assert ("state/0" in arrays) == source.continues(1, batch)
+        resumed = model_of(data)
+        history = Trainer(2, gradient_clip_val=1, progress=False).fit(resumed, data, resume=(arrays, about))
+        assert same(whole, resumed)
+        assert history[1]["train_ppl"] == expected[1]["train_ppl"]
+
+
+@pytest.mark.parametrize("protocol", ["book", "records"])
+def test_a_checkpoint_with_a_state_where_none_is_carried_over_or_without_it_is_refused(protocol, monkeypatch):
+    monkeypatch.setattr(session, "_STEPS_PER_SEED", 1)
+    data, each = data_of(protocol), Keep()
+    each.on_pause = each.on_epoch_end
+    Trainer(1, progress=False, callbacks=[each]).fit(model_of(data), data)
+    arrays, about = next((arrays, about) for arrays, about in each.checkpoints if "state/0" in arrays)
+    without = {name: array for name, array in arrays.items() if name != "state/0"}
+    first = {**about, "position": {**about["position"], "batch": 0}}
+    for damaged in ((without, about), (arrays, first)):
+        with pytest.raises(ValueError, match=r"^checkpoint must be one of this training; got .*a state of a"):
+            Trainer(1, progress=False).fit(model_of(data), data, resume=damaged)
+
+
+def test_a_training_on_records_counts_their_tokens_and_ends_only():
+    data, keep = data_of("records"), Keep()
+    model = model_of(data, dropout=0)
+    trainer = Trainer(1, lr=1e-9, progress=False, callbacks=[keep])
+    row, = trainer.fit(model, data)
+    records = data.num_records["train"]
+    assert data.train_dataloader().num_tokens == len(data._parts["train"]) - records
+    # the parameters did not change, so the perplexity of the epoch is that of an evaluation
+    assert row["train_ppl"] == pytest.approx(evaluate(model, data.train_dataloader()).perplexity, rel=1e-5)
+    assert row["val_ppl"] == pytest.approx(evaluate(model, data.val_dataloader()).perplexity, rel=1e-6)
+
+
+def test_beginnings_and_ends_of_records_are_learned():
+    words = ["ada", "alan", "grace", "john", "kurt"]
+    lines = "\n".join(f"{first} {second} {third}" for first in words for second in words for third in words)
+    data = TextData([Source("names", lines, "")], 16, 8, protocol="book", records="line")
+    mxnet.random.seed(0)
+    model = RNNLM(GRU(32, 1), len(data.vocab), lr=0.02)
+    history = Trainer(16, gradient_clip_val=1, optimizer="adam", progress=False).fit(model, data)
+    # in a record 3 words of 5 are uncertain; everything else, the end too, is certain
+    source = data.val_dataloader()
+    lowest = math.exp(3 * math.log(5) * source.num_records / source.num_tokens)
+    assert 0.9 * lowest < history[-1]["val_ppl"] < 1.2 * lowest < 1.7
+
+
+class Old:
+    """A user's batch source with only ``carries_state``."""
+
+    def __init__(self, source, carries_state):
+        self.source, self.carries_state, self.batch_size = source, carries_state, source.batch_size
+
+    def __len__(self):
+        return len(self.source)
+
+    def batches(self, epoch=0, start=0):
+        return self.source.batches(epoch, start)
+
+
+@pytest.mark.parametrize("protocol", ["d2l", "book"])
+def test_a_source_with_only_carries_state_is_trained_and_resumed_like_ours(protocol, monkeypatch):
+    data = data_of(protocol)
+    ours, theirs, resumed = (model_of(data) for _ in range(3))
+    Trainer(1, progress=False).fit(ours, data)
+    train = data.train_dataloader()
+    monkeypatch.setattr(data, "train_dataloader", lambda: Old(train, protocol == "book"))
+    keep = Keep()
+    keep.on_pause = keep.on_epoch_end
+    Trainer(1, progress=False, callbacks=[keep]).fit(theirs, data)
+    assert same(ours, theirs)
+    arrays, about = keep.checkpoints[1]
+    assert about["position"]["batch"] == 8
+    Trainer(1, progress=False).fit(resumed, data, resume=(arrays, about))
+    assert same(ours, resumed)
 
 
 def test_patience_stops_and_restores_the_best_parameters(small_data):
@@ -233,7 +326,7 @@ def test_a_learning_rate_that_is_much_too_high_is_an_error(small_data):
     (lambda arrays, about: arrays.update({"state/0": numpy.zeros(3, "float32")}), "a state of a different shape"),
     (lambda arrays, about: arrays.update({"best/x": numpy.zeros(3, "float32")}), "best parameters of different shapes"),
 ])
-@pytest.mark.parametrize("protocol", ["d2l", "book"])
+@pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
 def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, message, protocol):
     data, keep = data_of(protocol), Keep()
     Trainer(2, progress=False, callbacks=[keep]).fit(model_of(data), data)

@@ -1,0 +1,209 @@
+"""Records: the independent pieces of a text, such as names one a line, or poems.
+
+Each kind of records is a class with one instance in ``RECORDS``, under the name used in options and recipes.  To add
+one, write a subclass of ``RecordKind`` and add an instance to ``RECORDS``.
+"""
+
+import abc
+import hashlib
+import itertools
+import re
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
+
+from gluon_deeprnn.data.cleaning import CLEANINGS
+from gluon_deeprnn.data.tokenizers import Tokenizer
+from gluon_deeprnn.data.vocab import BEGIN, END, UNKNOWN, Vocab
+from gluon_deeprnn.errors import Described, InputError
+import numpy
+
+_LEAST_RECORDS = 20  # such that 5% are one record
+
+
+class RecordKind(abc.ABC):
+    r"""Splits a text into records.
+
+    Attributes
+    ----------
+    about : str
+        A short description of where the records are, for ``--help``.
+    separator : str
+        What separates records when several are printed.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.records import RECORDS
+    >>> RECORDS['line'].split('Ada\r\nAlan\n')
+    ['Ada', 'Alan', '']
+    >>> RECORDS['paragraph'].split('It was\nnight.\n\nIt rained.')
+    ['It was night.', 'It rained.']
+    >>> RECORDS['blank-line'].split('Roses\nViolets\n \nSugar')
+    ['Roses\nViolets', 'Sugar']
+    """
+
+    about = ""
+    separator = "\n\n"
+
+    @abc.abstractmethod
+    def split(self, text: str) -> List[str]:
+        """The records of a text; some may be empty."""
+
+
+class Whole(RecordKind):
+    """No records: a text is read from its beginning to its end."""
+
+    about = "the text is one whole"
+
+    def split(self, text: str) -> List[str]:
+        """The text itself."""
+        return [text]
+
+
+class Lines(RecordKind):
+    """A record is a line."""
+
+    about = "one on each line (names, tweets)"
+    separator = "\n"
+
+    def split(self, text: str) -> List[str]:
+        """The lines of a text."""
+        return _lines(text)
+
+
+class BlankLines(RecordKind):
+    """Records are separated by blank lines."""
+
+    about = "separated by blank lines, with their line breaks (poems, recipes)"
+
+    def split(self, text: str) -> List[str]:
+        """The groups of lines between blank lines."""
+        groups = itertools.groupby(_lines(text), key=lambda line: bool(line.strip()))
+        return [self.join(list(lines)) for has_text, lines in groups if has_text]
+
+    def join(self, lines: List[str]) -> str:
+        """One record, from its lines."""
+        return "\n".join(lines)
+
+
+class Paragraphs(BlankLines):
+    """Records are separated by blank lines; their line breaks are only those of the page."""
+
+    about = "separated by blank lines, their lines joined by spaces (prose)"
+
+    def join(self, lines: List[str]) -> str:
+        """One record, from its lines."""
+        return " ".join(line.strip() for line in lines)
+
+
+RECORDS: Dict[str, RecordKind] = {
+    "none": Whole(), "line": Lines(), "paragraph": Paragraphs(), "blank-line": BlankLines()}
+
+
+def _lines(text: str) -> List[str]:
+    # Not splitlines(), which also splits at form feeds and separators; a text that is read as bytes may have CRLF.
+    return re.split(r"\r\n|\r|\n", text)
+
+
+class Record(NamedTuple):
+    """A record: its cleaned text and the tokens of it."""
+
+    text: str
+    tokens: List[str]
+
+
+def check_protocol(protocol: str, records: str) -> None:
+    """Check that the protocol has a split by record: ``book``.
+
+    Raises
+    ------
+    ValueError
+        "protocol must be book for records line; got 'd2l' ...".
+    """
+    if records != "none" and protocol != "book":
+        raise InputError("protocol", f"book for records {records}", protocol,
+                         "--protocol book splits them into training, validation and test records")
+
+
+def read_records(text: str, kind: str, cleaning: Optional[str], tokenizer: Tokenizer) -> List[Record]:
+    r"""Split a text into records, clean each, remove white space at both ends, tokenize; leave out empty ones.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    kind : {"line", "paragraph", "blank-line"}
+        A key of `RECORDS`.
+    cleaning : str or None
+        How each record is cleaned, after the splitting; None: not at all.
+    tokenizer : Tokenizer
+        What splits a cleaned record into tokens.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.records import read_records
+    >>> from gluon_deeprnn.data.tokenizers import TOKENIZERS
+    >>> [record.text for record in read_records('Ada!\n\n 1815 \nAlan M.', 'line', 'd2l', TOKENIZERS['char'])]
+    ['ada', 'alan m']
+    """
+    cleaned = (CLEANINGS[cleaning](record) if cleaning else record for record in RECORDS[kind].split(text))
+    records = ((record, tokenizer.split(record)) for record in map(str.strip, cleaned))
+    return [Record(record, tokens) for record, tokens in records if tokens]
+
+
+def split_by_record(records: Sequence[Record], kind: str, test_share: float, val_share: float,
+                    ) -> Dict[str, List[Record]]:
+    """Split records into ``train``, ``val`` and ``test``: a random part of the different records each.
+
+    Identical records are in the same part.  The random order is that of the SHA-1 of the records, so the parts depend
+    neither on the order of the file, which is often sorted, nor on a seed or the version of NumPy: models with
+    different seeds are tested on the same records.
+
+    Raises
+    ------
+    ValueError
+        "text must be at least 20 different records of kind line; got 2, 100 with repetitions ...".
+    """
+    keys = ["\0".join(record.tokens) for record in records]
+    different = sorted(set(keys), key=lambda key: hashlib.sha1(key.encode("utf-8", "surrogatepass")).digest())
+    num = len(different)
+    if num < _LEAST_RECORDS:
+        raise InputError("text", f"at least {_LEAST_RECORDS} different records of kind {kind}",
+                         Described(f"{num}" if num == len(records) else f"{num}, {len(records)} with repetitions"),
+                         f"{kind}: {RECORDS[kind].about}")
+    num_test = round(num * test_share)
+    held_out = num_test + round(num * val_share)
+    part_of = {key: "test" if i < num_test else "val" if i < held_out else "train" for i, key in enumerate(different)}
+    parts: Dict[str, List[Record]] = {"train": [], "val": [], "test": []}
+    for key, record in zip(keys, records):
+        parts[part_of[key]].append(record)
+    return parts
+
+
+def begin_of(vocab: Vocab, kind: str) -> int:
+    """The index of the beginning token of a vocabulary.
+
+    Raises
+    ------
+    ValueError
+        If the vocabulary has no tokens for the beginning and the end of a record.
+    """
+    if vocab.begin_index is None:
+        raise InputError("vocab", f"one with tokens for the beginning and the end of records of kind {kind}", vocab,
+                         "Vocab(..., boundaries=True)")
+    return vocab.begin_index
+
+
+def encode_records(vocab: Vocab, records: Iterable[Record]) -> numpy.ndarray:
+    """The token indices of records, one after the other, each from its beginning to its end token; int32."""
+    tokens: List[str] = []
+    for record in records:  # a token that is written like a boundary, in the text, is none
+        tokens += [BEGIN, *(UNKNOWN if token in (BEGIN, END) else token for token in record.tokens), END]
+    return vocab.encode(tokens)
+
+
+def characters_per_target(tokenizer: Tokenizer, records: Sequence[Record]) -> float:
+    """The mean number of characters per predicted token; the end of a record counts as one character.
+
+    Bytes count as one character each, as for a file that is not text.
+    """
+    characters = sum(len(record.tokens if tokenizer.reads_bytes else record.text) + 1 for record in records)
+    return characters / sum(len(record.tokens) + 1 for record in records)
