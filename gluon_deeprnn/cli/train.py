@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
-    name = arguments.recipe or (_OWN_TEXT if given.get("text") else _CHAPTER)
+    name = arguments.recipe or (_OWN_TEXT if given.get("text") or given.get("records") else _CHAPTER)
     recipe, start = read_recipe(name), None
     if arguments.start is not None:
         start = load_run(arguments.start)

@@ -190,7 +190,7 @@ class _Sample:
 
 def _batch_size(tokens: int, num_steps: int) -> int:
     """Larger for longer texts, and small enough for some updates per epoch."""
-    size = 16 if tokens < 100_000 else 32 if tokens < 2_000_000 else 64
+    size = 16 if tokens < 500_000 else 32 if tokens < 2_000_000 else 64
     return max(1, min(size, tokens // (_LEAST_BATCHES * num_steps)))
 
 
