@@ -7,11 +7,12 @@ machine is measured.
 import contextlib
 import dataclasses
 import logging
+import math
 from typing import Any, FrozenSet, Iterator, List, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, Stream, TextData
-from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory
+from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory, num_weights
 from gluon_deeprnn.runs.config import RunConfig
 import numpy
 
@@ -98,7 +99,6 @@ def plan(config: RunConfig, sources: List[Source], budget: Budget) -> Plan:
     tokens = data.train_dataloader().num_tokens
     choice.set(batch_size=_batch_size(tokens, config.num_steps))
     why = _fit_to_time(choice, data, tokens, budget)
-    choice.set(dropout=_dropout(tokens))
     final = choice.config
     notes = [f"{tokens:,} tokens to train on, {len(data.vocab)} in the vocabulary: {final.num_layers} layers of "
              f"{final.num_hiddens} units, dropout {final.dropout:g}, batches of {final.batch_size} x "
@@ -126,10 +126,10 @@ def _fit_to_time(choice: _Choice, data: TextData, tokens: int, budget: Budget) -
     """Choose the number of hidden units and of epochs; return why."""
     sizes = [size for size in _SIZES if size <= _largest(tokens)] if "num_hiddens" in choice.free else []
     if "max_epochs" not in choice.free:
-        choice.set(num_hiddens=sizes[-1] if sizes else None)
+        _set_size(choice, sizes[-1] if sizes else choice.config.num_hiddens, data, tokens)
         return f"{choice.config.max_epochs} epochs as given"
     for size in reversed(sizes or [choice.config.num_hiddens]):
-        choice.set(num_hiddens=size)
+        _set_size(choice, size, data, tokens)
         speed, seconds = _measure(choice.config, data, tokens)
         epochs = int((60 * budget.minutes - _OTHER_SECONDS) / seconds)
         if epochs >= _LEAST_EPOCHS:
@@ -199,11 +199,17 @@ def _largest(tokens: int) -> int:
     return 128 if tokens < 60_000 else 256 if tokens < 500_000 else 512
 
 
-def _dropout(tokens: int) -> float:
-    """Stronger for shorter texts, which are read more often."""
-    return 0.5 if tokens < 60_000 else 0.3 if tokens < 500_000 else 0.2 if tokens < 2_000_000 else 0.1
+def _set_size(choice: _Choice, num_hiddens: int, data: TextData, tokens: int) -> None:
+    """Set the number of hidden units, and the dropout for it."""
+    choice.set(num_hiddens=num_hiddens)
+    choice.set(dropout=_dropout(num_weights(choice.config, len(data.vocab)) / tokens))
+
+
+def _dropout(weights_per_token: float) -> float:
+    """0.2 for one weight per token, and 0.15 more for twice as many, between 0 and 0.5; one decimal place."""
+    return round(min(0.5, max(0.0, 0.2 + 0.15 * math.log2(weights_per_token))), 1)
 
 
 def _most_epochs(tokens: int) -> int:
     """The number of epochs after which more do not help."""
-    return 40 if tokens < 500_000 else 30
+    return 40 if tokens < 60_000 else 20 if tokens < 500_000 else 15
