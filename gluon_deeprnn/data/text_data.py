@@ -1,5 +1,6 @@
 """A text, its vocabulary, and the batches for training, validation and testing."""
 
+import dataclasses
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -144,10 +145,8 @@ class TextData:
     def _cut_by_position(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
         parts: Dict[str, List[str]] = {"train": [], "val": [], "test": []}
         for text in texts:
-            test = len(text) - round(len(text) * _TEST_SHARE)
-            val = test - round(len(text) * _VAL_SHARE)
-            for name, part in zip(parts, (text[:val], text[val:test], text[test:])):
-                parts[name] += part
+            for name, where in _positions(len(text)).items():
+                parts[name] += text[where]
         needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # such that 85% fill a row and 5% are two tokens
         if self.num_tokens < needed or min(map(len, parts.values())) < 2:
             self._refuse(needed)
@@ -184,6 +183,23 @@ class TextData:
             return "test", test, self.characters_per_token["test"]
         return "validation", self.val_dataloader(), self.characters_per_token["all"]
 
+    def held_out_texts(self) -> Tuple[str, List[Source]]:
+        """The same data as cleaned texts, one of each source; that of windows is the text that they cover together.
+
+        Their tokens are those of the data, also those that are not in the vocabulary.
+        """
+        texts, tokenizer = [self.vocab.split(source.text) for source in self.sources], self.vocab.tokenizer
+        if self.protocol == "book":
+            name, parts = "test", [text[_positions(len(text))["test"]] for text in texts]
+        else:
+            name, parts, start = "validation", [], self.num_train
+            end = start + self.num_val + self.num_steps
+            for text in texts:
+                parts.append(text[max(0, start):max(0, end)])
+                start, end = start - len(text), end - len(text)
+        return name, [dataclasses.replace(source, text=tokenizer.unsplit(part))
+                      for source, part in zip(self.sources, parts) if part]
+
     @staticmethod
     def stream(tokens: numpy.ndarray) -> Stream:
         """Token indices as one stream for evaluation: one column, carried state, every token but the first a target."""
@@ -193,6 +209,13 @@ class TextData:
         """The first tokens of the text, as a prefix to continue."""
         first = next(iter(self._parts.values()))[:num_tokens]
         return "".join(self.vocab.text(i for i in first if i != self.vocab.unknown_index)).strip()
+
+
+def _positions(num_tokens: int) -> Dict[str, slice]:
+    """The parts of a text with this number of tokens, by position."""
+    test = num_tokens - round(num_tokens * _TEST_SHARE)
+    val = test - round(num_tokens * _VAL_SHARE)
+    return {"train": slice(0, val), "val": slice(val, test), "test": slice(test, num_tokens)}
 
 
 class TimeMachine(TextData):
