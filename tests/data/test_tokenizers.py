@@ -153,5 +153,5 @@ def test_tokens_that_are_no_part_of_their_text_have_no_spans():
         def split(self, text):
             return super().split(text.upper())
 
-    with pytest.raises(ValueError, match="^tokens must be parts of their text; got 'AB'$"):
+    with pytest.raises(ValueError, match=r"^tokens must be parts of their text; got 'AB'$"):
         Loud().spans("abcd")
