@@ -202,9 +202,9 @@ def test_an_excerpt_has_the_lines_that_it_names():
         found = [(piece.text, piece.bits) for piece in part.lines()]
         assert found == [(piece.text, piece.bits) for piece in lines[first - 1:][:num]]
         assert part.text == "".join(text for text, _ in found)
-    with pytest.raises(ValueError, match="^first_line must be a line of the text, 1 to 4; got 5$"):
+    with pytest.raises(ValueError, match=r"^first_line must be a line of the text, 1 to 4; got 5$"):
         scored.excerpt(5)
-    with pytest.raises(ValueError, match="^num_lines must be a positive integer; got 0$"):
+    with pytest.raises(ValueError, match=r"^num_lines must be a positive integer; got 0$"):
         scored.excerpt(1, 0)
 
 
@@ -221,7 +221,8 @@ def test_the_held_out_data_of_each_protocol_gives_the_total_of_evaluate(fox):
 @pytest.mark.parametrize(("change", "message"), [
     ({"text": 3}, "text must be a string; got 3"), ({"text": "x"}, "text must be at least 2 tokens long; got 1 tokens"),
     ({"text": ""}, "text must be at least 2 tokens long; got 0 tokens"),
-    ({"model": 3}, "model must be a language model, such as"), ({"vocab": "abc"}, "vocab must be a Vocab of the model's"),
+    ({"model": 3}, "model must be a language model, such as"),
+    ({"vocab": "abc"}, "vocab must be a Vocab of the model's size, 4 tokens; got 'abc'"),
     ({"vocab": Vocab("ab")}, "vocab must be a Vocab of the model's size, 4 tokens; got"),
     ({"device": "tpu"}, "ctx must be cpu, gpu"), ({"device": 3}, "ctx must be"),
 ])
@@ -235,15 +236,15 @@ def test_bad_texts_and_records_are_refused():
     vocab = Vocab("abc", boundaries=True)
     model = model_for(vocab)
     for texts in ([], ["abc"], "abc", 3):
-        with pytest.raises(ValueError, match="^texts must be a sequence of Source, not empty; got"):
+        with pytest.raises(ValueError, match=r"^texts must be a sequence of Source, not empty; got"):
             score_texts(model, vocab, texts)
-    with pytest.raises(ValueError, match="^carried must be True or False; got 1"):
+    with pytest.raises(ValueError, match=r"^carried must be True or False; got 1"):
         score_texts(model, vocab, [Source("a", "abc", "")], carried=1)
-    with pytest.raises(ValueError, match="^records must be one of none, line; got 'page'"):
+    with pytest.raises(ValueError, match=r"^records must be one of none, line; got 'page'"):
         score(model, vocab, "abc", records="page")
-    with pytest.raises(ValueError, match="^text must be at least 1 tokens long; got 0 tokens"):
+    with pytest.raises(ValueError, match=r"^text must be at least 1 tokens long; got 0 tokens"):
         score(model, vocab, "\n\n", records="line")
-    with pytest.raises(ValueError, match="^by must be one of token, word, line; got 'page'"):
+    with pytest.raises(ValueError, match=r"^by must be one of token, word, line; got 'page'"):
         score(model, vocab, "abc").pieces("page")
 
 
@@ -251,5 +252,5 @@ def test_a_model_whose_training_diverged_is_refused():
     vocab = vocab_for("char")
     model = model_for(vocab)
     model.dense.bias.set_data(np.full((len(vocab),), numpy.nan))
-    with pytest.raises(ValueError, match="^the model's log-probabilities must be finite numbers; got nan"):
+    with pytest.raises(ValueError, match=r"^the model's log-probabilities must be finite numbers; got nan"):
         score(model, vocab, TEXT)
