@@ -191,6 +191,13 @@ class ScoredText:
                 bits[start:end] = numpy.nan_to_num(bits[start:end]) + added
         return bits
 
+    def unknown_characters(self) -> numpy.ndarray:
+        """(length of the text,), bool: whether a character's token is not in the vocabulary."""
+        unknown = numpy.zeros(len(self.text), dtype=bool)
+        for i in numpy.flatnonzero(~self.known):
+            unknown[self.starts[i]:self.ends[i]] = True
+        return unknown
+
     @functools.cached_property
     def _places(self) -> numpy.ndarray:
         """(n,), the offset of each token's last character, which says in which line the token is."""

@@ -1,14 +1,14 @@
 """The surprisal of a text under a language model: -log2 of the probability of every token, given those before it."""
 
 import math
-import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.evaluation.perplexity import LogProbs, on_device
+from gluon_deeprnn.evaluation.reading import RECORDS, Tokens, read_records
 from gluon_deeprnn.evaluation.scored import ScoredText, line_starts
 from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models.language_model import check_language_model
@@ -16,23 +16,6 @@ import numpy
 
 _NUM_STEPS, _MULTIPLE, _COLUMNS = 128, 16, 64
 """The most steps in a call; what their number is a multiple of, to compile few graphs; the most columns in a call."""
-
-Record = Tuple[int, int, int]
-
-
-def _lines(text: str) -> List[Record]:
-    return [(found.start(), found.end(1), found.end()) for found in re.finditer(r"([^\n]+)\n?", text)]
-
-
-RECORDS: Dict[str, Callable[[str], List[Record]]] = {
-    "none": lambda text: [(0, len(text), len(text))],
-    "line": _lines,
-}
-"""The records of a text by their kind: the first character of each, the end of its last one, the end of what ends it.
-
-They matter for a vocabulary with boundaries only: each record is scored on its own, from ``<bos>``, and its end, which
-is ``<eos>`` for the model, is the line break.
-"""
 
 
 def score(model: Any, vocab: Vocab, text: str, *, records: str = "none",
@@ -130,10 +113,10 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     if not sources:
         raise InputError("texts", "a sequence of Source, not empty", texts)
     carried = _checks.flag("carried", carried)
-    records_of = RECORDS["none" if vocab.begin_index is None else _checks.one_of("records", records, RECORDS)]
+    _checks.one_of("records", records, RECORDS)
     ctx = context_of(model, device)
     cleaned = [vocab.clean(source.text) for source in sources]
-    read = [[_read(vocab, text, record) for record in records_of(text)] for text in cleaned]
+    read = [read_records(vocab, text, records) for text in cleaned]
     log_probs = iter(_predicted(model, vocab, read, carried, ctx))
     found = []
     for source, text, tokens in zip(sources, cleaned, read):
@@ -144,29 +127,7 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     return found
 
 
-class _Tokens(NamedTuple):
-    """The tokens of a record: indices, (n,); where they are in the text, (n, 2); numbers of characters, (n,)."""
-
-    indices: numpy.ndarray
-    spans: numpy.ndarray
-    characters: numpy.ndarray
-
-
-def _read(vocab: Vocab, text: str, record: Record) -> _Tokens:
-    start, end, after = record
-    tokenizer, part = vocab.tokenizer, text[start:end]
-    tokens = tokenizer.split(part)
-    lengths = {token: tokenizer.characters_per_token([token]) for token in set(tokens)}
-    indices, spans = vocab.encode(tokens), [(start + first, start + last) for first, last in tokenizer.spans(part)]
-    characters = [lengths[token] for token in tokens]
-    if vocab.end_index is not None:
-        indices = numpy.append(indices, numpy.int32(vocab.end_index))
-        spans.append((end, after))
-        characters.append(after - end)
-    return _Tokens(indices, numpy.array(spans, dtype="int64").reshape(-1, 2), numpy.array(characters, dtype="float64"))
-
-
-def _predicted(model: Any, vocab: Vocab, read: List[List[_Tokens]], carried: bool, ctx: Context) -> numpy.ndarray:
+def _predicted(model: Any, vocab: Vocab, read: List[List[Tokens]], carried: bool, ctx: Context) -> numpy.ndarray:
     """The log-probabilities of all tokens of all texts; NaN for those that nothing predicts."""
     least = 2 if vocab.begin_index is None else 1
     together = carried and vocab.begin_index is None
