@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from gluon_deeprnn.cli.texts import described, unknown_tokens
 from gluon_deeprnn.data import BatchSource, read_texts
-from gluon_deeprnn.data.cleaning import clean, share_kept
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
 
@@ -21,15 +21,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the result on stdout, and the data on stderr."""
     trained = load_run(arguments.folder)
     if arguments.text:
-        cleaning = trained.vocab.cleaning
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
-        shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
-        evaluated_on = ", ".join(f"{path} (cleaning {cleaning} keeps {share:.1%})" if cleaning else path
-                                 for path, share in zip(arguments.text, shares))
-        if unknown:
-            evaluated_on += f"; {unknown} of {stream.num_tokens + 1} tokens are not in the vocabulary"
+        evaluated_on = described(arguments.text, sources, trained.vocab) + unknown_tokens(
+            unknown, stream.num_tokens + 1)
     else:
         part, batches, per_token = trained.data().held_out()
         evaluated_on = f"the {part} data of the run"
