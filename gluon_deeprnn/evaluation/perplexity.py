@@ -65,10 +65,10 @@ def perplexity(nll: float, num_tokens: int) -> float:
         return math.inf
 
 
-class LogProbs(GraphBlock):
-    """A language model and the log-probabilities of given tokens in one graph: ``log_p, state = block(x, y, state)``.
+class MeanLoss(GraphBlock):
+    """A language model and its loss in one graph: ``loss, state = block(x, y, state)``.
 
-    The log-probabilities are log p(y), in nats, shape (T, N).
+    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().
     """
 
     def __init__(self, model: Any) -> None:
@@ -78,19 +78,8 @@ class LogProbs(GraphBlock):
     def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
         """Compute the outputs; see the class."""
         logits, state = self.model(x, state)  # (T, N, V)
-        return F.npx.pick(F.npx.log_softmax(logits, axis=-1), y, axis=-1), state
-
-
-class MeanLoss(LogProbs):
-    """A language model and its loss in one graph: ``loss, state = block(x, y, state)``.
-
-    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().
-    """
-
-    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
-        """Compute the outputs; see the class."""
-        log_p, state = super().hybrid_forward(F, x, y, state)  # (T, N)
-        return -F.np.mean(log_p), state
+        log_p = F.npx.log_softmax(logits, axis=-1)
+        return -F.np.mean(F.npx.pick(log_p, y, axis=-1)), state
 
 
 def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,

@@ -1,27 +1,38 @@
 """Texts as tokens: their indices and their places in the text; in records, if the vocabulary has boundaries."""
 
 import re
-from typing import Callable, Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
 import numpy
 
-Record = Tuple[int, int, int]
+
+class Whole:
+    """The text is one record."""
+
+    separator = ""
+
+    def split(self, text: str) -> List[str]:
+        """The text itself."""
+        return [text]
 
 
-def _lines(text: str) -> List[Record]:
-    return [(found.start(), found.end(1), found.end()) for found in re.finditer(r"([^\n]+)\n?", text)]
+class Lines(Whole):
+    """A record is a line."""
+
+    separator = "\n"
+
+    def split(self, text: str) -> List[str]:
+        """The lines of a text."""
+        return re.split(r"\r\n|\r|\n", text)
 
 
-RECORDS: Dict[str, Callable[[str], List[Record]]] = {
-    "none": lambda text: [(0, len(text), len(text))],
-    "line": _lines,
-}
-"""The records of a text by their kind: the first character of each, the end of its last one, the end of what ends it.
+RECORDS: Dict[str, Whole] = {"none": Whole(), "line": Lines()}
+"""The kinds of records by name.
 
-They matter for a vocabulary with boundaries only: each record is scored on its own, from ``<bos>``, and its end, which
-is ``<eos>`` for the model, is the line break.
+They matter for a vocabulary with boundaries only: each record is cleaned, without the white space around it, and read
+on its own, from ``<bos>``.  Its end, which is ``<eos>`` for the model, is the separator after it in the cleaned text.
 """
 
 
@@ -33,21 +44,41 @@ class Tokens(NamedTuple):
     characters: numpy.ndarray
 
 
-def _read(vocab: Vocab, text: str, record: Record) -> Tokens:
-    start, end, after = record
-    tokenizer, part = vocab.tokenizer, text[start:end]
-    tokens = tokenizer.split(part)
-    lengths = {token: tokenizer.characters_per_token([token]) for token in set(tokens)}
-    indices, spans = vocab.encode(tokens), [(start + first, start + last) for first, last in tokenizer.spans(part)]
-    characters = [lengths[token] for token in tokens]
-    if vocab.end_index is not None:
-        indices = numpy.append(indices, numpy.int32(vocab.end_index))
-        spans.append((end, after))
-        characters.append(after - end)
-    return Tokens(indices, numpy.array(spans, dtype="int64").reshape(-1, 2), numpy.array(characters, dtype="float64"))
+def read(vocab: Vocab, text: str, records: str) -> Tuple[str, List[Tokens]]:
+    """Clean and tokenize a text: the cleaned text, and the tokens of all of it or of each of its records.
+
+    Without boundaries the whole text is read, and the characters are those of `gluon_deeprnn.evaluate`.  With
+    boundaries, records without a token are left out, and the last token of a record is ``<eos>``, one character.
+    """
+    kind = RECORDS[_checks.one_of("records", records, RECORDS)]
+    if vocab.begin_index is None:
+        text = vocab.clean(text)
+        return text, [_tokens(vocab, text, 0)]
+    found, tokens, start = [], [], 0
+    for record in (vocab.clean(part).strip() for part in kind.split(text)):
+        read_so = _tokens(vocab, record, start)
+        if len(read_so.indices):
+            found.append(record)
+            tokens.append(read_so)
+            start += len(record) + len(kind.separator)
+    text = kind.separator.join(found)
+    return text, [_ended(vocab, record, min(record.spans[-1, 1] + len(kind.separator), len(text))) for record in tokens]
 
 
-def read_records(vocab: Vocab, text: str, records: str) -> List[Tokens]:
-    """The tokens of a cleaned text: of each of its records, if the vocabulary has boundaries, else of all of it."""
-    kind = _checks.one_of("records", records, RECORDS)
-    return [_read(vocab, text, record) for record in RECORDS["none" if vocab.begin_index is None else kind](text)]
+def _tokens(vocab: Vocab, text: str, start: int) -> Tokens:
+    """The tokens of a cleaned text that begins at ``start``."""
+    tokens, spans = vocab.tokenizer.split(text), vocab.tokenizer.spans(text)
+    lengths = {token: vocab.tokenizer.characters_per_token([token]) for token in set(tokens)}
+    return Tokens(vocab.encode(tokens), numpy.array(spans, dtype="int64").reshape(-1, 2) + start,
+                  numpy.array([lengths[token] for token in tokens], dtype="float64"))
+
+
+def _ended(vocab: Vocab, record: Tokens, after: int) -> Tokens:
+    """A record with its end, up to ``after``; a token that is written like a boundary is unknown."""
+    indices, spans, characters = record
+    boundaries = [index for index in (vocab.begin_index, vocab.end_index) if index is not None]
+    if not vocab.tokenizer.reads_bytes:  # the first word of a record has no space before it
+        characters = (spans[:, 1] - spans[:, 0]).astype("float64")
+    indices = numpy.where(numpy.isin(indices, boundaries), vocab.unknown_index, indices)
+    return Tokens(numpy.append(indices, boundaries[-1]).astype("int32"),
+                  numpy.concatenate([spans, [[spans[-1, 1], after]]]), numpy.append(characters, 1.0))

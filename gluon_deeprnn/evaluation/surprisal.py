@@ -7,10 +7,10 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.evaluation.perplexity import LogProbs, on_device
-from gluon_deeprnn.evaluation.reading import RECORDS, Tokens, read_records
+from gluon_deeprnn.evaluation.perplexity import on_device
+from gluon_deeprnn.evaluation.reading import RECORDS, Tokens, read
 from gluon_deeprnn.evaluation.scored import ScoredText, line_starts
-from gluon_deeprnn.graph import context_of
+from gluon_deeprnn.graph import GraphBlock, context_of
 from gluon_deeprnn.models.language_model import check_language_model
 import numpy
 
@@ -115,11 +115,10 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     carried = _checks.flag("carried", carried)
     _checks.one_of("records", records, RECORDS)
     ctx = context_of(model, device)
-    cleaned = [vocab.clean(source.text) for source in sources]
-    read = [read_records(vocab, text, records) for text in cleaned]
-    log_probs = iter(_predicted(model, vocab, read, carried, ctx))
+    cleaned, tokenized = zip(*(read(vocab, source.text, records) for source in sources))
+    log_probs = iter(_predicted(model, vocab, tokenized, carried, ctx))
     found = []
-    for source, text, tokens in zip(sources, cleaned, read):
+    for source, text, tokens in zip(sources, cleaned, tokenized):
         indices, spans, characters = (numpy.concatenate(arrays) for arrays in zip(*tokens))
         found.append(ScoredText(
             source.name, text, line_starts(text), spans[:, 0], spans[:, 1],
@@ -127,19 +126,35 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     return found
 
 
-def _predicted(model: Any, vocab: Vocab, read: List[List[Tokens]], carried: bool, ctx: Context) -> numpy.ndarray:
+class LogProbs(GraphBlock):
+    """A language model and the log-probabilities of given tokens in one graph: ``log_p, state = block(x, y, state)``.
+
+    The log-probabilities are log p(y), in nats, shape (T, N).
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
+        """Compute the outputs; see the class."""
+        logits, state = self.model(x, state)  # (T, N, V)
+        return F.npx.pick(F.npx.log_softmax(logits, axis=-1), y, axis=-1), state
+
+
+def _predicted(model: Any, vocab: Vocab, texts: Sequence[List[Tokens]], carried: bool, ctx: Context) -> numpy.ndarray:
     """The log-probabilities of all tokens of all texts; NaN for those that nothing predicts."""
     least = 2 if vocab.begin_index is None else 1
     together = carried and vocab.begin_index is None
-    for tokens in [[each for text in read for each in text]] if together else read:
+    for tokens in [[each for text in texts for each in text]] if together else texts:
         num_tokens = sum(len(each.indices) for each in tokens)
         if num_tokens < least:
             raise InputError("text", f"at least {least} tokens long", Described(f"{num_tokens} tokens"))
     if vocab.begin_index is not None:
         begin = numpy.array([vocab.begin_index], dtype="int32")
-        return numpy.concatenate(_log_probs(model, [numpy.append(begin, tokens.indices) for text in read
+        return numpy.concatenate(_log_probs(model, [numpy.append(begin, tokens.indices) for text in texts
                                                     for tokens in text], ctx))
-    streams = [numpy.concatenate([tokens.indices for tokens in text]) for text in read]
+    streams = [numpy.concatenate([tokens.indices for tokens in text]) for text in texts]
     if together:
         streams = [numpy.concatenate(streams)]
     return numpy.concatenate([numpy.append(math.nan, log_p) for log_p in _log_probs(model, streams, ctx)])

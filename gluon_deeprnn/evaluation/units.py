@@ -9,7 +9,7 @@ from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.evaluation.features import FEATURES, Feature
 from gluon_deeprnn.evaluation.perplexity import on_device
-from gluon_deeprnn.evaluation.reading import read_records
+from gluon_deeprnn.evaluation.reading import read
 from gluon_deeprnn.graph import GraphBlock, context_of, unstack
 from gluon_deeprnn.models.language_model import check_language_model
 import numpy
@@ -124,14 +124,14 @@ def activities(model: Any, vocab: Vocab, text: str, *, records: str = "none",
         raise InputError("vocab", f"a Vocab of the model's size, {model.vocab_size} tokens", vocab)
     if not isinstance(text, str):
         raise InputError("text", "a string", text)
-    ctx, text = context_of(model, device), vocab.clean(text)
-    read = read_records(vocab, text, records)
+    ctx = context_of(model, device)
+    text, tokenized = read(vocab, text, records)
     # A record is read from <bos> on; nothing is read after its last token, which <eos> follows.
     begin, last = ([], None) if vocab.begin_index is None else ([vocab.begin_index], -1)
     block = _States(model)
     block.hybridize(children=False)
     found, spans = [], []
-    for tokens in read:
+    for tokens in tokenized:
         indices = numpy.concatenate([begin, tokens.indices[:last]]).astype("int32")
         if len(indices) > len(begin):
             found.append([array[len(begin):] for array in _states(block, indices, ctx)])

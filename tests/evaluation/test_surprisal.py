@@ -184,13 +184,29 @@ def test_with_boundaries_each_record_is_scored_on_its_own_from_its_beginning_to_
                 for record in ("the dog", "said", "the fox")]
     numpy.testing.assert_allclose(scored.log_probs, numpy.concatenate(expected), atol=2e-5)
     assert [piece.text for piece in scored.tokens()] == [*"the dog\n", *"said\n", *"the fox", ""]
-    assert [(piece.line, piece.text) for piece in scored.lines()] == [(1, "the dog\n"), (3, "said\n"), (4, "the fox")]
+    assert [(piece.line, piece.text) for piece in scored.lines()] == [(1, "the dog\n"), (2, "said\n"), (3, "the fox")]
     numpy.testing.assert_allclose([piece.log_prob for piece in scored.lines()], [e.sum() for e in expected], atol=1e-4)
     assert scored.known.all()
     whole = score(model, vocab, text)  # one record
     assert whole.num_tokens == len(text) + 1
     last = whole.excerpt(4)
     assert (last.text, len(last.log_probs)) == ("the fox", 8)  # its end has no character, and belongs to it
+
+
+def test_a_record_is_cleaned_on_its_own_and_its_end_is_one_character():
+    vocab = Vocab(["ada", "l", "<eos>"], kind="word", cleaning="unicode", boundaries=True)
+    model = model_for(vocab)
+    scored = score(model, vocab, "  Ada L. \r\n1815\r\n\r\nL!", records="line")
+    assert (scored.text, scored.name) == ("ada l\nl", "text")
+    assert [piece.text for piece in scored.tokens()] == ["ada", " l", "\n", "l", ""]
+    assert scored.characters.tolist() == [3, 2, 1, 1, 1]
+    assert scored.evaluation.characters_per_token == 8 / 5
+
+
+def test_a_token_that_is_written_like_a_boundary_is_unknown():
+    vocab = Vocab(["a"], kind="word", boundaries=True)
+    scored = score(model_for(vocab), vocab, "a <bos> <eos> a", records="line")
+    assert scored.known.tolist() == [True, False, False, True, True]
 
 
 def test_an_excerpt_has_the_lines_that_it_names():
