@@ -141,9 +141,12 @@ def _list_lines(scored: List[ScoredText], top: Optional[int]) -> None:
 
 def _list_pieces(scored: List[ScoredText], by: str, top: int, *, alone: bool) -> None:
     """Print the most surprising words or tokens, each with what is before it: in its line, if lines stand alone."""
-    pieces = ((text, piece) for text in scored for piece in text.pieces(by) if by == "token" or piece.text.strip())
+    pieces = ((text, piece) for text in scored for piece in text.pieces(by)
+              if piece.bits is not None and (by == "token" or piece.text.strip()))
     for text, piece in heapq.nlargest(top, pieces, key=lambda each: _bits(each[1])):
-        shown = repr(piece.text) if piece.text.isspace() or not piece.text else piece.text.strip()
+        shown = piece.text.strip()
+        if not shown or not shown.isprintable():
+            shown = repr(piece.text)
         first = int(text.line_starts[piece.line - 1]) if alone else 0
         before = " ".join(text.text[max(first, piece.start - _BEFORE):piece.start].split())
         print(f"{_bits(piece):5.1f} bits, {_place(text, piece, scored)}: {shown}{_unless_known(piece)}"

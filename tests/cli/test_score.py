@@ -133,6 +133,14 @@ def test_several_texts_are_one_stream_and_are_named(folder, text_file, tmp_path,
     assert {re.match(r"(.*), line \d+: ", line)[1] for line in listed[::2]} == {"other.txt", "text.txt"}
 
 
+def test_tokens_that_are_not_visible_are_quoted_and_those_without_a_prediction_are_not_listed(folder, capsys):
+    (_, *listed), _ = lines_of(capsys, "--run", folder, "--line", "the\t\x1b dog", "--by", "token")
+    shown = {re.sub(r", not in.*|  after.*", "", line.split(": ", 1)[1]) for line in listed}
+    assert shown == {"h", "e", "'\\t'", "'\\x1b'", "' '", "d", "o", "g"}
+    (_, *listed), _ = lines_of(capsys, "--run", folder, "--line", " \n ")
+    assert listed == []
+
+
 def test_top_0_prints_the_summary_only(folder, text_file, capsys):
     lines, _ = lines_of(capsys, "--run", folder, "--text", text_file, "--top", 0)
     assert len(lines) == 1
