@@ -64,7 +64,7 @@ KOREAN = {
     "layer {}, unit {}": "은닉층 {}, 유닛 {}",
     "layer {}, memory cell {}": "은닉층 {}, 메모리 셀 {}",
     "from {:.2f} to {:.2f}": "{:.2f}~{:.2f}",
-    "layer {}, unit {}: standard deviation {:.2f}": "은닉층 {}, 유닛 {}: 표준 편차 {:.2f}",
+    "standard deviation {:.2f}": "표준 편차 {:.2f}",
     "r: correlation in the second half of the text, units chosen in the first half":
         "r: 텍스트의 뒤쪽 절반에서 구한 상관 계수, 유닛은 앞쪽 절반에서 고름",
     "no unit follows a known feature of the text; these are the units that vary most":

@@ -74,18 +74,18 @@ def plot_units(activity: Any, found: Optional[Sequence[FollowedFeature]] = None,
     found = _checks.sequence("found", found, FollowedFeature, "a sequence of FollowedFeature")
     shown = _distinct(found)[:num_units]
     blocks = [_Block(activity, (each.kind, each.layer, each.unit), each.feature) for each in shown]
-    texts = [_label(each, block, label) for each, block in zip(shown, blocks)]
+    texts = [f"{label(each.feature)} (r = {each.r:.2f})" for each in shown]
     if not shown:
         varied = _most_varied(activity, num_units)
         blocks = [_Block(activity, unit, None) for unit, _ in varied]
-        texts = [label("layer {}, unit {}: standard deviation {:.2f}", unit[1], unit[2], deviation)
-                 for unit, deviation in varied]
+        texts = [label("standard deviation {:.2f}", deviation) for _, deviation in varied]
     height = sum(block.height for block in blocks)
     width = max(block.passage.width for block in blocks)
     ax, scale = page(ax, width, height)
     top, norm = 0.0, Normalize(-1, 1)
     for text, block in zip(texts, blocks):
-        ax.text(0, top + _LABEL * 0.75, text, fontsize=9, parse_math=False, fontfamily=fonts())
+        ax.text(0, top + _LABEL * 0.75, f"{block.owner(label)}: {text}", fontsize=9, parse_math=False,
+                fontfamily=fonts())
         cells = block.draw(ax, top + _LABEL, norm)
         top += block.height
     put_scale(ax, scale, cells, label("state, or place in a given range"
@@ -94,13 +94,6 @@ def plot_units(activity: Any, found: Optional[Sequence[FollowedFeature]] = None,
         "r: correlation in the second half of the text, units chosen in the first half" if shown
         else "no unit follows a known feature of the text; these are the units that vary most"))
     return ax
-
-
-def _label(found: FollowedFeature, block: "_Block", label: Callable[..., str]) -> str:
-    owner = label("layer {}, memory cell {}" if found.kind == "cell" else "layer {}, unit {}", found.layer, found.unit)
-    if block.is_scaled:
-        owner += " " + label("from {:.2f} to {:.2f}", block.low, block.high)
-    return f"{owner}: {label(found.feature)} (r = {found.r:.2f})"
 
 
 def _distinct(found: Sequence[FollowedFeature]) -> List[FollowedFeature]:
@@ -124,7 +117,7 @@ class _Block:
     """A unit on a passage."""
 
     def __init__(self, activity: Activities, unit: Unit, feature: Optional[str]) -> None:
-        kind, layer, number = unit
+        kind, layer, number = self.unit = unit
         states = activity.states[kind][:, layer - 1, number - 1].astype("float64")
         self.low, self.high = _range(states, kind)
         self.is_scaled = (self.low, self.high) != (-1, 1)
@@ -137,6 +130,12 @@ class _Block:
         self.passage, self.values = Passage(activity.text[start:end], _COLUMNS, breaks=False), values[start:end]
         self._row = LINE + _BARS + _GAP
         self.height = _LABEL + self.passage.num_rows * self._row + _SPACE
+
+    def owner(self, label: Callable[..., str]) -> str:
+        """The name of the unit, with the range that is shown."""
+        kind, layer, number = self.unit
+        name = label("layer {}, memory cell {}" if kind == "cell" else "layer {}, unit {}", layer, number)
+        return f"{name} {label('from {:.2f} to {:.2f}', self.low, self.high)}" if self.is_scaled else name
 
     def draw(self, ax: Any, top: float, norm: Any) -> Any:
         """Draw the passage below ``top``; return the collection of the backgrounds."""
