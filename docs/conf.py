@@ -88,7 +88,8 @@ def check_docstring(app, what, name, documented, options, lines):
 
 def link_types(app, what, name, documented, options, lines):
     """Make references of this package's classes in the types of parameters; the other words there are no references."""
-    packages = [sys.modules[f"gluon_deeprnn{part}"] for part in ("", ".data", ".models", ".training", ".runs")]
+    packages = [sys.modules[f"gluon_deeprnn{part}"]
+                for part in ("", ".data", ".models", ".training", ".evaluation", ".runs")]
     classes = {word for package in packages for word, thing in vars(package).items() if inspect.isclass(thing)}
     for i, line in enumerate(lines):
         field = re.match(r"( *:type(?: [^:]+)?: )(.+)", line)

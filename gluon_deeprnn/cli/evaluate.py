@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from gluon_deeprnn.cli.texts import described, unknown_tokens
 from gluon_deeprnn.data import BatchSource, Records, read_texts
-from gluon_deeprnn.data.cleaning import clean, share_kept
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
 
@@ -22,16 +22,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the result on stdout, and the data on stderr."""
     trained = load_run(arguments.folder)
     if arguments.text:
-        cleaning = trained.vocab.cleaning
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
         stream, per_token, unknown = trained.stream(sources)
         batches: BatchSource = stream
         num_tokens = stream.num_tokens + (-stream.num_records if isinstance(stream, Records) else 1)
-        shares = [share_kept(source.text, clean(source.text, cleaning)) if cleaning else 1.0 for source in sources]
-        evaluated_on = ", ".join(f"{source.name} (cleaning {cleaning} keeps {share:.1%})" if cleaning else source.name
-                                 for source, share in zip(sources, shares))
-        if unknown:
-            evaluated_on += f"; {unknown} of {num_tokens} tokens are not in the vocabulary"
+        evaluated_on = described(sources, trained.vocab) + unknown_tokens(unknown, num_tokens)
     else:
         part, batches, per_token = trained.data().held_out()
         evaluated_on = f"the {part} data of the run"

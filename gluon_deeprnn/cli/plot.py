@@ -1,34 +1,55 @@
-"""Plot a run: learning curves, gradient norms, gradient flow or the architecture."""
+"""Plot a run: learning curves, gradient norms, gradient flow, the architecture or hidden units."""
 
 import argparse
 import io
 import itertools
 from pathlib import Path
-from typing import Any, Callable, Dict
+import sys
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from gluon_deeprnn import storage
 from gluon_deeprnn._checks import one_of
+from gluon_deeprnn.data import read_texts
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.plotting import plot_architecture, plot_gradient_flow, plot_gradient_norms, plot_history
+from gluon_deeprnn.evaluation import activities, followed_features
+from gluon_deeprnn.plotting import (
+    plot_architecture,
+    plot_gradient_flow,
+    plot_gradient_norms,
+    plot_history,
+    plot_units,
+)
 from gluon_deeprnn.runs.run import Run, load_run
 from gluon_deeprnn.training.diagnosis import gradient_flow
 
 _FORMATS = ("png", "svg", "pdf")
 _SEQUENCES = 64  # enough for a stable average
 _BATCHES = 100  # of records, whose lengths differ, the first of the longest of these
+_CHARACTERS = 20_000  # of the text on which hidden units are looked at
 
 
-def _flow(run: Run) -> Any:
+def _flow(run: Run, paths: Optional[Sequence[str]]) -> Any:
     batches = itertools.islice(run.data().train_dataloader().batches(0), _BATCHES)
     x, y = max(batches, key=lambda batch: len(batch[0]))
     return plot_gradient_flow(gradient_flow(run.model, x[:, :_SEQUENCES], y[:, :_SEQUENCES]), title=run.title)
 
 
-_PICTURES: Dict[str, Callable[[Run], Any]] = {
-    "curves": lambda run: plot_history(run.history, title=run.title),
-    "gradients": lambda run: plot_gradient_norms(run.history, title=run.title),
+def _units(run: Run, paths: Optional[Sequence[str]]) -> Any:
+    sources = read_texts(paths, raw=run.vocab.tokenizer.reads_bytes) if paths else run.data().held_out_texts()[1]
+    text = "\n".join(source.text for source in sources)[:_CHARACTERS]
+    activity = activities(run.model, run.vocab, text, records=run.config.records)
+    found = followed_features(activity)
+    for each in found:
+        print(f"gluon-deeprnn: {each}", file=sys.stderr)
+    return plot_units(activity, found, title=run.title)
+
+
+_PICTURES: Dict[str, Callable[[Run, Optional[Sequence[str]]], Any]] = {
+    "curves": lambda run, paths: plot_history(run.history, title=run.title),
+    "gradients": lambda run, paths: plot_gradient_norms(run.history, title=run.title),
     "flow": _flow,
-    "architecture": lambda run: plot_architecture(run.model),
+    "architecture": lambda run, paths: plot_architecture(run.model),
+    "units": _units,
 }
 
 
@@ -38,19 +59,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--of", metavar="WHAT", default="curves",
                         help="curves (perplexity), gradients (gradient norms of each layer over the epochs), flow "
                              "(gradient norms of one prediction by layer and time step), architecture (the network "
-                             "unrolled in time); default curves")
+                             "unrolled in time), units (hidden units that follow a feature of a text, such as quotes, "
+                             "on passages of it); default curves")
+    parser.add_argument("--text", metavar="FILE", action="append",
+                        help="for units: a text, - for standard input (repeatable), of which the first "
+                             f"{_CHARACTERS:,} characters are read; default: the test data of the run, or the text of "
+                             "its validation data if it has no test data")
     parser.add_argument("--out", metavar="FILE", help="output file: .png, .svg or .pdf (default DIR/WHAT.png)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Plot, write the file, and print its path."""
     what = one_of("of", arguments.of, _PICTURES)
+    if arguments.text and what != "units":
+        raise InputError("text", f"omitted for --of {what}", arguments.text[0])
     trained = load_run(arguments.folder)
     path = Path(arguments.out) if arguments.out else trained.folder.path / f"{what}.png"
     kind = path.suffix[1:].lower()
     if kind not in _FORMATS:
         raise InputError("out", "a file that ends in " + ", ".join("." + name for name in _FORMATS), str(path))
     picture = io.BytesIO()
-    _PICTURES[what](trained).figure.savefig(picture, format=kind)
+    _PICTURES[what](trained, arguments.text).figure.savefig(picture, format=kind)
     storage.replace_file(path, picture.getvalue())
     print(path)

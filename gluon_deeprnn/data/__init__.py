@@ -10,7 +10,7 @@ from gluon_deeprnn.data.files import read_texts as read_texts
 from gluon_deeprnn.data.source import Source as Source
 from gluon_deeprnn.data.text_data import BatchSource as BatchSource
 from gluon_deeprnn.data.text_data import TextData as TextData
-from gluon_deeprnn.data.text_data import TimeMachine as TimeMachine
+from gluon_deeprnn.data.time_machine import TimeMachine as TimeMachine
 from gluon_deeprnn.data.tokenizers import tokenize as tokenize
 from gluon_deeprnn.data.vocab import Vocab as Vocab
 from gluon_deeprnn.data.windows import Windows as Windows

@@ -1,5 +1,6 @@
 """A text, its vocabulary, and the batches for training, validation and testing."""
 
+import dataclasses
 import itertools
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -8,7 +9,6 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
-from gluon_deeprnn.data.corpora import time_machine
 from gluon_deeprnn.data.files import read_texts
 from gluon_deeprnn.data.records import (
     RECORDS,
@@ -187,10 +187,8 @@ class TextData:
     def _cut_by_position(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
         parts: Dict[str, List[str]] = {"train": [], "val": [], "test": []}
         for text in texts:
-            test = len(text) - round(len(text) * _TEST_SHARE)
-            val = test - round(len(text) * _VAL_SHARE)
-            for name, part in zip(parts, (text[:val], text[val:test], text[test:])):
-                parts[name] += part
+            for name, where in _positions(len(text)).items():
+                parts[name] += text[where]
         needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # such that 85% fill a row and 5% are two tokens
         if self.num_tokens < needed or min(map(len, parts.values())) < 2:
             self._refuse(needed)
@@ -237,6 +235,31 @@ class TextData:
             return "test", test, self.characters_per_token["test"]
         return "validation", self.val_dataloader(), self.characters_per_token["all"]
 
+    def held_out_texts(self) -> Tuple[str, List[Source]]:
+        """The same data as cleaned texts, one of each source; that of windows is the text that they cover together.
+
+        Their tokens are those of the data, also those that are not in the vocabulary.
+        """
+        tokenizer = self.vocab.tokenizer
+        if self.records != "none":
+            found = [read_records(source.text, self.records, self.vocab.cleaning, tokenizer) for source in self.sources]
+            test = split_by_record(list(itertools.chain(*found)), self.records, _TEST_SHARE, _VAL_SHARE)["test"]
+            kept, separator = {record.text for record in test}, RECORDS[self.records].separator
+            joined = [separator.join(record.text for record in records if record.text in kept) for records in found]
+            return "test", [dataclasses.replace(source, text=text)
+                            for source, text in zip(self.sources, joined) if text]
+        texts = [self.vocab.split(source.text) for source in self.sources]
+        if self.protocol == "book":
+            name, parts = "test", [text[_positions(len(text))["test"]] for text in texts]
+        else:
+            name, parts, start = "validation", [], self.num_train
+            end = start + self.num_val + self.num_steps
+            for text in texts:
+                parts.append(text[max(0, start):max(0, end)])
+                start, end = start - len(text), end - len(text)
+        return name, [dataclasses.replace(source, text=tokenizer.unsplit(part))
+                      for source, part in zip(self.sources, parts) if part]
+
     @staticmethod
     def stream(tokens: numpy.ndarray) -> Stream:
         """Token indices as one stream for evaluation: one column, carried state, every token but the first a target."""
@@ -250,38 +273,8 @@ class TextData:
         return "".join(self.vocab.text(i for i in first if i != self.vocab.unknown_index)).strip()
 
 
-class TimeMachine(TextData):
-    """*The Time Machine*, as used in the chapter.
-
-    Parameters
-    ----------
-    batch_size, num_steps : int
-        Number of windows in a batch, and of characters in each.
-    num_train, num_val : int, default 10000 and 5000
-        Number of windows for training and for validation.
-    **options
-        Options of `TextData`.
-
-    Raises
-    ------
-    ValueError
-        If the text is not on this machine and cannot be downloaded; the message states the remedy.
-
-    Source
-    ------
-    Dive into Deep Learning, section "Language Models".
-
-    Examples
-    --------
-    >>> from gluon_deeprnn import TimeMachine
-    >>> data = TimeMachine(batch_size=1024, num_steps=32)  # doctest: +SKIP
-    >>> data.num_tokens, len(data.vocab)  # doctest: +SKIP
-    (173428, 28)
-    """
-
-    def __init__(self, batch_size: int, num_steps: int, num_train: int = 10000, num_val: int = 5000,
-                 **options: Any) -> None:
-        sizes = {"batch_size": batch_size, "num_steps": num_steps, "num_train": num_train, "num_val": num_val}
-        for name, value in sizes.items():  # before the text is searched for
-            _checks.integer(name, value, at_least=1)
-        super().__init__([time_machine()], batch_size, num_steps, num_train=num_train, num_val=num_val, **options)
+def _positions(num_tokens: int) -> Dict[str, slice]:
+    """The parts of a text with this number of tokens, by position."""
+    test = num_tokens - round(num_tokens * _TEST_SHARE)
+    val = test - round(num_tokens * _VAL_SHARE)
+    return {"train": slice(0, val), "val": slice(val, test), "test": slice(test, num_tokens)}

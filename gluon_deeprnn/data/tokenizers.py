@@ -7,9 +7,10 @@ Each kind of token is a class with one instance in ``TOKENIZERS``, under the nam
 import abc
 import codecs
 import re
-from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 
 
 class Tokenizer(abc.ABC):
@@ -45,6 +46,24 @@ class Tokenizer(abc.ABC):
     @abc.abstractmethod
     def join(self, tokens: Sequence[str]) -> str:
         """The text to append for these tokens."""
+
+    def unsplit(self, tokens: Sequence[str]) -> str:
+        """A text that `split` splits into these tokens: part of a text, if these are some of its tokens in a row."""
+        return self.join(tokens)
+
+    def spans(self, text: str) -> List[Tuple[int, int]]:
+        """Where each token of a cleaned text is: the offset of its first character, and of the one after its last.
+
+        What lies between two tokens, such as the space between two words, belongs to the second one.
+        """
+        spans, end = [], 0
+        for token in self.split(text):
+            start, found = end, text.find(token, end)
+            if found < 0:
+                raise InputError("tokens", "parts of their text", token)
+            end = found + len(token)
+            spans.append((start, end))
+        return spans
 
     def prefix(self, tokens: List[str], known: Container[str]) -> List[str]:
         """The tokens of a text that is to be continued, as a vocabulary knows them."""
@@ -138,6 +157,14 @@ class Bytes(Tokenizer):
         rest = decoder.decode(b"", final=True)
         if rest:
             yield rest
+
+    def unsplit(self, tokens: Sequence[str]) -> str:
+        """The text of the bytes, with lone surrogates for what is not UTF-8; unlike `join`, it loses nothing."""
+        return bytes.fromhex("".join(tokens)).decode("utf-8", "surrogateescape")
+
+    def spans(self, text: str) -> List[Tuple[int, int]]:
+        """For each byte, where the character is that it is a part of."""
+        return [(i, i + 1) for i, character in enumerate(text) for _ in character.encode("utf-8", "surrogateescape")]
 
     def characters_per_token(self, tokens: Sequence[str]) -> float:
         """How many characters of text a byte stands for: one, as for a file that is not text."""

@@ -126,9 +126,13 @@ class Vocab:
         """The indices of tokens, as int32."""
         return numpy.array(self._vocab[list(tokens)], dtype=numpy.int32)
 
+    def clean(self, text: str) -> str:
+        """A text, cleaned like the text of this vocabulary."""
+        return CLEANINGS[self.cleaning](text) if self.cleaning else text
+
     def split(self, text: str) -> List[str]:
         """The tokens of a text, cleaned and tokenized like the text of this vocabulary."""
-        return self.tokenizer.split(CLEANINGS[self.cleaning](text) if self.cleaning else text)
+        return self.tokenizer.split(self.clean(text))
 
     def encode_prefix(self, prefix: str, *, skip_unknown: bool = False) -> numpy.ndarray:
         """The indices of the tokens of a prefix; ``skip_unknown`` skips tokens that are not in the vocabulary.

@@ -47,16 +47,71 @@ KOREAN = {
     "embedded\ntokens ({})": "임베딩한\n토큰 ({})",
     "one-hot\ntokens ({})": "원-핫\n토큰 ({})",
     "logits of the\nnext token ({})": "다음 토큰의\n로짓 ({})",
+    # surprisal
+    "surprisal in bits": "정보량(비트)",
+    "surprisal in bits (bars up to {})": "정보량(비트, 막대는 {}까지)",
+    "lines {} to {} of {}": "{}~{}번째 줄(전체 {}줄)",
+    "{:.2f} bits per character": "문자당 {:.2f}비트",
+    "underlined: not in the vocabulary": "밑줄: 어휘에 없음",
+    "{:.1f} bits": "{:.1f}비트",
+    "no prediction": "예측 없음",
+    "not in the vocabulary": "어휘에 없음",
+    "numbers: bits of the most surprising words": "숫자: 정보량이 가장 큰 단어의 비트 수",
+    "framed: not in the vocabulary": "테두리: 어휘에 없음",
+    "below {}": "{} 미만",
+    "from {}": "{} 이상",
+    # hidden units
+    "layer {}, unit {}": "은닉층 {}, 유닛 {}",
+    "layer {}, memory cell {}": "은닉층 {}, 메모리 셀 {}",
+    "from {:.2f} to {:.2f}": "{:.2f}~{:.2f}",
+    "standard deviation {:.2f}": "표준 편차 {:.2f}",
+    "r: correlation in the second half of the text, units chosen in the first half":
+        "r: 텍스트의 뒤쪽 절반에서 구한 상관 계수, 유닛은 앞쪽 절반에서 고름",
+    "no unit follows a known feature of the text; these are the units that vary most":
+        "텍스트의 알려진 특성을 따르는 유닛이 없어, 가장 많이 변하는 유닛을 보임",
+    "hidden state": "은닉 상태",
+    "state, or place in a given range": "상태, 또는 표시한 범위 안의 위치",
+    # features of a text
+    "inside quotes": "따옴표 안",
+    "inside parentheses": "괄호 안",
+    "depth of parentheses": "괄호의 깊이",
+    "position in the line": "줄 안에서의 위치",
+    "position in the word": "단어 안에서의 위치",
+    "length of the word": "단어의 길이",
+    "in a capitalised word": "대문자로 시작하는 단어 안",
+    "in a word of capitals": "대문자로 된 단어 안",
+    "at a capital letter": "대문자",
+    "at a vowel": "모음",
+    "at a syllable with a final consonant": "받침이 있는 음절",
+    "at a digit": "숫자",
+    "at a punctuation mark": "문장 부호",
+    "at white space": "공백",
+    "at a line break": "줄 바꿈",
+    "before white space": "공백 앞",
+    "at the second of two equal letters": "같은 두 문자 중 뒤의 것",
+    "distance from the end of the last sentence": "앞 문장의 끝에서부터의 거리",
+    "distance from the last comma": "앞 쉼표에서부터의 거리",
+    "lines since the last blank line": "빈 줄 이후의 줄 수",
+    "indentation of the line": "줄의 들여쓰기",
 }
 
 
-def labels(language: Optional[str]) -> Callable[..., str]:
+def chosen_language(language: Optional[str]) -> str:
+    """Return ``language``; if it is None, the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``."""
+    if language is not None:
+        return _checks.one_of("language", language, LANGUAGES)
+    return _checks.one_of(VARIABLE, os.environ.get(VARIABLE) or "en", LANGUAGES)
+
+
+def labels(language: Optional[str], *, drawn: bool = True) -> Callable[..., str]:
     """Return a function that formats an English label with values and translates it to ``language``.
 
     Parameters
     ----------
     language : {'en', 'ko'}, optional
         The language; default: the value of ``GLUON_DEEPRNN_LANGUAGE``, else ``en``.
+    drawn : bool, default True
+        Whether the labels are drawn by Matplotlib, and so are English without a font with Hangul.
 
     Returns
     -------
@@ -74,11 +129,7 @@ def labels(language: Optional[str]) -> Callable[..., str]:
     >>> labels('en')('best {:.2f}', 6.178)
     'best 6.18'
     """
-    if language is not None:
-        _checks.one_of("language", language, LANGUAGES)
-    else:
-        language = _checks.one_of(VARIABLE, os.environ.get(VARIABLE) or "en", LANGUAGES)
-    table = KOREAN if language == "ko" and can_draw_hangul() else {}
+    table = KOREAN if chosen_language(language) == "ko" and (not drawn or can_draw_hangul()) else {}
 
     def label(english: str, *values: Any) -> str:
         text = table.get(english, english)

@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 import re
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 _WITH_HANGUL = {"Noto Sans CJK KR": "NotoSansCJKkr-Regular.otf", "Noto Sans CJK JP": "NotoSansCJK-Regular.ttc",
                 "Noto Sans KR": "NotoSansKR-Regular.otf", "NanumGothic": "NanumGothic.ttf",
                 "Malgun Gothic": "malgun.ttf", "Apple SD Gothic Neo": "AppleSDGothicNeo.ttc", "UnDotum": "UnDotum.ttf"}
-_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 
 
 def new_figure(width: float = 7, height: float = 4.2) -> Any:
@@ -45,7 +45,7 @@ def rows(history: Any, *keys: str) -> Sequence[Mapping[str, Any]]:
 
 def put_title(ax: Any, *lines: str) -> None:
     """Set the left-aligned title; lines that are empty, or for which there is no font, are omitted."""
-    text = "\n".join(line for line in lines if line and (not _HANGUL.search(line) or can_draw_hangul()))
+    text = "\n".join(line for line in lines if line and (not HANGUL.search(line) or can_draw_hangul()))
     if text:
         ax.set_title(text, fontsize=10, loc="left", fontfamily=fonts())
 
@@ -54,7 +54,7 @@ def put_font(ax: Any) -> None:
     """Set a font with Hangul for the texts of the axes that contain Hangul."""
     legend = ax.get_legend()
     for text in (ax.xaxis.label, ax.yaxis.label, *ax.texts, *(legend.get_texts() if legend else ())):
-        if _HANGUL.search(text.get_text()):
+        if HANGUL.search(text.get_text()):
             text.set_fontfamily(fonts())
 
 
@@ -68,6 +68,19 @@ def checked_title(title: Any) -> str:
 def fonts() -> List[str]:
     """Matplotlib's default font, followed by the installed fonts with Hangul as fallbacks."""
     return ["DejaVu Sans", *_hangul_fonts()]
+
+
+def glyph_fonts() -> List[Tuple[str, FrozenSet[int]]]:
+    """The files of the fonts for single characters, the monospaced one first, with the code points that each has."""
+    return [_font_file(name) for name in ("DejaVu Sans Mono", "DejaVu Sans", *_hangul_fonts())]
+
+
+@functools.cache
+def _font_file(name: str) -> Tuple[str, FrozenSet[int]]:
+    from matplotlib import font_manager
+
+    path = font_manager.findfont(name)
+    return path, frozenset(font_manager.get_font(path).get_charmap())
 
 
 def can_draw_hangul() -> bool:
@@ -91,8 +104,8 @@ def _hangul_fonts() -> Tuple[str, ...]:
 
 @functools.cache
 def _warn_once() -> None:
-    _log.warning("no font with Hangul is installed: labels are in English, titles with Hangul are omitted (on Debian "
-                 "or Ubuntu: apt-get install fonts-nanum)")
+    _log.warning("no font with Hangul is installed: labels are in English, titles with Hangul are omitted, and texts "
+                 "have a mark for each syllable (on Debian or Ubuntu: apt-get install fonts-nanum)")
 
 
 def without_frame(ax: Any) -> None:

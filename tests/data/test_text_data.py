@@ -217,3 +217,22 @@ def test_a_vocabulary_for_records_needs_boundaries():
         records_data(vocab=Vocab("abc"))
     vocab = Vocab("abc", boundaries=True)
     assert records_data(vocab=vocab).vocab is vocab
+
+
+@pytest.mark.parametrize("protocol", ["book", "d2l"])
+@pytest.mark.parametrize("tokens", ["char", "word", "byte"])
+def test_the_held_out_texts_have_the_tokens_of_the_held_out_data(protocol, tokens):
+    """Also those that the vocabulary does not have, and bytes that are a part of a character."""
+    sources = [Source(name, f"{name}. 봄이 오면\n강가에 " * 40 + "Zz!" * 20, "") for name in ("one", "two")]
+    data = TextData(sources, 4, 5, protocol=protocol, cleaning="none", tokens=tokens, num_train=300, num_val=150)
+    name, texts = data.held_out_texts()
+    assert name == data.held_out()[0]
+    found = numpy.concatenate([data.vocab.encode(data.vocab.split(text.text)) for text in texts])
+    if protocol == "book":
+        assert [text.name for text in texts] == ["one", "two"]
+        assert (found == data._parts["test"]).all()
+        assert sum(text.text.count("Zz") for text in texts) > 3
+    else:
+        x = numpy.concatenate([x for x, _ in data.val_dataloader().batches()], axis=1)  # (T, N)
+        y = numpy.concatenate([y for _, y in data.val_dataloader().batches()], axis=1)
+        assert (found == numpy.concatenate([x[0], y[:, -1]])).all()

@@ -123,3 +123,35 @@ def test_a_binary_file_is_read_byte_by_byte(tmp_path):
     assert len(data.vocab) == 257
     with pytest.raises(ValueError, match=r"^text must be UTF-8"):
         TextData.from_files([tmp_path / "noise"], 16, 8, cleaning="none")
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")), st.sampled_from(["char", "word", "word-exact", "byte"]))
+def test_the_spans_of_tokens_cover_the_text_in_order(text, kind):
+    tokenizer = TOKENIZERS[kind]
+    tokens, spans = tokenizer.split(text), tokenizer.spans(text)
+    assert len(tokens) == len(spans)
+    covered = text if kind != "word" else text.rstrip()
+    if kind == "byte":  # the bytes of a character have the same span
+        assert [text[start:end].encode().hex() for start, end in dict.fromkeys(spans)] == [
+            character.encode().hex() for character in text]
+        assert tokens == [f"{byte:02x}" for start, end in dict.fromkeys(spans) for byte in text[start:end].encode()]
+    else:
+        assert "".join(text[start:end] for start, end in spans) == covered
+        assert all(text[start:end].endswith(token) for token, (start, end) in zip(tokens, spans))
+
+
+@given(st.text(), st.sampled_from(["char", "word", "word-exact", "byte"]), st.integers(0, 9), st.integers(0, 9))
+def test_the_text_of_some_tokens_is_split_into_the_same_tokens(text, kind, first, count):
+    tokenizer = TOKENIZERS[kind]
+    tokens = tokenizer.split(text)[first:first + count] if kind != "byte" else tokenizer.split(
+        text.encode("utf-8", "replace").decode())[first:first + count]
+    assert tokenizer.split(tokenizer.unsplit(tokens)) == tokens
+
+
+def test_tokens_that_are_no_part_of_their_text_have_no_spans():
+    class Loud(Pairs):
+        def split(self, text):
+            return super().split(text.upper())
+
+    with pytest.raises(ValueError, match=r"^tokens must be parts of their text; got 'AB'$"):
+        Loud().spans("abcd")

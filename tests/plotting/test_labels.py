@@ -11,7 +11,18 @@ import sys
 import warnings
 
 from gluon_deeprnn import GRU, RNNLM, StackedRNNScratch, plotting
-from gluon_deeprnn.plotting import plot_architecture, plot_gradient_flow, plot_gradient_norms, plot_history, style
+from gluon_deeprnn.evaluation import Activities, FollowedFeature, ScoredText
+from gluon_deeprnn.evaluation.features import FEATURES
+from gluon_deeprnn.plotting import (
+    plot_architecture,
+    plot_gradient_flow,
+    plot_gradient_norms,
+    plot_history,
+    plot_surprisal,
+    plot_units,
+    style,
+    surprisal_page,
+)
 from gluon_deeprnn.plotting.labels import KOREAN, labels
 import numpy
 import pytest
@@ -19,7 +30,17 @@ import pytest
 HISTORY = [{"epoch": i, "train_ppl": 9.0 / i, "val_ppl": 8.0 / i, "clipped": 0.25,
             "layer_gradient_norms": {name: [0.5] for name in ("layer 1", "embedding", "first state", "output", "mine")}}
            for i in (1, 2, 3)]
+PLACES = numpy.arange(60)
+SCORED = ScoredText("text", "a1 " * 20, numpy.array([0]), PLACES, PLACES + 1, -PLACES / 9.0, PLACES / PLACES.max(),
+                    PLACES > 5)
+ACTIVITY = Activities("a1 " * 20, PLACES, PLACES + 1, {
+    kind: numpy.sin(PLACES)[:, None, None] * numpy.ones((60, 1, 9)) for kind in ("unit", "cell")})
+FOLLOWED = [FollowedFeature(name, kind, 1, i % 9 + 1, 0.5, 0.1) for i, (kind, name) in enumerate(
+    (kind, name) for kind in ("unit", "cell") for name in ("at a vowel", "at white space"))]
 DRAWN = {
+    "surprisal": lambda **how: plot_surprisal(SCORED, **how),
+    "units": lambda **how: plot_units(ACTIVITY, FOLLOWED, **how),
+    "most varied units": lambda **how: plot_units(ACTIVITY, [], **how),
     "history": lambda **how: plot_history(HISTORY, **how),
     "norms": lambda **how: plot_gradient_norms(HISTORY, **how),
     "flow": lambda **how: plot_gradient_flow(numpy.array([[1e-4, 1e-3, 1e-2], [1e-2, 1e-1, 1.0]]), **how),
@@ -52,7 +73,7 @@ def texts(ax):
 @pytest.mark.parametrize("what", DRAWN)
 def test_every_label_is_korean(what, hangul):
     english, korean = texts(DRAWN[what]()), texts(DRAWN[what](language="ko"))
-    assert len(english) == len(korean) >= 3
+    assert len(english) == len(korean) >= 2
     left = {word for text in korean for word in WORD.findall(re.sub(r"\$.*?\$", "", text))}
     assert left <= {"GRU", "mine"}  # a name without a translation is not translated
     assert WORD.findall(" ".join(english))
@@ -131,7 +152,7 @@ def test_the_table_has_every_label_and_nothing_else():
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in ("label", "self.label"):
                     first = node.args[0]
                     assert not isinstance(first, ast.Constant) or first.value in KOREAN, ast.unparse(node)
-    assert KOREAN.keys() - found == {"embedding", "output"}  # they come from the history
+    assert KOREAN.keys() - found == {"embedding", "output", *FEATURES}  # they come from the history and the text
     for english, korean in KOREAN.items():
         fields = [[field[1:3] for field in string.Formatter().parse(text) if field[1] is not None]
                   for text in (english, korean)]
@@ -140,3 +161,14 @@ def test_the_table_has_every_label_and_nothing_else():
 
 def test_a_text_without_a_translation_is_unchanged(hangul):
     assert labels("ko")("{mine}") == "{mine}"
+
+
+def test_a_page_is_korean_without_a_font(no_hangul, caplog):
+    page = re.sub(r"<style>.*?</style>|<[^>]*>", " ", surprisal_page(SCORED, language="ko"), flags=re.S)
+    assert "어휘에 없음" in page
+    assert set(WORD.findall(page)) == set()
+    assert not caplog.records
+
+
+def test_every_feature_of_a_text_has_a_korean_name():
+    assert FEATURES.keys() <= KOREAN.keys()

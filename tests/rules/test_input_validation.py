@@ -24,10 +24,19 @@ from gluon_deeprnn import (
 )
 from gluon_deeprnn.data import Records, Source, Stream, Windows, clean, read_texts
 from gluon_deeprnn.devices import as_context
+from gluon_deeprnn.evaluation import activities, followed_features, score, score_texts
 from gluon_deeprnn.models import RecurrentStack, as_fused, as_scratch
 from gluon_deeprnn.models.cells import GRUScratch, LSTMScratch, RNNScratch
 from gluon_deeprnn.models.initializers import Initial
-from gluon_deeprnn.plotting import plot_architecture, plot_gradient_flow, plot_gradient_norms, plot_history
+from gluon_deeprnn.plotting import (
+    plot_architecture,
+    plot_gradient_flow,
+    plot_gradient_norms,
+    plot_history,
+    plot_surprisal,
+    plot_units,
+    surprisal_page,
+)
 from gluon_deeprnn.training.diagnosis import gradient_flow
 from gluon_deeprnn.training.optimizer import Optimizer, clip_global_norm
 from gluon_deeprnn.training.schedules import Schedule
@@ -92,6 +101,11 @@ BAD = {
     "language": (["korean", 3], "one of en, ko"),
     "title": ([3, None], "a string"), "ax": ([3, "x"], "axes"), "clip": NOT_NEGATIVE,
     "gradients": ([[], [3], None], "a sequence of arrays"),
+    "texts": ([[], ["text"], "text", 3], "a sequence of Source, not empty"), "carried": FLAG, "least": SHARE,
+    "activity": ([3, None, numpy.zeros(50)], "an Activities"), "features": ([["a"], {1: len}, 3], "a mapping with"),
+    "found": ([["a"], "a", 3], "a sequence of FollowedFeature"), "num_units": POSITIVE,
+    "scored": (["text", None], "a ScoredText"), "first_line": ([0, 1.5, "1", None, 9], "a positive|a line of the text"),
+    "num_lines": ([0, -1, 1.5, "1"], "a positive integer"),
     # names with a different meaning
     ("Vocab", "tokens"): ([3, [1, 2], {"a": "x"}, {"a": -1}], "strings|a string|a non-negative"),
     ("Vocab", "cleaning"): (["d2", 3], "one of none"), ("GRU", "num_inputs"): FROM_ZERO,
@@ -127,6 +141,14 @@ def small_data():
 
 def five():
     return RNNLM(GRU(4, 2), 5)
+
+
+def scored_text():
+    return score(language_model(), vocab(), "the dog")
+
+
+def activity():
+    return activities(language_model(), vocab(), "the dog" * 9)
 
 
 def gru():
@@ -167,6 +189,13 @@ CALLED = {
     "generate": (lambda *a, **k: list(generate(*a, **k)), {
         "model": language_model(), "vocab": vocab(), "prefix": "the", "length": 2}),
     "evaluate": (evaluate, {"model": five(), "batches": stream()}),
+    "score": (score, {"model": language_model(), "vocab": vocab(), "text": "the dog"}),
+    "score_texts": (score_texts, {"model": language_model(), "vocab": vocab(), "texts": [Source("a", "the dog", "")]}),
+    "activities": (activities, {"model": language_model(), "vocab": vocab(), "text": "the dog"}),
+    "followed_features": (followed_features, {"activity": activity()}),
+    "plot_surprisal": (plot_surprisal, {"scored": scored_text()}),
+    "surprisal_page": (surprisal_page, {"scored": scored_text()}),
+    "plot_units": (plot_units, {"activity": activity()}),
     "load_run": (load_run, {}), "try_gpu": (try_gpu, {}),
     "as_context": (as_context, {}), "clean": (clean, {"text": "x"}), "read_texts": (read_texts, {"paths": []}),
     "clip_global_norm": (clip_global_norm, {"gradients": [np.ones(3)], "clip": 1}),

@@ -1,0 +1,20 @@
+"""What a command says about the texts that it has read."""
+
+from typing import Sequence
+
+from gluon_deeprnn.data import Source, Vocab
+from gluon_deeprnn.data.cleaning import share_kept
+
+
+def described(sources: Sequence[Source], vocab: Vocab) -> str:
+    """The names of texts, each with the share of it that the cleaning of a run keeps."""
+    if not vocab.cleaning:
+        return ", ".join(source.name for source in sources)
+    return ", ".join(
+        f"{source.name} (cleaning {vocab.cleaning} keeps {share_kept(source.text, vocab.clean(source.text)):.1%})"
+        for source in sources)
+
+
+def unknown_tokens(unknown: int, num_tokens: int) -> str:
+    """How many of the tokens are not in the vocabulary, to append to the description; empty if none is."""
+    return f"; {unknown} of {num_tokens} tokens are not in the vocabulary" if unknown else ""
