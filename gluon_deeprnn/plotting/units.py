@@ -4,7 +4,7 @@ import re
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.evaluation import Activities, FollowedFeature, followed_features
 from gluon_deeprnn.evaluation.features import FEATURES
 from gluon_deeprnn.plotting.labels import labels
@@ -72,6 +72,10 @@ def plot_units(activity: Any, found: Optional[Sequence[FollowedFeature]] = None,
     if found is None:
         found = followed_features(activity)
     found = _checks.sequence("found", found, FollowedFeature, "a sequence of FollowedFeature")
+    for each in found:
+        layers, units = activity.states[each.kind].shape[1:] if each.kind in activity.states else (0, 0)
+        if not (1 <= each.layer <= layers and 1 <= each.unit <= units):
+            raise InputError("found", "units of these states", Described(str(each)))
     shown = _distinct(found)[:num_units]
     blocks = [_Block(activity, (each.kind, each.layer, each.unit), each.feature) for each in shown]
     texts = [f"{label(each.feature)} (r = {each.r:.2f})" for each in shown]

@@ -117,6 +117,8 @@ def test_given_axes_are_used():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"activity": 3}, "activity must be an Activities"), ({"found": ["x"]}, "found must be a sequence of Followed"),
+    ({"found": [FollowedFeature("at a vowel", "cell", 1, 1, 0.5, 0.1)]}, "found must be units of these states; got "),
+    ({"found": [FollowedFeature("at a vowel", "unit", 3, 1, 0.5, 0.1)]}, "found must be units of these states; got "),
     ({"num_units": 0}, "num_units must be a positive integer"), ({"title": 3}, "title must be a string"),
     ({"language": "kr"}, "language must be one of en, ko"), ({"ax": 3}, "ax must be axes of Matplotlib"),
 ])
