@@ -184,6 +184,18 @@ class TextData:
             return "test", test, self.characters_per_token["test"]
         return "validation", self.val_dataloader(), self.characters_per_token["all"]
 
+    def indices(self, part: str) -> numpy.ndarray:
+        """The token indices of a part of the text, ``train``, ``val`` or ``test``, int32.
+
+        With the ``d2l`` protocol, those that the windows of the part contain and no window of an earlier part does;
+        there is no ``test`` part.
+        """
+        if self.protocol != "d2l":
+            return self._parts[_checks.one_of("part", part, self._parts)]
+        end = self.num_train + self.num_steps
+        spans = {"train": slice(end), "val": slice(end, end + self.num_val)}
+        return self._parts["all"][spans[_checks.one_of("part", part, spans)]]
+
     @staticmethod
     def stream(tokens: numpy.ndarray) -> Stream:
         """Token indices as one stream for evaluation: one column, carried state, every token but the first a target."""

@@ -2,7 +2,7 @@ import itertools
 
 from gluon_deeprnn import GRU, RNNLM, Vocab, generate
 from gluon_deeprnn.generation import generate_many, writer
-from gluon_deeprnn.generation.writer import Sampler
+from gluon_deeprnn.generation.sampler import Sampler
 import mxnet
 from mxnet import np
 import numpy
@@ -177,7 +177,7 @@ def test_tokens_are_chosen_as_numpy_chooses_them(model, vocab, temperature, opti
 def test_top_p_keeps_the_smallest_set_that_has_the_probability(top_p):
     logits = numpy.random.default_rng(3).normal(0, 2, (1, 12))
     vocab = Vocab("abcdefghijk")
-    sampler = writer.Sampler(RNNLM(GRU(4), len(vocab)), 0, True, False, False)
+    sampler = Sampler(RNNLM(GRU(4), len(vocab)), 0, True, False, False)
     arrays = [np.array(array, dtype="float32") for array in (logits, [top_p])]
     kept = sampler._nucleus(mxnet.ndarray, *arrays).asnumpy()[0] > -numpy.inf
     p = numpy.exp(logits[0]) / numpy.exp(logits[0]).sum()
