@@ -140,6 +140,7 @@ class TrainingText:
 
         An n-gram that occurs twice in the texts counts twice.
         """
+        n = _checks.integer("n", n, at_least=1)
         tokens = numpy.concatenate([numpy.array([GAP]), *(self._separated(self._checked(text)) for text in texts)])
         if len(tokens) < n:
             return None
@@ -238,6 +239,8 @@ class RunLimit:
     """
 
     def __init__(self, training: TrainingText, length: int) -> None:
+        if not isinstance(training, TrainingText):
+            raise InputError("training", "a TrainingText", training)
         self.length = _checks.integer("length", length, at_least=1)
         self._training = training
         self._after = functools.lru_cache(maxsize=1 << 16)(self._find)

@@ -1,7 +1,7 @@
 """The text of tokens, as it can be shown: complete characters, up to the first stop string or the end of a record."""
 
 import copy
-from typing import Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, Sequence, Tuple
 
 from gluon_deeprnn.data import Vocab
 
@@ -46,13 +46,14 @@ class ShownText:
         self._vocab, self._stop = vocab, stop
         self._held = ""
         self._ends: Tuple[int, ...] = ()  # where in the held text each token ends that is complete but not shown
-        self._incomplete: List[int] = []  # the tokens of an incomplete character
+        self._incomplete: Tuple[int, ...] = ()  # the tokens of an incomplete character
+        self._known: Dict[Tuple[int, ...], Tuple[str, Tuple[int, ...]]] = {}  # what such tokens and the next one add
         self.num_tokens = self.num_shown = 0
         self.ended = self.found = ""
 
     def copy(self) -> "ShownText":
         """An independent copy."""
-        return copy.copy(self)  # attributes are replaced, never changed
+        return copy.copy(self)  # attributes are replaced, not changed; what is known is the same for all copies
 
     def add(self, token: int) -> str:
         """Add a token; return the text that can be shown now."""
@@ -60,10 +61,12 @@ class ShownText:
         if token == NO_TOKEN or token == self._vocab.end_index:
             self.ended = "no_copy" if token == NO_TOKEN else "record"
             return self._show(len(self._held))
-        tokens = [*self._incomplete, token]
-        pieces, rest = _pieces(self._vocab, tokens)
-        self._incomplete = _incomplete(self._vocab, tokens) if rest else []
-        return self._append(pieces, len(tokens) - len(self._incomplete))
+        tokens = (*self._incomplete, token)
+        if tokens not in self._known:
+            pieces, rest = _pieces(self._vocab, tokens)
+            self._known[tokens] = pieces, _incomplete(self._vocab, tokens) if rest else ()
+        text, self._incomplete = self._known[tokens]
+        return self._append(text, len(tokens) - len(self._incomplete))
 
     def finish(self, *, last: bool) -> str:
         """Return the text that was held back, since no tokens follow for now; ``last``: and never will."""
@@ -72,12 +75,15 @@ class ShownText:
         shown = ""
         if last and self._incomplete:
             _, rest = _pieces(self._vocab, self._incomplete)
-            complete, self._incomplete = len(self._incomplete), []
+            complete, self._incomplete = len(self._incomplete), ()
             shown = self._append(rest, complete)
         return shown if self.ended else shown + self._show(len(self._held))
 
     def _append(self, text: str, num_tokens: int) -> str:
         """Append the text of some tokens; return what can be shown."""
+        if not self._stop:
+            self.num_shown += num_tokens
+            return text
         self._held += text
         self._ends = (*self._ends, *[len(self._held)] * num_tokens)
         places = {string: self._held.index(string) for string in self._stop if string in self._held}
@@ -114,6 +120,7 @@ def _pieces(vocab: Vocab, tokens: Sequence[int]) -> Tuple[str, str]:
     return before, after
 
 
-def _incomplete(vocab: Vocab, tokens: Sequence[int]) -> List[int]:
+def _incomplete(vocab: Vocab, tokens: Tuple[int, ...]) -> Tuple[int, ...]:
     """The tokens at the end that are an incomplete character: the most that have no text until another follows."""
-    return list(next(tokens[start:] for start in range(len(tokens)) if not _pieces(vocab, tokens[start:])[0]))
+    ends = (tokens[start:] for start in range(len(tokens)))
+    return next((end for end in ends if not _pieces(vocab, end)[0]), tokens[-1:])

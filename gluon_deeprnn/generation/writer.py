@@ -148,6 +148,8 @@ class Writer:
 
     def keep(self, num: int) -> None:
         """Add the first ``num`` of the tokens that were sampled and not kept to the texts."""
+        if not num:
+            return
         for row in self._rows[:num]:
             for text, token in zip(self.texts, row):
                 text.append(int(token))
