@@ -80,10 +80,11 @@ class _Candidate(NamedTuple):
 class BeamSearch:
     """A beam search after the text of a writer.
 
-    At each step the candidates, all live hypotheses followed by each token, are taken in the order of their scores until
-    as many of them as the beam is wide have not finished; these are the next live ones.  The search ends when as many
-    have finished, when no live one can become better than the ``num_best`` best finished ones, or after ``length``
-    tokens, where the live ones finish.  Of two equal scores, that of the earlier hypothesis and the lower index is first.
+    At each step the candidates, all live hypotheses followed by each token, are taken in the order of their scores
+    until as many of them as the beam is wide have not finished; these are the next live ones.  The search ends when as
+    many have finished, when no live one can become better than the ``num_best`` best finished ones, or after
+    ``length`` tokens, where the live ones finish.  Of two equal scores, that of the earlier hypothesis and the lower
+    index is first.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ class BeamSearch:
 
     Source
     ------
-    Wu et al., "Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation", 2016
-    (length normalization).
+    Wu et al., "Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation",
+    2016 (length normalization).
     """
 
     def __init__(self, writer: Writer, length: int, stop: Sequence[str], num_best: int = 1) -> None:
@@ -141,7 +142,8 @@ class BeamSearch:
         state, token, seen = writer.point()
         step = step_block(BeamStep, writer.model, bool(seen))
         penalty = [np.array([writer.options.repetition_penalty], dtype="float32", ctx=writer.ctx)] if seen else []
-        state, seen = [np.repeat(each, width, axis=1) for each in state], [np.repeat(each, width, axis=0) for each in seen]
+        state = [np.repeat(each, width, axis=1) for each in state]
+        seen = [np.repeat(each, width, axis=0) for each in seen]
         tokens, parents = token.asnumpy().repeat(width), numpy.zeros(width, dtype="int32")
         for _ in range(self._length):
             read, parent = (np.array(each, dtype="int32", ctx=writer.ctx) for each in (tokens, parents))
@@ -165,7 +167,8 @@ class BeamSearch:
             for row, hypothesis in zip(log_p, self._live):
                 row[self._writer.no_copy.excluded([*self._writer.texts[0], *hypothesis.tokens])] = -numpy.inf
         finished = [each.followed_by(NO_TOKEN, 0.0) for each, row in zip(self._live, log_p) if row.max() == -numpy.inf]
-        live, chosen = [], []
+        live: List[Hypothesis] = []
+        chosen: List[_Candidate] = []
         for candidate in self._candidates(log_p + numpy.array([each.score for each in self._live])[:, None]):
             if len(live) == self._width:
                 break

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import TextData, Vocab

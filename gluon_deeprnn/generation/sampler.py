@@ -6,7 +6,7 @@ Applications", 1954; the "Gumbel-max trick").
 """
 
 import types
-from typing import Any, List, Type
+from typing import Any, Callable, List
 
 from gluon_deeprnn.graph import GraphBlock, one_at_a_time, unstack
 from gluon_deeprnn.graph import length as length_of
@@ -73,7 +73,7 @@ def _without(F: Any, logits: Any, excluded: Any) -> Any:
     return F.np.where(excluded, F.np.zeros_like(logits) - numpy.inf, logits)
 
 
-def step_block(kind: Type[GraphBlock], model: Any, *options: Any) -> Any:
+def step_block(kind: Callable[..., Any], model: Any, *options: Any) -> Any:
     """The block ``kind(model, *options)``; stored with the model, since compilation takes longer than a short text."""
     with one_at_a_time:
         kept = model.__dict__.setdefault("_samplers", types.SimpleNamespace(by_options={})).by_options

@@ -15,9 +15,10 @@ from gluon_deeprnn.generation.writer import Writer
 
 
 def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: float = 0.7, top_k: int = 0,
-             top_p: float = 1, min_p: float = 0, repetition_penalty: float = 1, beam: int = 0, length_penalty: float = 0,
-             no_copy: Optional[RunLimit] = None, stop: Union[str, Sequence[str]] = (), seed: int = 0,
-             skip_unknown: bool = False, device: Optional[Union[str, Context]] = None) -> Iterator[str]:
+             top_p: float = 1, min_p: float = 0, repetition_penalty: float = 1, beam: int = 0,
+             length_penalty: float = 0, no_copy: Optional[RunLimit] = None, stop: Union[str, Sequence[str]] = (),
+             seed: int = 0, skip_unknown: bool = False,
+             device: Optional[Union[str, Context]] = None) -> Iterator[str]:
     """Generate the continuation of a prefix, token by token.  The model is hybridized for it, if it is not already.
 
     Tokens are sampled on the device, up to 32 per call; the text does not depend on this number.  A model of records
@@ -169,7 +170,9 @@ class _Text:
     """One of several texts while its tokens are sampled; those after its end are ignored."""
 
     def __init__(self, vocab: Vocab, stop: Sequence[str]) -> None:
-        self.shown, self._pieces, self._tokens = ShownText(vocab, stop), [], []
+        self.shown = ShownText(vocab, stop)
+        self._pieces: List[str] = []
+        self._tokens: List[int] = []
 
     def add(self, token: int) -> None:
         if not self.shown.ended:

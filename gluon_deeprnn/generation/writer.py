@@ -1,7 +1,7 @@
 """Reads tokens and samples their continuation, several steps per call on the device, for one or several sequences."""
 
 import math
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
@@ -23,11 +23,11 @@ _FIRST_STEPS, _STEPS = 8, 32  # fewer steps in the first call, for a short laten
 class Point(NamedTuple):
     """What the next step depends on: the model's state before a token, (L, N, H) each, and the token, (N,).
 
-    With a repetition penalty also which tokens there were so far, (N, V).
+    The token is None before anything was read.  With a repetition penalty also which tokens there were so far, (N, V).
     """
 
     state: List[np.ndarray]
-    token: Optional[np.ndarray]
+    token: Any
     seen: List[np.ndarray]
 
 
@@ -36,7 +36,7 @@ class _Call(NamedTuple):
 
     first: int
     began: Point
-    generators: List[Dict[str, Any]]
+    generators: Sequence[Mapping[str, Any]]
 
 
 class Writer:

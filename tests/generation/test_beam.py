@@ -230,7 +230,7 @@ def test_options_that_do_not_fit_a_beam_are_refused(options, message):
 
 def test_more_samples_than_hypotheses_are_refused():
     vocab = Vocab("abc")
-    with pytest.raises(ValueError, match="^num_samples must be at most the width of the beam, 3; got 4"):
+    with pytest.raises(ValueError, match=r"^num_samples must be at most the width of the beam, 3; got 4$"):
         generate_many(sharp(vocab), vocab, "a", 5, 4, beam=3)
 
 

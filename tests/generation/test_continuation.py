@@ -126,7 +126,7 @@ def test_without_more_text_it_goes_on_as_if_it_had_not_ended(model, vocab, end):
 
 
 def test_what_is_read_between_costs_no_random_numbers(gru, vocab):
-    """The noise of a token depends on the seed and the number of tokens written before it, not on what was not shown."""
+    """The noise of a token depends on the seed and the number of tokens that were shown before it, on nothing else."""
     texts = []
     for shown in (3, 20):
         text = Continuation(gru, vocab, temperature=1.0, seed=1)
@@ -178,7 +178,8 @@ def test_characters_of_several_bytes_are_completed_by_the_next_piece(lengths):
     for seed in range(3):
         text = Continuation(model, vocab, temperature=1.5, seed=seed)
         text.read("한")
-        pieces = [*("".join(text.write(length)) for length in lengths[:-1]), "".join(text.write(lengths[-1], last=True))]
+        pieces = ["".join(text.write(length)) for length in lengths[:-1]]
+        pieces += text.write(lengths[-1], last=True)
         assert "".join(pieces) == "".join(generate(model, vocab, "한", sum(lengths), temperature=1.5, seed=seed))
         assert len(text.tokens) == 3 + sum(lengths)
 
@@ -270,7 +271,7 @@ def test_a_text_that_nothing_may_follow_ends_and_goes_on_with_more_text(vocab, g
 
 def test_a_text_must_be_read_before_it_can_be_continued(gru, vocab):
     text = Continuation(gru, vocab)
-    with pytest.raises(ValueError, match="^prefix must be read before the text can be continued"):
+    with pytest.raises(ValueError, match=r"^prefix must be read before the text can be continued; got ''$"):
         text.write(5)
 
 
@@ -279,7 +280,7 @@ def test_a_text_that_cannot_be_read_changes_nothing(gru, vocab):
     text.read("it")
     pieces = text.write(20)
     shown = next(pieces)
-    with pytest.raises(ValueError, match="^prefix must be made of tokens in the vocabulary; got 'Ω'"):
+    with pytest.raises(ValueError, match=r"^prefix must be made of tokens in the vocabulary; got 'Ω'"):
         text.read("Ω")
     assert shown + "".join(pieces) == "".join(generate(gru, vocab, "it", 20))
     text.read("ΩaΩ", skip_unknown=True)

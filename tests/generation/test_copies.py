@@ -148,8 +148,8 @@ def test_a_part_that_the_data_does_not_have_is_refused(protocol, part, message):
      "longest copied run: 0 tokens; 12-grams that are in the training text: the text has none (held-out text: 100%); "
      "20-grams: the text has none (100%)"),
     (CopyReport(CopiedRun(100, 0, 7, "a" * 50 + "b" * 50), {12: 1.0, 20: 1.0}, {}, "bytes"),
-     f"longest copied run: 100 bytes ('{'a' * 40} ... {'b' * 40}', at 7 in the training text); 12-grams that are in the "
-     "training text: 100%; 20-grams: 100%"),
+     f"longest copied run: 100 bytes ('{'a' * 40} ... {'b' * 40}', at 7 in the training text); 12-grams that are in "
+     "the training text: 100%; 20-grams: 100%"),
 ])
 def test_a_report_is_one_line(report, text):
     assert str(report) == text

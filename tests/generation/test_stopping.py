@@ -46,11 +46,11 @@ def test_text_is_held_back_only_if_a_stop_string_may_begin_there(whole, stop):
         assert held == "" or any(string.startswith(held) and string != held for string in stop)
 
 
-@hypothesis.given(st.lists(st.integers(0, 255), max_size=12) | st.text(max_size=9).map(lambda text: list(text.encode())))
+@hypothesis.given(st.binary(max_size=12) | st.text(max_size=9).map(str.encode))
 def test_the_text_of_bytes_is_that_of_all_of_them(values):
     tokens = [BYTES[f"{value:02x}"] for value in values]
     expected = "".join(BYTES.text(tokens))
-    assert expected == bytes(values).decode("utf-8", "replace")
+    assert expected == values.decode("utf-8", "replace")
     text, pieces = shown_by(BYTES, (), tokens)
     assert "".join(pieces) == expected
     assert text.num_shown == len(tokens)
