@@ -26,14 +26,14 @@ class BeamStep(GraphBlock):
         ``parent``, (B,), says of which column of the state each token is the next.  With a repetition penalty, also
         which tokens there were so far, (B, V).
         """
-        state = [F.np.take(each, parent, axis=1) for each in state]
+        state = [F.np.take(each, parent, axis=1, mode="clip") for each in state]
         logits, state = self.model(F.np.expand_dims(token, 0), state)
         logits = F.np.squeeze(logits, axis=0)
         best = F.np.max(logits, axis=-1)
         seen: Any = []
         if self._use_penalty:
             now = F.npx.one_hot(token, self.model.vocab_size)
-            seen = [F.np.maximum(F.np.take(penalty[1], parent, axis=0), now)]
+            seen = [F.np.maximum(F.np.take(penalty[1], parent, axis=0, mode="clip"), now)]
             logits = penalized(F, logits, penalty[0], seen[0])
         return [F.npx.log_softmax(logits, axis=-1), best, state, *seen]
 

@@ -82,19 +82,21 @@ class Writer:
                                    options.top_p < 1, options.min_p > 0, options.repetition_penalty != 1)
         self._values = [np.array([value], dtype="float32", ctx=self.ctx) for value in _values(options)]
         self._generators = [numpy.random.default_rng(options.seed + i) for i in range(num_sequences)]
+        self._rows: List[numpy.ndarray] = []  # tokens, (N,) each, that were sampled but not kept
+        self._calls: List[_Call] = []  # the calls that sampled them
+        self._num_kept = 0
+        self._point = Point([], None, [])
         self.begin()
 
     def begin(self) -> None:
         """Forget what was read and written; a vocabulary with boundaries begins with the beginning of a record."""
+        self.point()  # the random numbers go on after the tokens that were kept
         sequences = len(self._generators)
         seen = []
         if self.options.repetition_penalty != 1:
             seen = [np.zeros((sequences, len(self.vocab)), dtype="float32", ctx=self.ctx)]
         self._point = Point(self.model.begin_state(sequences, self.ctx), None, seen)
         self.texts: List[List[int]] = [[] for _ in range(sequences)]
-        self._rows: List[numpy.ndarray] = []  # tokens, (N,) each, that were sampled but not kept
-        self._calls: List[_Call] = []  # the calls that sampled them
-        self._num_kept = 0
         if self.vocab.begin_index is not None:
             self.read([self.vocab.begin_index])
 

@@ -56,6 +56,9 @@ def test_pieces_do_not_depend_on_the_number_of_steps_per_call(gru, vocab, steps,
         text.read("it has")
         pieces = [*itertools.islice(text.write(50), 10), *text.write(50, stop="e")]
         text.read(" been")
+        pieces += itertools.islice(text.write(30), 12)
+        text.begin()
+        text.read("it has")
         return [*pieces, *text.write(30)]
 
     expected = written()
