@@ -3,10 +3,10 @@
 import math
 from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.generation.copies import RunLimit
 from gluon_deeprnn.generation.options import DecodingOptions
 from gluon_deeprnn.generation.sampler import Sampler, step_block
@@ -17,6 +17,7 @@ from mxnet import np
 import numpy
 
 _PREFIX_STEPS = 32
+_BYTES = 16  # of noise for each logit: in double precision, in single precision, and on the device
 _FIRST_STEPS, _STEPS = 8, 32  # fewer steps in the first call, for a short latency; more later, for throughput
 
 
@@ -70,6 +71,8 @@ class Writer:
             raise InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
         if no_copy is not None and not isinstance(no_copy, RunLimit):
             raise InputError("no_copy", "a RunLimit, such as TrainingText.of(data).limit(12)", no_copy)
+        _check_memory("num_samples", num_sequences, len(vocab))
+        _check_memory("beam", options.beam, len(vocab))
         self.model, self.ctx, self.vocab, self.options, self.no_copy = (
             model, context_of(model, device), vocab, options, no_copy)
         with one_at_a_time:
@@ -189,6 +192,14 @@ class Writer:
         if self.options.temperature == 0:
             return numpy.zeros((steps, len(self._generators), size), dtype="float32")
         return numpy.stack([g.gumbel(size=(steps, size)) for g in self._generators], axis=1).astype("float32")
+
+
+def _check_memory(name: str, num: int, vocab_size: int) -> None:
+    """Raise an error if a call with this number of sequences needs more memory than there is, mostly for the noise."""
+    needed, available = num * vocab_size * _STEPS * _BYTES, runtime.memory_bytes()
+    if needed > available:
+        raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
+                         Described(f"{num}, which needs about {needed / 1e9:.1f} GB"))
 
 
 def _values(options: DecodingOptions) -> List[float]:
