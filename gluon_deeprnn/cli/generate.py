@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="print how much of the text stands in the training text, on standard error")
     parser.add_argument("--interactive", action="store_true",
                         help="continue in turns: append each line of standard input to the text and go on; an empty "
-                        "line goes on without new text, Ctrl-C ends a turn and Ctrl-D the program")
+                        "line goes on without new text, after the end of a record a line begins the next one; Ctrl-C "
+                        "ends a turn and Ctrl-D the program")
 
 
 def run(arguments: argparse.Namespace) -> None:

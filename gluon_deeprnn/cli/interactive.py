@@ -54,6 +54,8 @@ def note(message: str) -> None:
 def converse(writing: Writing, prefix: Optional[str], *, skip_unknown: bool) -> None:
     """Continue the prefix, if there is one, and then each line of standard input, until its end.
 
+    Each line is appended to the text; one after the end of a record begins the next record.
+
     Raises
     ------
     KeyboardInterrupt
@@ -78,15 +80,15 @@ def converse(writing: Writing, prefix: Optional[str], *, skip_unknown: bool) -> 
 
 
 def _read(text: Continuation, line: str, *, skip_unknown: bool) -> str:
-    """Append a line to a text; return what is to be shown before the model goes on."""
+    """Append a line to a text, or begin the next record with it; return what is to be shown before what follows."""
+    if text.ended == "record":
+        text.begin()
     if line:
         text.read(line, skip_unknown=skip_unknown)
     elif text.ended == "stop":  # without it, the text would end there again
         found = text.found
         text.read(found)
         return found
-    elif text.ended == "record":
-        text.begin()
     return ""
 
 

@@ -123,7 +123,7 @@ def test_a_text_that_nothing_may_follow_is_noted(run, converse):
     assert err == "gluon-deeprnn: the text ends where every token would copy a longer run of the training text\n" * 3
 
 
-def test_an_empty_line_after_a_record_begins_the_next_one(converse, monkeypatch):
+def test_a_line_after_the_end_of_a_record_begins_the_next_one(converse, monkeypatch):
     vocab = Vocab("abcdef", boundaries=True)
     mxnet.random.seed(1)
     model = RNNLM(GRU(8), len(vocab))
@@ -131,13 +131,15 @@ def test_an_empty_line_after_a_record_begins_the_next_one(converse, monkeypatch)
         parameter.set_data(parameter.data() * 2)
     trained = types.SimpleNamespace(model=model, vocab=vocab, config=types.SimpleNamespace(records="line"))
     monkeypatch.setattr(command, "load_run", lambda folder: trained)
+    model.dense.bias.set_data(model.dense.bias.data() - 2 * (mxnet.np.arange(len(vocab)) == vocab.end_index))
     text, expected = Continuation(model, vocab, temperature=1.0, seed=2), []
-    for _ in range(4):
+    for line in ("", "", "", "abc", ""):
+        text.read(line)
         expected.append("".join(text.write(1000)))
         assert text.ended == "record"
         text.begin()
     assert len(set(expected)) > 2
-    out = converse("\n" * 4, "--temperature", "1", "--seed", "2", "--length", "1000").out
+    out = converse("\n\n\nabc\n\n", "--temperature", "1", "--seed", "2", "--length", "1000").out
     assert out == "\n".join(expected) + "\n"
 
 
