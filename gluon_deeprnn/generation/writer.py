@@ -44,7 +44,8 @@ class Writer:
     """Reads tokens and samples the ones that follow, for N sequences; the state belongs to the tokens that were kept.
 
     Tokens that were sampled but not kept are given again by the next call of `tokens`, and forgotten if other tokens
-    are read instead.  The noise of a token depends on the seed and on the number of tokens that were kept before it.
+    are read instead.  The noise of a token depends on the seed and on the number of tokens that were given before it;
+    that of a token that was given and forgotten is not used again, as the next token would depend on it.
 
     Parameters
     ----------
@@ -87,13 +88,13 @@ class Writer:
         self._generators = [numpy.random.default_rng(options.seed + i) for i in range(num_sequences)]
         self._rows: List[numpy.ndarray] = []  # tokens, (N,) each, that were sampled but not kept
         self._calls: List[_Call] = []  # the calls that sampled them
-        self._num_kept = 0
+        self._num_given = self._num_kept = 0  # of the rows how many were given; how many tokens were kept
         self._point = Point([], None, [])
         self.begin()
 
     def begin(self) -> None:
         """Forget what was read and written; a vocabulary with boundaries begins with the beginning of a record."""
-        self.point()  # the random numbers go on after the tokens that were kept
+        self.point()  # the random numbers go on after the tokens that were given
         sequences = len(self._generators)
         seen = []
         if self.options.repetition_penalty != 1:
@@ -138,6 +139,8 @@ class Writer:
                 generator.bit_generator.state = state
             for _ in range(-calls[0].first):
                 self._sample(1, self._masks)
+            self._noise(self._num_given)
+            self._num_given = 0
         return self._point
 
     def tokens(self, length: int) -> Iterator[numpy.ndarray]:
@@ -149,6 +152,7 @@ class Writer:
                 self._calls.append(_Call(index, self._point, [g.bit_generator.state for g in self._generators]))
                 self._rows += [self._sample_within(self.no_copy)] if self.no_copy else self._sample(steps, self._masks)
                 steps = _STEPS if length - given - steps > _FIRST_STEPS else _FIRST_STEPS
+            self._num_given = max(self._num_given, index + 1)
             yield self._rows[index]
 
     def keep(self, num: int) -> None:
@@ -158,7 +162,8 @@ class Writer:
         for row in self._rows[:num]:
             for text, token in zip(self.texts, row):
                 text.append(int(token))
-        self._rows, self._num_kept = self._rows[num:], self._num_kept + num
+        self._rows = self._rows[num:]
+        self._num_kept, self._num_given = self._num_kept + num, self._num_given - num
         calls = [call._replace(first=call.first - num) for call in self._calls]
         needed = max((i for i, call in enumerate(calls) if call.first <= 0), default=0)
         self._calls = calls[needed:] if self._rows else []

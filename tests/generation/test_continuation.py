@@ -128,25 +128,32 @@ def test_without_more_text_it_goes_on_as_if_it_had_not_ended(model, vocab, end):
     assert shown + rest == "".join(generate(model, vocab, "it", len(shown) + 90, temperature=1.0, seed=5))
 
 
-def test_what_is_read_between_costs_no_random_numbers(gru, vocab):
-    """The noise of a token depends on the seed and the number of tokens that were shown before it, on nothing else."""
+@pytest.mark.parametrize("shown", [3, 20])
+def test_random_numbers_of_tokens_that_were_sampled_ahead_are_used_later(gru, vocab, shown):
     texts = []
-    for shown in (3, 20):
+    for length in (100, shown):
         text = Continuation(gru, vocab, temperature=1.0, seed=1)
         text.read("it")
-        for _ in itertools.islice(text.write(100), shown):
+        for _ in itertools.islice(text.write(length), shown):
             pass
         text.begin()
         text.read("it has")
         texts.append("".join(text.write(30)))
-        text.begin()
-        again = Continuation(gru, vocab, temperature=1.0, seed=1)
-        again.read("it")
-        "".join(again.write(shown))
-        again.begin()
-        again.read("it has")
-        assert "".join(again.write(30)) == texts[-1]
-    assert texts[0] != texts[1]
+    assert texts[0] == texts[1] != "".join(generate(gru, vocab, "it has", 30, temperature=1.0, seed=1))
+
+
+@pytest.mark.parametrize("goes_on", ["begin", "read"])
+def test_random_numbers_that_ended_a_text_are_not_used_again(goes_on):
+    """Of a model that ends a record after each token with probability 1/2; else the end would be likelier next time."""
+    vocab = Vocab("a", boundaries=True)
+    model = sharp(RNNLM(GRU(2), len(vocab)), 0)
+    text = Continuation(model, vocab, temperature=1.0, seed=3)
+    num_records, at_once = 700, 0
+    for _ in range(num_records):
+        at_once += list(text.write(10**6)) == []
+        assert text.ended == "record"
+        text.begin() if goes_on == "begin" else text.read("a")
+    assert abs(at_once / num_records - 1 / 2) < 4 * (1 / 4 / num_records) ** 0.5
 
 
 def test_the_same_stop_string_ends_the_text_again_and_another_does_not(gru, vocab):
