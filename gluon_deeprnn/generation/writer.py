@@ -137,7 +137,7 @@ class Writer:
             self._point = calls[0].began
             for generator, state in zip(self._generators, calls[0].generators):
                 generator.bit_generator.state = state
-            for _ in range(-calls[0].first):
+            for _ in range(-calls[0].first):  # none with a limit of copies, where each call samples one token
                 self._sample(1, self._masks)
             self._noise(self._num_given)
             self._num_given = 0
