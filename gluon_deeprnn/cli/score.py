@@ -27,6 +27,15 @@ _WIDTH = 72  # columns of the text that is printed of a line
 _BEFORE = 30  # columns of it before the most surprising word
 
 
+EXAMPLES = """\
+examples:
+  gluon-deeprnn score --run runs/mine                            the held-out text of the run
+  gluon-deeprnn score --run runs/mine --text new.txt --top 5
+  gluon-deeprnn score --run runs/mine --line "It was night." --by word
+  gluon-deeprnn score --run runs/mine --text new.txt --picture new.html
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")

@@ -260,17 +260,30 @@ class TextData:
         return name, [dataclasses.replace(source, text=tokenizer.unsplit(part))
                       for source, part in zip(self.sources, parts) if part]
 
+    def indices(self, part: str) -> numpy.ndarray:
+        """The token indices of a part of the text, ``train``, ``val`` or ``test``, int32.
+
+        With the ``d2l`` protocol, those that the windows of the part contain and no window of an earlier part does;
+        there is no ``test`` part.
+        """
+        if self.protocol != "d2l":
+            return self._parts[_checks.one_of("part", part, self._parts)]
+        end = self.num_train + self.num_steps
+        spans = {"train": slice(end), "val": slice(end, end + self.num_val)}
+        return self._parts["all"][spans[_checks.one_of("part", part, spans)]]
+
     @staticmethod
     def stream(tokens: numpy.ndarray) -> Stream:
         """Token indices as one stream for evaluation: one column, carried state, every token but the first a target."""
         return Stream(tokens, batch_size=1, num_steps=_EVALUATION_STEPS)
 
     def opening(self, num_tokens: int = 6) -> str:
-        """The first tokens of the text, as a prefix to continue; for records the empty prefix."""
+        """The first tokens of the text, without white space before them, as a prefix; for records the empty prefix."""
         if self.records != "none":
             return ""
-        first = next(iter(self._parts.values()))[:num_tokens]
-        return "".join(self.vocab.text(i for i in first if i != self.vocab.unknown_index)).strip()
+        first = (i for i in next(iter(self._parts.values())) if i != self.vocab.unknown_index)
+        visible = itertools.dropwhile(lambda i: not "".join(self.vocab.text([i])).strip(), first)
+        return "".join(self.vocab.text(itertools.islice(visible, num_tokens))).strip()
 
 
 def _positions(num_tokens: int) -> Dict[str, slice]:

@@ -145,7 +145,8 @@ class Vocab:
         if not isinstance(prefix, str):
             raise InputError("prefix", "a string", prefix)
         tokens = self.tokenizer.prefix(self.split(prefix), self)
-        unknown = [token for token in dict.fromkeys(tokens) if token not in self or token == UNKNOWN]
+        special = (UNKNOWN, self._vocab.bos_token, self._vocab.eos_token)
+        unknown = [token for token in dict.fromkeys(tokens) if token not in self or token in special]
         if _checks.flag("skip_unknown", skip_unknown):
             tokens = [token for token in tokens if token not in unknown]
         elif unknown:

@@ -1,158 +1,215 @@
-"""Samples several tokens per call on the device, for one or several sequences.
-
-A token is sampled as the argmax of the logits plus Gumbel noise, with one noise value per logit, so that it depends
-only on the logits and the generator of the noise (Gumbel, "Statistical Theory of Extreme Values and Some Practical
-Applications", 1954; the "Gumbel-max trick").
-"""
+"""Reads tokens and samples their continuation, several steps per call on the device, for one or several sequences."""
 
 import math
-import types
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
+from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.generation.options import SamplingOptions
-from gluon_deeprnn.graph import GraphBlock, context_of, one_at_a_time, unstack
-from gluon_deeprnn.graph import length as length_of
+from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.generation.copies import RunLimit
+from gluon_deeprnn.generation.options import DecodingOptions
+from gluon_deeprnn.generation.sampler import Sampler, step_block
+from gluon_deeprnn.generation.stopping import NO_TOKEN
+from gluon_deeprnn.graph import context_of, one_at_a_time
 from gluon_deeprnn.models.language_model import check_language_model, check_logits
 from mxnet import np
 import numpy
 
 _PREFIX_STEPS = 32
+_BYTES = 16  # of noise for each logit: in double precision, in single precision, and on the device
 _FIRST_STEPS, _STEPS = 8, 32  # fewer steps in the first call, for a short latency; more later, for throughput
 
 
-class Writer:
-    """Reads a prefix and generates its continuation, several steps per call, for one or several sequences."""
+class Point(NamedTuple):
+    """What the next step depends on: the model's state before a token, (L, N, H) each, and the token, (N,).
 
-    def __init__(self, model: Any, vocab: Any, prefix: str, options: SamplingOptions, skip_unknown: bool,
-                 device: Optional[Union[str, Context]]) -> None:
+    The token is None before anything was read.  With a repetition penalty also which tokens there were so far, (N, V).
+    """
+
+    state: List[np.ndarray]
+    token: Any
+    seen: List[np.ndarray]
+
+
+class _Call(NamedTuple):
+    """A call of the sampler: the index of its first row, where it began, and the generators of its noise then."""
+
+    first: int
+    began: Point
+    generators: Sequence[Mapping[str, Any]]
+
+
+class Writer:
+    """Reads tokens and samples the ones that follow, for N sequences; the state belongs to the tokens that were kept.
+
+    Tokens that were sampled but not kept are given again by the next call of `tokens`, and forgotten if other tokens
+    are read instead.  The noise of a token depends on the seed and on the number of tokens that were given before it;
+    that of a token that was given and forgotten is not used again, as the next token would depend on it.
+
+    Parameters
+    ----------
+    model, vocab, device
+        As for `gluon_deeprnn.generate`.
+    options : DecodingOptions
+    num_sequences : int, default 1
+        The number of sequences N; the seed of sequence i is ``options.seed + i``.
+    no_copy : RunLimit, optional
+        The longest runs of the training text that may arise.
+
+    Attributes
+    ----------
+    texts : list of list of int
+        The tokens of each sequence that were read, or sampled and kept.
+    """
+
+    def __init__(self, model: Any, vocab: Any, options: DecodingOptions, device: Optional[Union[str, Context]],
+                 num_sequences: int = 1, no_copy: Optional[RunLimit] = None) -> None:
         check_language_model(model)
         if not isinstance(vocab, Vocab):
             raise InputError("vocab", "a Vocab, the one with which the model was trained", vocab)
-        self._indices = vocab.encode_prefix(prefix, skip_unknown=skip_unknown)
         if len(vocab) != model.vocab_size:
             raise InputError("vocab", f"of the model's size, {model.vocab_size} tokens", len(vocab))
-        self._model, self._ctx = model, context_of(model, device)
+        if no_copy is not None and not isinstance(no_copy, RunLimit):
+            raise InputError("no_copy", "a RunLimit, such as TrainingText.of(data).limit(12)", no_copy)
+        _check_memory("num_samples", num_sequences, len(vocab))
+        _check_memory("beam", options.beam, len(vocab))
+        self.model, self.ctx, self.vocab, self.options, self.no_copy = (
+            model, context_of(model, device), vocab, options, no_copy)
         with one_at_a_time:
             if not model.hybridized:
                 model.hybridize()
-        self._sampler = _sampler(model, options.top_k if options.top_k < len(vocab) else 0, options.top_p < 1,
-                                 options.min_p > 0, options.repetition_penalty != 1)
-        self._options = options
-        never = numpy.zeros(len(vocab), dtype="float32")
-        if len(vocab) > 1:
-            never[vocab.unknown_index] = -numpy.inf
-        self._never = np.array(never, ctx=self._ctx)
+        never = [vocab.unknown_index, *([] if vocab.begin_index is None else [vocab.begin_index])]
+        self.never = numpy.isin(numpy.arange(len(vocab)), never if len(vocab) > 1 else [])
+        self._masks = np.array(numpy.where(self.never, -numpy.inf, 0).astype("float32"), ctx=self.ctx)
+        self._sampler = step_block(Sampler, model, options.top_k if options.top_k < len(vocab) else 0,
+                                   options.top_p < 1, options.min_p > 0, options.repetition_penalty != 1)
+        self._values = [np.array([value], dtype="float32", ctx=self.ctx) for value in _values(options)]
+        self._generators = [numpy.random.default_rng(options.seed + i) for i in range(num_sequences)]
+        self._rows: List[numpy.ndarray] = []  # tokens, (N,) each, that were sampled but not kept
+        self._calls: List[_Call] = []  # the calls that sampled them
+        self._num_given = self._num_kept = 0  # of the rows how many were given; how many tokens were kept
+        self._point = Point([], None, [])
+        self.begin()
 
-    def chunks(self, length: int, rngs: Sequence[numpy.random.Generator]) -> Iterator[numpy.ndarray]:
-        """Generate tokens in chunks, (steps, sequences); the noise of sequence i is drawn from rngs[i]."""
-        streams = len(rngs)
-        state = self._model.begin_state(streams, self._ctx)
-        read = numpy.repeat(self._indices[:, None], streams, axis=1)  # (T, N)
+    def begin(self) -> None:
+        """Forget what was read and written; a vocabulary with boundaries begins with the beginning of a record."""
+        self.point()  # the random numbers go on after the tokens that were given
+        sequences = len(self._generators)
+        seen = []
+        if self.options.repetition_penalty != 1:
+            seen = [np.zeros((sequences, len(self.vocab)), dtype="float32", ctx=self.ctx)]
+        self._point = Point(self.model.begin_state(sequences, self.ctx), None, seen)
+        self.texts: List[List[int]] = [[] for _ in range(sequences)]
+        if self.vocab.begin_index is not None:
+            self.read([self.vocab.begin_index])
+
+    def encode(self, text: str, *, skip_unknown: bool = False) -> List[int]:
+        """The indices of a text; it can be empty if the vocabulary has boundaries."""
+        if text == "" and self.vocab.begin_index is not None:
+            _checks.flag("skip_unknown", skip_unknown)
+            return []
+        return self.vocab.encode_prefix(text, skip_unknown=skip_unknown).tolist()
+
+    def read(self, indices: Sequence[int]) -> None:
+        """Read tokens, the same ones for all sequences, after those that were kept."""
+        if not indices:
+            return
+        state, token, seen = self.point()
+        read = numpy.repeat(numpy.array(indices, dtype="int32")[:, None], len(self.texts), axis=1)  # (T, N)
+        if token is not None:
+            read = numpy.concatenate([token.asnumpy()[None], read])
         for start in range(0, len(read) - 1, _PREFIX_STEPS):
             piece = read[start:min(start + _PREFIX_STEPS, len(read) - 1)]
-            _, state = self._model(np.array(piece, dtype="int32", ctx=self._ctx), state)
-        token = np.array(read[-1], dtype="int32", ctx=self._ctx)
-        scale, limits = self._limits()
-        penalty = self._penalty(streams)
-        steps = _FIRST_STEPS
-        while length > 0:
-            noise = np.array(self._noise(steps, rngs), ctx=self._ctx)
-            tokens, best, token, state, *penalty[1:] = self._sampler(
-                token, state, noise, scale, self._never, *limits, *penalty)
-            check_logits(best.asnumpy())
-            yield tokens.asnumpy()[:length]
-            length -= steps
-            steps = _STEPS if length > _FIRST_STEPS else _FIRST_STEPS
+            _, state = self.model(np.array(piece, dtype="int32", ctx=self.ctx), state)
+        if seen:
+            flags = seen[0].asnumpy()
+            flags[:, list(indices)] = 1
+            seen = [np.array(flags, ctx=self.ctx)]
+        self._point = Point(state, np.array(read[-1], dtype="int32", ctx=self.ctx), seen)
+        for text in self.texts:
+            text.extend(int(index) for index in indices)
 
-    def _limits(self) -> Tuple[np.ndarray, List[np.ndarray]]:
-        """What the logits are multiplied by, and the values of top_p and of log(min_p) where they are used."""
-        options = self._options
-        values = [1 / options.temperature if options.temperature else 1.0]
-        values += [options.top_p] if options.top_p < 1 else []
-        values += [math.log(options.min_p)] if options.min_p > 0 else []
-        scale, *limits = (np.array([value], dtype="float32", ctx=self._ctx) for value in values)
-        return scale, limits
+    def point(self) -> Point:
+        """The state after the tokens that were kept; those that were not are forgotten."""
+        calls, self._calls, self._rows = self._calls, [], []
+        if calls:  # samples the same tokens again, up to the last one that was kept
+            self._point = calls[0].began
+            for generator, state in zip(self._generators, calls[0].generators):
+                generator.bit_generator.state = state
+            for _ in range(-calls[0].first):  # none with a limit of copies, where each call samples one token
+                self._sample(1, self._masks)
+            self._noise(self._num_given)
+            self._num_given = 0
+        return self._point
 
-    def _penalty(self, streams: int) -> List[np.ndarray]:
-        """The repetition penalty and which tokens there were so far, (N, V), where it is used."""
-        if self._options.repetition_penalty == 1:
-            return []
-        seen = numpy.zeros((streams, len(self._never)), dtype="float32")
-        seen[:, self._indices] = 1
-        return [np.array([self._options.repetition_penalty], dtype="float32", ctx=self._ctx),
-                np.array(seen, ctx=self._ctx)]
+    def tokens(self, length: int) -> Iterator[numpy.ndarray]:
+        """Sample tokens, (N,) at a time, after those that were kept; `NO_TOKEN` where none is allowed."""
+        steps, kept_before = _FIRST_STEPS, self._num_kept
+        for given in range(length):
+            index = given - (self._num_kept - kept_before)
+            if index == len(self._rows):
+                self._calls.append(_Call(index, self._point, [g.bit_generator.state for g in self._generators]))
+                self._rows += [self._sample_within(self.no_copy)] if self.no_copy else self._sample(steps, self._masks)
+                steps = _STEPS if length - given - steps > _FIRST_STEPS else _FIRST_STEPS
+            self._num_given = max(self._num_given, index + 1)
+            yield self._rows[index]
 
-    def _noise(self, steps: int, rngs: Sequence[numpy.random.Generator]) -> numpy.ndarray:
+    def keep(self, num: int) -> None:
+        """Add the first ``num`` of the tokens that were sampled and not kept to the texts."""
+        if not num:
+            return
+        for row in self._rows[:num]:
+            for text, token in zip(self.texts, row):
+                text.append(int(token))
+        self._rows = self._rows[num:]
+        self._num_kept, self._num_given = self._num_kept + num, self._num_given - num
+        calls = [call._replace(first=call.first - num) for call in self._calls]
+        needed = max((i for i, call in enumerate(calls) if call.first <= 0), default=0)
+        self._calls = calls[needed:] if self._rows else []
+
+    def _sample_within(self, limit: RunLimit) -> numpy.ndarray:
+        """Sample one token for each sequence, (N,), with which no run of the training text is longer than allowed."""
+        masks = numpy.repeat(numpy.where(self.never, -numpy.inf, 0).astype("float32")[None], len(self.texts), axis=0)
+        blocked = numpy.zeros(len(self.texts), dtype=bool)
+        for i, text in enumerate(self.texts):
+            context = [*text[-limit.length:], *(int(row[i]) for row in self._rows)]
+            masks[i, limit.excluded(context)] = -numpy.inf
+            blocked[i] = NO_TOKEN in context[-1:] or numpy.isneginf(masks[i]).all()
+        if blocked.all():
+            return numpy.full(len(blocked), NO_TOKEN)
+        masks[blocked] = 0
+        return numpy.where(blocked, NO_TOKEN, self._sample(1, np.array(masks, ctx=self.ctx))[0])
+
+    def _sample(self, steps: int, masks: np.ndarray) -> List[numpy.ndarray]:
+        """Sample the next tokens in one call; the masks, (V,) or (N, V), are added to the logits."""
+        state, token, seen = self._point
+        noise = np.array(self._noise(steps), ctx=self.ctx)
+        scale, *limits = self._values
+        tokens, best, token, state, *seen = self._sampler(token, state, noise, scale, masks, *limits, *seen)
+        check_logits(best.asnumpy())
+        self._point = Point(state, token, seen)
+        return list(tokens.asnumpy())
+
+    def _noise(self, steps: int) -> numpy.ndarray:
         """Gumbel noise, (steps, N, V), separate for each sequence and independent of the number of steps per call."""
-        size = len(self._never)
-        if self._options.temperature == 0:
-            return numpy.zeros((steps, len(rngs), size), dtype="float32")
-        return numpy.stack([rng.gumbel(size=(steps, size)) for rng in rngs], axis=1).astype("float32")
+        size = len(self.vocab)
+        if self.options.temperature == 0:
+            return numpy.zeros((steps, len(self._generators), size), dtype="float32")
+        return numpy.stack([g.gumbel(size=(steps, size)) for g in self._generators], axis=1).astype("float32")
 
 
-class Sampler(GraphBlock):
-    """Several sampling steps in one graph: read a token, compute the logits, sample the next token, and so on."""
-
-    def __init__(self, model: Any, top_k: int, use_top_p: bool, use_min_p: bool, use_penalty: bool) -> None:
-        super().__init__()
-        self._top_k, self._use_top_p, self._use_min_p, self._use_penalty = top_k, use_top_p, use_min_p, use_penalty
-        self.model = model
-
-    def hybrid_forward(self, F: Any, token: Any, state: List[Any], noise: Any, scale: Any, never: Any,
-                       *limits: Any) -> Any:
-        """Return tokens, (K, N); the largest logit of each step; the last token, (N,); the state before that token.
-
-        With a repetition penalty, also which tokens there were so far, (N, V).
-        """
-        left: List[Any] = list(limits)
-        top_p: Any = left.pop(0) if self._use_top_p else None
-        log_min_p: Any = left.pop(0) if self._use_min_p else None
-        penalty: Any = left[0] if self._use_penalty else None
-        seen: Any = left[1] if self._use_penalty else None
-        tokens, best = [], []
-        for gumbel in unstack(F, noise, length_of(noise)):  # (N, V)
-            logits, state = self.model(F.np.expand_dims(token, 0), state)
-            logits = F.np.squeeze(logits, axis=0)  # (N, V)
-            best.append(F.np.max(logits, axis=-1))
-            if self._use_penalty:
-                logits = F.np.where(seen > 0, F.np.where(logits > 0, logits / penalty, logits * penalty), logits)
-            logits = logits + never
-            if self._top_k:
-                worst = F.npx.topk(logits, k=self._top_k, ret_typ="value", axis=-1)[:, -1:]  # (N, 1)
-                logits = _without(F, logits, logits < worst)
-            logits = logits * scale
-            if self._use_min_p:
-                least = F.np.max(logits, axis=-1, keepdims=True) + log_min_p
-                logits = _without(F, logits, logits < least)
-            if self._use_top_p:
-                logits = self._nucleus(F, logits, top_p)
-            token = F.np.argmax(logits + gumbel, axis=-1).astype("int32")  # (N,)
-            tokens.append(token)
-            if self._use_penalty:
-                seen = F.np.maximum(seen, F.npx.one_hot(token, self.model.vocab_size))
-        return [F.np.stack(tokens), F.np.stack(best), token, state, *([seen] if self._use_penalty else [])]
-
-    def _nucleus(self, F: Any, logits: Any, top_p: Any) -> Any:
-        """Keep the smallest set of tokens whose probabilities add up to at least ``top_p``."""
-        p = F.npx.softmax(logits, axis=-1)
-        falling = F.npx.topk(p, k=self.model.vocab_size, ret_typ="value", axis=-1)  # (N, V)
-        before = F.np.cumsum(falling, axis=1) - falling
-        smallest = F.np.min(F.np.where(before < top_p, falling, F.np.ones_like(falling)), axis=-1, keepdims=True)
-        return _without(F, logits, p < smallest)
+def _check_memory(name: str, num: int, vocab_size: int) -> None:
+    """Raise an error if a call with this number of sequences needs more memory than there is, mostly for the noise."""
+    needed, available = num * vocab_size * _STEPS * _BYTES, runtime.memory_bytes()
+    if needed > available:
+        raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
+                         Described(f"{num}, which needs about {needed / 1e9:.1f} GB"))
 
 
-def _without(F: Any, logits: Any, excluded: Any) -> Any:
-    return F.np.where(excluded, F.np.zeros_like(logits) - numpy.inf, logits)
-
-
-def _sampler(model: Any, *options: Any) -> Sampler:
-    """The sampler of a model; stored with it, since compilation takes longer than the generation of a short text."""
-    with one_at_a_time:
-        kept = model.__dict__.setdefault("_samplers", types.SimpleNamespace(by_options={})).by_options
-        if options not in kept:
-            kept[options] = Sampler(model, *options)
-            kept[options].hybridize(children=False)
-        return kept[options]
+def _values(options: DecodingOptions) -> List[float]:
+    """What the logits are multiplied by; then top_p, log(min_p) and the repetition penalty, where they are used."""
+    return [1 / options.temperature if options.temperature else 1.0,
+            *([options.top_p] if options.top_p < 1 else []),
+            *([math.log(options.min_p)] if options.min_p > 0 else []),
+            *([options.repetition_penalty] if options.repetition_penalty != 1 else [])]

@@ -11,7 +11,6 @@ from gluon_deeprnn.data import Source, TextData
 from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
-from gluon_deeprnn.generation import generate
 from gluon_deeprnn.models.extension import extend_vocabulary
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
@@ -20,6 +19,7 @@ from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.planning import Budget, plan
 from gluon_deeprnn.runs.run import Run
+from gluon_deeprnn.runs.sample import sample
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
 from gluon_deeprnn.training import Callback, Training
 
@@ -228,19 +228,6 @@ def _read_checkpoint(stored: StoredRun, folder: RunFolder) -> Any:
         return None
     arrays, about = folder.checkpoint()
     return arrays, stored.own(about, folder.path / "checkpoint" / "checkpoint.npz").get("training")
-
-
-def sample(model: Any, data: TextData, config: RunConfig) -> str:
-    """Two continuations of the run's prefix, of nothing for records: greedy decoding, and temperature 0.7."""
-    prefix = config.prefix if config.records == "none" else data.opening()
-    try:
-        data.vocab.encode_prefix(prefix)
-    except InputError:  # a text in a different script: use its beginning as the prefix
-        prefix = data.opening()
-    greedy = "".join(generate(model, data.vocab, prefix, 20, temperature=0))
-    sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7,
-                               seed=config.seed))
-    return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"
 
 
 def next_free(path: str) -> RunFolder:

@@ -64,8 +64,8 @@ def test_the_summary_is_the_total_of_evaluate(folder, capsys):
 
 def test_the_most_surprising_lines_are_listed_with_their_most_surprising_word(folder, text_file, capsys):
     (_, *listed), err = lines_of(capsys, "--run", folder, "--text", text_file, "--top", 2)
-    assert err == (f"gluon-deeprnn: scored {text_file.name} (cleaning none keeps 100.0%); 5 of {len(TEXT)} tokens are not "
-                   "in the vocabulary\n")
+    assert err == (f"gluon-deeprnn: scored {text_file.name} (cleaning none keeps 100.0%); 5 of {len(TEXT)} tokens are "
+                   "not in the vocabulary\n")
     pieces = scored(folder)
     lines = sorted(((line.bits_per_character, line) for line in pieces.lines() if line.text.strip()),
                    key=lambda pair: -pair[0])

@@ -236,3 +236,8 @@ def test_the_held_out_texts_have_the_tokens_of_the_held_out_data(protocol, token
         x = numpy.concatenate([x for x, _ in data.val_dataloader().batches()], axis=1)  # (T, N)
         y = numpy.concatenate([y for _, y in data.val_dataloader().batches()], axis=1)
         assert (found == numpy.concatenate([x[0], y[:, -1]])).all()
+
+
+def test_the_opening_of_a_text_begins_after_its_white_space():
+    data = TextData([Source("k", "\n\n \u3000봄이 오면 " + KOREAN * 9, "")], 4, 4, cleaning="none")
+    assert data.opening() == "봄이 오면"

@@ -70,3 +70,11 @@ def test_a_vocabulary_with_boundaries_has_a_beginning_and_an_end_which_add_nothi
     assert "".join(read.text([1, vocab["a"], vocab["b"], 2])) == "ab"
     assert (Vocab("abc").begin_index, Vocab("abc").end_index) == (None, None)
     assert "<bos>" in Vocab(["<bos>", "the"], kind="word")  # without boundaries it is a word like any other
+
+
+def test_a_prefix_has_no_boundaries():
+    vocab = Vocab(["the", "<eos>"], kind="word", boundaries=True)
+    with pytest.raises(ValueError, match=r"^prefix must be made of tokens in the vocabulary; got '<eos>', '<bos>'"):
+        vocab.encode_prefix("the <eos> <bos>")
+    assert vocab.encode_prefix("the <eos> <bos>", skip_unknown=True).tolist() == [vocab["the"]]
+    assert Vocab(["<eos>"], kind="word").encode_prefix("<eos>").tolist() == [1]

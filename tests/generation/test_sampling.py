@@ -2,12 +2,13 @@ import itertools
 
 from gluon_deeprnn import GRU, RNNLM, Vocab, generate
 from gluon_deeprnn.generation import generate_many, writer
-from gluon_deeprnn.generation.writer import Sampler
+from gluon_deeprnn.generation.sampler import Sampler
 import mxnet
 from mxnet import np
 import numpy
 import pytest
-from sampling import generated, sample
+from sampling import filtered, generated, sample
+from scipy import stats
 
 
 @pytest.fixture
@@ -119,16 +120,41 @@ def test_words_are_generated_with_spaces():
     assert RNNLM(GRU(4), len(vocab)).predict("It has", 3, vocab).split(" ")[:2] == ["It", "has"]
 
 
-@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (0.5, 0), (2.0, 3), (0.7, 1)])
-def test_token_frequencies_agree_with_softmax(temperature, top_k):
-    logits, rng, samples = numpy.array([1.0, 2.0, 0.5, -1.0, 1.5]), numpy.random.default_rng(0), 20_000
-    counts = numpy.bincount([sample(logits, temperature, top_k, rng) for _ in range(samples)], minlength=5)
-    p = numpy.exp(logits / temperature)
-    if top_k:
-        p[numpy.argsort(-logits)[top_k:]] = 0
+def constant(vocab, logits):
+    """A model with these logits whatever it reads."""
+    model = RNNLM(GRU(2), len(vocab))
+    for _, parameter in model.named_parameters():
+        parameter.set_data(parameter.data() * 0)
+    model.dense.bias.set_data(np.array(logits))
+    return model
+
+
+@pytest.mark.parametrize("options", [
+    {"temperature": 1.0}, {"temperature": 0.5}, {"temperature": 2.0, "top_k": 3}, {"temperature": 1.0, "top_p": 0.8},
+    {"temperature": 1.3, "min_p": 0.15}], ids=str)
+def test_token_frequencies_agree_with_softmax(options):
+    """Sampled on the device, one after the other and many at a time; Pearson's chi-squared test, at 0.1%."""
+    vocab, logits = Vocab("abcde"), numpy.array([3.0, 1.0, 2.0, 0.5, -1.0, 1.5])
+    p = numpy.exp(filtered(logits[1:] / options["temperature"], options.get("top_p", 1), options.get("min_p", 0)))
+    p[numpy.argsort(-p)[options.get("top_k", 5):]] = 0
     p /= p.sum()
-    sigma = numpy.sqrt(samples * p * (1 - p))
-    assert (abs(counts - samples * p) <= 4 * sigma).all()  # 4 sigma of a binomial count
+    model = constant(vocab, logits)
+    for text in ("".join(generate(model, vocab, "a", 8000, **options)),
+                 "".join(generate_many(model, vocab, "a", 40, 200, seed=9, **options))):
+        counts = numpy.array([text.count(letter) for letter in "abcde"])
+        assert counts.sum() == len(text) == 8000
+        assert (counts[p == 0] == 0).all()
+        possible = p > 0
+        assert stats.chisquare(counts[possible], 8000 * p[possible]).pvalue > 0.001
+
+
+def test_each_token_is_independent_of_the_one_before():
+    """Of a model that ignores its input: the pairs have the product of the probabilities."""
+    vocab, logits = Vocab("abc"), numpy.array([0.0, 1.0, 0.5, 0.0])
+    text = "".join(generate(constant(vocab, logits), vocab, "a", 9000, temperature=1.0, seed=2))
+    pairs = list(zip(text[::2], text[1::2]))
+    counts = [[pairs.count((first, second)) for second in "abc"] for first in "abc"]
+    assert stats.chi2_contingency(counts).pvalue > 0.001
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -177,7 +203,7 @@ def test_tokens_are_chosen_as_numpy_chooses_them(model, vocab, temperature, opti
 def test_top_p_keeps_the_smallest_set_that_has_the_probability(top_p):
     logits = numpy.random.default_rng(3).normal(0, 2, (1, 12))
     vocab = Vocab("abcdefghijk")
-    sampler = writer.Sampler(RNNLM(GRU(4), len(vocab)), 0, True, False, False)
+    sampler = Sampler(RNNLM(GRU(4), len(vocab)), 0, True, False, False)
     arrays = [np.array(array, dtype="float32") for array in (logits, [top_p])]
     kept = sampler._nucleus(mxnet.ndarray, *arrays).asnumpy()[0] > -numpy.inf
     p = numpy.exp(logits[0]) / numpy.exp(logits[0]).sum()
@@ -206,3 +232,64 @@ def test_a_text_ends_before_the_first_stop_string(model, vocab, stop):
 def test_bad_sampling_options_are_refused(model, vocab, options, message):
     with pytest.raises(ValueError, match="^" + message):
         generate(model, vocab, "it", 5, **options)
+
+
+def records_model():
+    """A vocabulary with boundaries, and a model of records whose records are short."""
+    vocab = Vocab("abcdef", boundaries=True)
+    mxnet.random.seed(1)
+    model = RNNLM(GRU(8), len(vocab))
+    for _, parameter in model.named_parameters():
+        parameter.set_data(parameter.data() * 2)
+    return model, vocab
+
+
+def record_by_hand(model, vocab, prefix, length, seed):
+    """Read the whole record again for every token, from its beginning, without hybridizing the model."""
+    rng, written = numpy.random.default_rng(seed), []
+    for _ in range(length):
+        indices = [vocab.begin_index, *vocab.encode(list(prefix)), *written]
+        logits = model(np.array(indices, dtype="int32").reshape(-1, 1))[0][-1, 0].asnumpy().astype("float64")
+        logits[[vocab.unknown_index, vocab.begin_index]] = -numpy.inf
+        written.append(sample(logits, 1.0, 0, rng))
+        if written[-1] == vocab.end_index:
+            break
+    return "".join(vocab.text(written))
+
+
+@pytest.mark.parametrize("prefix", ["", "abc"])
+def test_records_begin_at_their_beginning_and_each_ends_at_its_own_end(prefix):
+    model, vocab = records_model()
+    texts = generate_many(model, vocab, prefix, 70, 12, temperature=1.0, seed=3)
+    assert texts == [record_by_hand(model, vocab, prefix, 70, seed) for seed in range(3, 15)]
+    assert texts == ["".join(generate(model, vocab, prefix, 70, temperature=1.0, seed=seed)) for seed in range(3, 15)]
+    assert len({len(text) for text in texts}) > 3
+
+
+def test_the_beginning_of_a_record_and_the_unknown_token_are_never_sampled():
+    vocab = Vocab("ab", boundaries=True)
+    model = constant(vocab, [50.0, 50.0, -50.0, 0.0, 0.0])
+    assert set("".join(generate(model, vocab, "", 60, temperature=1.0))) == {"a", "b"}
+    assert len("".join(generate(model, vocab, "", 60, beam=2))) == 60
+
+
+def test_many_texts_end_as_soon_as_all_have(monkeypatch):
+    model, vocab = records_model()
+    calls, call = [], Sampler.__call__
+    monkeypatch.setattr(Sampler, "__call__", lambda block, *arguments: calls.append(1) or call(block, *arguments))
+    texts = generate_many(model, vocab, "", 10_000, 12, temperature=1.0, seed=3)
+    assert len(calls) <= 2 + max(map(len, texts)) / 32
+
+
+def test_a_model_without_records_needs_a_prefix(model, vocab):
+    with pytest.raises(ValueError, match=r"^prefix must be at least one token"):
+        generate(model, vocab, "", 5)
+    with pytest.raises(ValueError, match=r"^prefix must be at least one token"):
+        generate_many(model, vocab, "", 5, 2)
+
+
+@pytest.mark.parametrize("options", [{"num_samples": 10**9}, {"num_samples": 2, "beam": 10**9}])
+def test_more_texts_than_fit_into_memory_are_refused(model, vocab, options):
+    name = [*options][-1]
+    with pytest.raises(ValueError, match=rf"^{name} must be small enough for this machine's .* memory; got 10{{9}},"):
+        generate_many(model, vocab, "it", 5, **options)

@@ -8,7 +8,7 @@ from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.plotting import plot_architecture
-from gluon_deeprnn.runs import RunConfig, RunFolder, build, job
+from gluon_deeprnn.runs import RunConfig, RunFolder, build
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 import mxnet
 import numpy
@@ -228,12 +228,6 @@ def test_a_text_that_the_run_keeps_is_found_after_the_folder_was_moved(fox_file,
 
 
 @pytest.fixture
-def no_samples(monkeypatch):
-    """Samples of records are the business of the tests of generation."""
-    monkeypatch.setattr(job, "sample", lambda *arguments: "")
-
-
-@pytest.fixture
 def names_file(tmp_path):
     names = [first + second for first in ("An", "Bo", "Chi", "Da", "Eli") for second in ("na", "ra", "mi", "sol", "to")]
     path = tmp_path / "names.txt"
@@ -245,7 +239,6 @@ def config_of_names(file, **settings):
     return config(file, protocol="book", records="line", cleaning="none").replace(batch_size=8, num_steps=4, **settings)
 
 
-@pytest.mark.usefixtures("no_samples")
 def test_a_run_on_records_reads_texts_as_records(names_file, tmp_path, capsys):
     folder = RunFolder(tmp_path / "run")
     result = begin_run(config_of_names(names_file), folder, None, progress=False)
@@ -273,7 +266,6 @@ def test_a_run_on_records_reads_texts_as_records(names_file, tmp_path, capsys):
     assert (tmp_path / "flow.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.usefixtures("no_samples")
 def test_a_run_on_records_resumed_for_more_epochs_equals_the_longer_run(names_file, tmp_path):
     settings = config_of_names(names_file, dropout=0.3)
     short, long = RunFolder(tmp_path / "short"), RunFolder(tmp_path / "long")

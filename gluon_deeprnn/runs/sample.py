@@ -1,0 +1,26 @@
+"""The samples that a finished training shows: ``sample.txt``."""
+
+from typing import Any
+
+from gluon_deeprnn.data import TextData
+from gluon_deeprnn.data.records import RECORDS
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.generation import generate, generate_many
+from gluon_deeprnn.runs.config import RunConfig
+
+_GREEDY_LENGTH, _NUM_RECORDS = 20, 5
+
+
+def sample(model: Any, data: TextData, config: RunConfig) -> str:
+    """Two continuations of the run's prefix, by greedy decoding and with temperature 0.7; for records, several."""
+    if config.records != "none":
+        records = generate_many(model, data.vocab, "", config.sample_length, _NUM_RECORDS, seed=config.seed)
+        return "sampled at temperature 0.7:\n" + RECORDS[config.records].separator.join(records) + "\n"
+    prefix = config.prefix
+    try:
+        data.vocab.encode_prefix(prefix)
+    except InputError:  # a text in a different script: use its beginning as the prefix
+        prefix = data.opening()
+    greedy = "".join(generate(model, data.vocab, prefix, _GREEDY_LENGTH, temperature=0))
+    sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7, seed=config.seed))
+    return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"
