@@ -66,22 +66,32 @@ def perplexity(nll: float, num_tokens: int) -> float:
         return math.inf
 
 
-class MeanLoss(GraphBlock):
-    """A language model and its loss in one graph: ``loss, state = block(x, y, state)``.
+class LogProbs(GraphBlock):
+    """A language model and the log-probabilities of given tokens in one graph: ``log_p, state = block(x, y, state)``.
 
-    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().  With ``weights``, (T, N), as a
-    fourth argument it is the weighted sum: for padded batches.
+    The log-probabilities are log p(y), in nats, shape (T, N).
     """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
-    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any], weights: Any = None) -> Any:
+    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
         """Compute the outputs; see the class."""
         logits, state = self.model(x, state)  # (T, N, V)
-        log_p = F.npx.log_softmax(logits, axis=-1)
-        log_p = F.npx.pick(log_p, y, axis=-1)  # (T, N)
+        return F.npx.pick(F.npx.log_softmax(logits, axis=-1), y, axis=-1), state
+
+
+class MeanLoss(LogProbs):
+    """A language model and its loss in one graph: ``loss, state = block(x, y, state)``.
+
+    The loss is the mean over all tokens of the batch of -log p(y), in nats, shape ().  With ``weights``, (T, N), as a
+    fourth argument it is the weighted sum: for padded batches.
+    """
+
+    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any], weights: Any = None) -> Any:
+        """Compute the outputs; see the class."""
+        log_p, state = super().hybrid_forward(F, x, y, state)
         return -(F.np.mean(log_p) if weights is None else F.np.sum(log_p * weights)), state
 
     def of_batch(self, x: numpy.ndarray, y: numpy.ndarray, state: List[np.ndarray], *, padded: bool = False,

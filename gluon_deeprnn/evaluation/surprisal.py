@@ -8,10 +8,10 @@ from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.data.records import RECORDS
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.evaluation.perplexity import on_device
+from gluon_deeprnn.evaluation.perplexity import LogProbs, on_device
 from gluon_deeprnn.evaluation.reading import Tokens, read
 from gluon_deeprnn.evaluation.scored import ScoredText, line_starts
-from gluon_deeprnn.graph import GraphBlock, context_of
+from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models.language_model import check_language_model
 import numpy
 
@@ -125,22 +125,6 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
             source.name, text, line_starts(text), spans[:, 0], spans[:, 1],
             numpy.fromiter(log_probs, "float64", len(indices)), characters, indices != vocab.unknown_index))
     return found
-
-
-class LogProbs(GraphBlock):
-    """A language model and the log-probabilities of given tokens in one graph: ``log_p, state = block(x, y, state)``.
-
-    The log-probabilities are log p(y), in nats, shape (T, N).
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
-        """Compute the outputs; see the class."""
-        logits, state = self.model(x, state)  # (T, N, V)
-        return F.npx.pick(F.npx.log_softmax(logits, axis=-1), y, axis=-1), state
 
 
 def _predicted(model: Any, vocab: Vocab, texts: Sequence[List[Tokens]], carried: bool, ctx: Context) -> numpy.ndarray:

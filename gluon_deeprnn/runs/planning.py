@@ -23,7 +23,8 @@ _SIZES = (64, 128, 256, 512)
 _MOST_CHARACTERS = 256
 """A vocabulary above this size, such as that of Korean or of words, is embedded, and rare tokens are unknown."""
 _EMBEDDING = 128
-_LEAST_EPOCHS = 5
+_TOKENS_PER_WEIGHT = 4
+"""A larger model is only chosen if there is the time to train it on this many tokens for each of its weights."""
 _SMALL_TEXT = 20_000
 _LEAST_BATCHES = 4
 _STEPS_TIMED, _VALIDATION_TOKENS = 4, 256
@@ -132,7 +133,7 @@ def _fit_to_time(choice: _Choice, data: TextData, tokens: int, budget: Budget) -
         _set_size(choice, size, data, tokens)
         speed, seconds = _measure(choice.config, data, tokens)
         epochs = int((60 * budget.minutes - _OTHER_SECONDS) / seconds)
-        if epochs >= _LEAST_EPOCHS:
+        if epochs * tokens >= _TOKENS_PER_WEIGHT * num_weights(choice.config, len(data.vocab)):
             break
     most = _most_epochs(tokens)
     choice.set(max_epochs=max(1, min(epochs, most)))
