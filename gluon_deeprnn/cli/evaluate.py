@@ -3,19 +3,23 @@
 import argparse
 import sys
 
-from gluon_deeprnn.cli.texts import described, unknown_tokens
+from gluon_deeprnn.cli.texts import add_text, described, unknown_tokens
 from gluon_deeprnn.data import BatchSource, Records, read_texts
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.runs.run import load_run
+
+EXAMPLES = """\
+examples:
+  gluon-deeprnn evaluate --run runs/mine                    the held-out text of the run
+  gluon-deeprnn evaluate --run runs/mine --text new.txt
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
-    parser.add_argument("--text", metavar="FILE", nargs="+", action="extend",
-                        help="evaluate on these texts: files, folders or patterns, - for standard input; read as one "
-                        "stream or, for a run on records, as records; default: the test data of the run, or its "
-                        "validation data if it has no test data")
+    add_text(parser, "evaluate on these texts, read as one stream or, for a run on records, as records; default: the "
+             "test data of the run, or its validation data if it has no test data")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 from gluon_deeprnn import storage
 from gluon_deeprnn._checks import one_of
+from gluon_deeprnn.cli.texts import add_text
 from gluon_deeprnn.data import read_texts
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import activities, followed_features
@@ -53,6 +54,14 @@ _PICTURES: Dict[str, Callable[[Run, Optional[Sequence[str]]], Any]] = {
 }
 
 
+EXAMPLES = """\
+examples:
+  gluon-deeprnn plot --run runs/mine                                   learning curves
+  gluon-deeprnn plot --run runs/mine --of flow --out flow.svg
+  gluon-deeprnn plot --run runs/mine --of units --text passage.txt
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
@@ -61,10 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "(gradient norms of one prediction by layer and time step), architecture (the network "
                              "unrolled in time), units (hidden units that follow a feature of a text, such as quotes, "
                              "on passages of it); default curves")
-    parser.add_argument("--text", metavar="FILE", action="append",
-                        help="for units: a text, - for standard input (repeatable), of which the first "
-                             f"{_CHARACTERS:,} characters are read; default: the test data of the run, or the text of "
-                             "its validation data if it has no test data")
+    add_text(parser, f"for units: the texts of which the first {_CHARACTERS:,} characters are read; default: the test "
+             "data of the run, or the text of its validation data if it has no test data")
     parser.add_argument("--out", metavar="FILE", help="output file: .png, .svg or .pdf (default DIR/WHAT.png)")
 
 

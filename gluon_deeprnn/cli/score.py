@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from gluon_deeprnn import _checks, storage
 from gluon_deeprnn.cli.arguments import as_int
-from gluon_deeprnn.cli.texts import described, unknown_tokens
+from gluon_deeprnn.cli.texts import add_text, described, unknown_tokens
 from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Piece, ScoredText, joined, score_texts
@@ -39,9 +39,8 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
-    parser.add_argument("--text", metavar="FILE", nargs="+", action="extend",
-                        help="score these texts, read as one stream: files, folders or patterns, - for standard input; "
-                        "default: the test data of the run, or the text of its validation data if it has no test data")
+    add_text(parser, "score these texts, read as one stream; default: the test data of the run, or the text of its "
+             "validation data if it has no test data")
     parser.add_argument("--line", metavar="TEXT", action="append",
                         help="score this text itself, from the initial state (repeatable)")
     parser.add_argument("--by", metavar="UNIT", default="line",

@@ -1,9 +1,16 @@
-"""What a command says about the texts that it has read."""
+"""The option for texts, and what a command says about the texts that it has read."""
 
+import argparse
 from typing import Sequence
 
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.data.cleaning import share_kept
+
+
+def add_text(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--text``; ``what`` says what is done with the texts and what is read without the option."""
+    parser.add_argument("--text", metavar="FILE", nargs="+", action="extend",
+                        help=f"{what}; files, folders or patterns, - for standard input")
 
 
 def described(sources: Sequence[Source], vocab: Vocab) -> str:
