@@ -207,8 +207,8 @@ def _set_size(choice: _Choice, num_hiddens: int, data: TextData, tokens: int) ->
 
 
 def _dropout(weights_per_token: float) -> float:
-    """0.2 for one weight per token, and 0.15 more for twice as many, between 0 and 0.5; one decimal place."""
-    return round(min(0.5, max(0.0, 0.2 + 0.15 * math.log2(weights_per_token))), 1)
+    """0.3 for one weight per token, and 0.15 more for twice as many, between 0 and 0.5; one decimal place."""
+    return round(min(0.5, max(0.0, 0.3 + 0.15 * math.log2(weights_per_token))), 1)
 
 
 def _most_epochs(tokens: int) -> int:
