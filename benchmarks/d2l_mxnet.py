@@ -1,4 +1,4 @@
-"""Our rendition of D2L's MXNet code, one epoch, written from its description: usage d2l_mxnet.py JOB.json.
+"""Our port of D2L's MXNet code, one epoch, written from its description: usage d2l_mxnet.py JOB.json.
 
 A Gluon data loader that stacks a batch sample by sample; blocks that are not hybridized; one-hot inputs; outputs
 transposed to (batch, steps, vocabulary); the loss read on the host after every batch, for the curve; the norm of the
