@@ -9,7 +9,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.cli.arguments import as_float, as_int
 from gluon_deeprnn.cli.interactive import Writing, converse
 from gluon_deeprnn.data.records import RECORDS
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation import Continuation, RunLimit, TrainingText
 from gluon_deeprnn.generation.options import DecodingOptions, check_omitted
 from gluon_deeprnn.generation.sampling import samples
@@ -38,15 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="sampling temperature; 1: the model's distribution, 0: greedy decoding (default 0.7)")
     parser.add_argument("--top-k", metavar="K", help="sample from the K most likely tokens (default 0: all tokens)")
     parser.add_argument("--top-p", metavar="P",
-                        help="sample from the smallest set of tokens with at least this probability (default 1: all)")
+                        help="sample from the smallest set of tokens whose probabilities add up to at least P "
+                             "(default 1: "
+                        "all)")
     parser.add_argument("--min-p", metavar="P",
-                        help="sample from tokens at least P times as likely as the likeliest (default 0: all)")
+                        help="sample from tokens at least P times as likely as the most likely token (default 0: all)")
     parser.add_argument("--repetition-penalty", metavar="R",
-                        help="above 1, tokens that are in the text become less likely (default 1: off)")
+                        help="above 1: tokens that already occur in the text become less likely (default 1: off)")
     parser.add_argument("--beam", metavar="B",
-                        help="instead of sampling, search for the most likely text with B hypotheses")
+                        help="beam search with beam size B instead of sampling; 1: greedy decoding")
     parser.add_argument("--length-penalty", metavar="A",
-                        help="with --beam: compare log-probabilities divided by ((5 + length) / 6) ** A (default 0)")
+                        help="with --beam: compare log-probabilities divided by ((5 + length) / 6) ** A; above 0 "
+                        "favours longer texts (default 0)")
     parser.add_argument("--stop", metavar="S", action="append", default=[],
                         help="end the text before this string (repeatable)")
     parser.add_argument("--num-samples", metavar="M", default="1",
@@ -56,10 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="skip tokens of the prefix that are not in the vocabulary, instead of an error")
     parser.add_argument("--seed", metavar="S", help="seed of the sampling (default 0)")
     parser.add_argument("--no-copy", metavar="N",
-                        help="copy no run of more than N tokens of the training text; the text ends where every token "
-                        "would")
+                        help="generate at most N consecutive tokens of the training text, counting the end of the "
+                             "prefix; "
+                        "the text ends if no other token is left")
     parser.add_argument("--copied", action="store_true",
-                        help="print how much of the text stands in the training text, on standard error")
+                        help="print, on standard error, the longest sequence that also occurs in the training text, "
+                             "and the "
+                        "share of 12- and 20-grams that do")
     parser.add_argument("--interactive", action="store_true",
                         help="continue in turns: append each line of standard input to the text and go on; an empty "
                         "line goes on without new text, after the end of a record a line begins the next one; Ctrl-C "
@@ -71,8 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     trained = load_run(arguments.folder)
     is_of_records = trained.vocab.begin_index is not None
     if arguments.prefix is None and not (is_of_records or arguments.interactive):
-        raise InputError("usage", "as `gluon-deeprnn generate --help` says",
-                         Described("the following arguments are required: --prefix"))
+        raise InputError("prefix", "given, except for a run on records or with --interactive", None)
     length = as_int(("1000" if is_of_records else "200") if arguments.length is None else arguments.length)
     num_samples = as_int(arguments.num_samples)
     if arguments.interactive and num_samples != 1:

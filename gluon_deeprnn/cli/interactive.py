@@ -41,7 +41,7 @@ class Writing:
                 break
         print(flush=True)
         if self.text.ended == "no_copy":
-            note("the text ends where every token would copy a longer run of the training text")
+            note("the text ends: every next token would copy more of the training text")
         if self._training is not None:
             print(self._training.report([self.text.tokens[num_before:]]), file=sys.stderr)
 

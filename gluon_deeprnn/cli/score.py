@@ -39,8 +39,8 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
-    add_text(parser, "score these texts, read as one stream; default: the test data of the run, or the text of its "
-             "validation data if it has no test data")
+    add_text(parser, "score these texts, read as one stream or, for a run on records, as records; default: the test "
+             "data of the run, or the text of its validation data if it has no test data")
     parser.add_argument("--line", metavar="TEXT", action="append",
                         help="score this text itself, from the initial state (repeatable)")
     parser.add_argument("--by", metavar="UNIT", default="line",
@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="list the K most surprising ones; lines by bits per character, words and tokens by bits "
                         "(default 10)")
     parser.add_argument("--json", action="store_true",
-                        help="print each token, word or line of the text as JSON in a line of its own: source, text, "
-                        "start and end (in the cleaned text), line, log_prob (natural logarithm), bits, known")
+                        help="print all pieces of the kind --by, one JSON object per line: source, text, start and "
+                             "end (in the cleaned text), line, log_prob (natural logarithm), bits, known")
     parser.add_argument("--picture", metavar="FILE",
                         help="write a picture of the text, .png, .svg or .pdf, or a page, .html")
     parser.add_argument("--first-line", metavar="N", help="the line with which the picture begins (default 1)")

@@ -11,14 +11,14 @@ from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs.config import Setting, settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
-from gluon_deeprnn.runs.planning import PLANNED, Budget
+from gluon_deeprnn.runs.planning import Budget
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
 from gluon_deeprnn.runs.run import Run, load_run
-from gluon_deeprnn.runs.stored import stored_run
+from gluon_deeprnn.runs.start import check_same, settings_of
+from gluon_deeprnn.runs.stored import StoredRun, stored_run
 
 _CHAPTER, _OWN_TEXT = "chapter-gru", "own-text"
 _MINUTES = 5.0
-_SAME_AS_START = ("tokens", "cleaning", "records")
 
 EXAMPLES = """\
 examples:
@@ -27,7 +27,7 @@ examples:
   gluon-deeprnn train --text notes/ --budget 15             all texts of a folder, about 15 minutes
   gluon-deeprnn train --text names.txt --records line       one name per line
   gluon-deeprnn train --text code/*.py --tokens byte        any files, byte by byte
-  gluon-deeprnn train --from runs/own-text --text more.txt  train on with another text
+  gluon-deeprnn train --from runs/own-text --text more.txt  fine-tune on another text
   gluon-deeprnn train --recipe chapter-lstm --max-epochs 50
   gluon-deeprnn train --resume --out runs/own-text --max-epochs 40
 """
@@ -37,15 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command: one for each setting of a run, in groups, and its folder."""
     main = parser.add_argument_group("what to train, and where to")
     main.add_argument("--recipe", metavar="NAME", help=f"base settings: {', '.join(recipe_names())} (default "
-                      f"{_OWN_TEXT} with --text, else {_CHAPTER}, whose values are the defaults below); each option "
-                      "overrides one of them")
-    main.add_argument("--budget", metavar="MINUTES", help=f"for recipe {_OWN_TEXT}: the time that the training may "
-                      f"take, by which the size and the epochs are chosen (default {_MINUTES:g})")
-    main.add_argument("--from", metavar="RUN", dest="start", help="begin with the parameters of this run, and its "
-                      "vocabulary extended by the tokens of the text")
-    main.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE)")
+                      f"{_OWN_TEXT} with --text, --records or --from, else {_CHAPTER}, whose values are the defaults "
+                      f"below; {_OWN_TEXT}: protocol book, cleaning none, optimizer adam, lr 0.005, schedule cosine, "
+                      "num-steps 64); each option overrides one of them")
+    main.add_argument("--budget", metavar="MINUTES", help=f"minutes that the training may take (recipe {_OWN_TEXT}; "
+                      f"default {_MINUTES:g}); the numbers of hidden units and of epochs are chosen for it; at "
+                      "least one epoch")
+    main.add_argument("--from", metavar="RUN", dest="start", help="fine-tune: start from the parameters of this "
+                      "run; the model, --tokens, --cleaning and --records are taken from it; needs --text or --corpus")
+    main.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE, or runs/RECIPE-2, ... if "
+                      "it exists)")
     main.add_argument("--resume", action="store_true",
-                      help="resume the run in --out; its own settings may be repeated, --max-epochs may be larger")
+                      help="resume the run in --out; its own settings may be repeated, --max-epochs may be larger, and "
+                      "--text says where the text was moved to")
     groups: Dict[str, Any] = {}
     for setting in settings():
         if setting.group not in groups:
@@ -80,11 +84,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
-    name = arguments.recipe or (_OWN_TEXT if given.get("text") or given.get("records") else _CHAPTER)
+    own_text = given.get("text") or arguments.start is not None or given.get("records", "none") != "none"
+    name = arguments.recipe or (_OWN_TEXT if own_text else _CHAPTER)
     recipe, start = read_recipe(name), None
     if arguments.start is not None:
-        start = load_run(arguments.start)
-        given = _as_in_start(start, given)
+        start = _start(arguments.start, given)
+        given = {**given, **settings_of(start)}
+    if "prefix" in given and given.get("records", "none") != "none":
+        raise InputError("prefix", "omitted with --records, whose samples are whole records", given["prefix"])
     budget = _budget(arguments, name, given)
     config = recipe.config.replace(**given)
     folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
@@ -95,13 +102,10 @@ def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
 
 
 def _resume(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
-    for option, value in (("budget", arguments.budget), ("from", arguments.start)):
-        if value is not None:
-            raise InputError(option, "omitted with --resume", value)
     if arguments.out is None:
         raise InputError("out", "given with --resume", None)
     folder = RunFolder(arguments.out)
-    _check_repeated(folder, given, arguments.recipe)
+    _check_repeated(folder, given, arguments)
     with _tells_how_to_resume(folder):
         result = resume_run(folder, given.get("max_epochs"), text=given.get("text", ()))
     _report(folder, result)
@@ -134,17 +138,22 @@ def _flags(setting: Setting, value: Any) -> List[str]:
     return [f"--{flag}", *(value if isinstance(value, list) else [value])]
 
 
-def _as_in_start(start: Run, given: Dict[str, Any]) -> Dict[str, Any]:
-    """The settings that are given, and those that have to be as in the run from which the training begins."""
+def _start(path: str, given: Dict[str, Any]) -> Run:
+    """The run with which the training begins, if the given settings allow it."""
     if not given.get("text") and not given.get("corpus"):
         raise InputError("text", "given with --from", None)
-    own = start.config.as_dict()
-    same = {setting.name: own[setting.name] for setting in settings()
-            if setting.group == "model" or setting.name in _SAME_AS_START}
-    for name, value in same.items():
-        if given.get(name, value) != value:
-            raise InputError(f"{name} with --from", f"that of {start.folder}, {value!r}", given[name], "omit it")
-    return {**given, **same}
+    _identity(path)
+    start = load_run(path)
+    check_same(given, start)
+    return start
+
+
+def _identity(path: str) -> StoredRun:
+    """The identity of the run that --from names."""
+    folder = RunFolder(path)
+    if not folder.exists():
+        raise InputError("from", "a run folder (one with a config.json)", path)
+    return stored_run(folder)[0]
 
 
 @contextlib.contextmanager
@@ -158,15 +167,17 @@ def _tells_how_to_resume(folder: RunFolder) -> Iterator[None]:
         raise KeyboardInterrupt(f"stopped. To resume:  {command}") from None
 
 
-def _check_repeated(folder: RunFolder, given: Dict[str, Any], recipe: Optional[str]) -> None:
+def _check_repeated(folder: RunFolder, given: Dict[str, Any], arguments: argparse.Namespace) -> None:
     """Raise an error if settings given with --resume differ from those of the run, except the number of epochs."""
-    own = stored_run(folder)[0].config.as_dict()
-    asked = {**(read_recipe(recipe).config.as_dict() if recipe else {}), **given}
+    stored = stored_run(folder)[0]
+    if arguments.start is not None and _identity(arguments.start).fingerprint != stored.began_from:
+        raise InputError("from with --resume", "the run with which this one began", arguments.start, "omit it")
+    own, recipe = stored.config.as_dict(), arguments.recipe
+    recipe_settings = read_recipe(recipe).config.as_dict() if recipe and recipe != _OWN_TEXT else {}
+    asked = {**recipe_settings, **given}  # what own-text chose depends on the text and the budget
     asked.pop("text", None)  # texts are identified by their SHA-1 and may have been moved
     if "corpus" not in given:  # the run has recorded which text it uses
         asked.pop("corpus", None)
-    if recipe == _OWN_TEXT:
-        asked = {name: value for name, value in asked.items() if name in given or name not in PLANNED}
     for name, now in asked.items():
         if name != "max_epochs" and now != own[name]:
             raise InputError(f"{name} with --resume", f"that of the run, {own[name]!r}", now,

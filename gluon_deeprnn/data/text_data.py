@@ -128,6 +128,8 @@ class TextData:
         # Composing characters would change bytes.
         options = {"cleaning": None if tokenizer.reads_bytes and cleaning == "none" else cleaning, "kind": kind}
         (self._read_texts if records == "none" else self._read_records)(tokenizer, vocab, min_freq, options)
+        if vocab is None and len(self.vocab) == (1 if records == "none" else 3):  # the unknown token and the boundaries
+            raise InputError("min_freq", "small enough for the vocabulary to have a token of the text", min_freq)
 
     def _read_texts(self, tokenizer: Tokenizer, vocab: Optional[Vocab], min_freq: int, options: Dict[str, Any]) -> None:
         cleaning = options["cleaning"]
@@ -278,12 +280,14 @@ class TextData:
         return Stream(tokens, batch_size=1, num_steps=_EVALUATION_STEPS)
 
     def opening(self, num_tokens: int = 6) -> str:
-        """The first tokens of the text, without white space before them, as a prefix; for records the empty prefix."""
+        """The first known tokens of the text, not counting white space, as a prefix; for records the empty prefix."""
         if self.records != "none":
             return ""
-        first = (i for i in next(iter(self._parts.values())) if i != self.vocab.unknown_index)
-        visible = itertools.dropwhile(lambda i: not "".join(self.vocab.text([i])).strip(), first)
-        return "".join(self.vocab.text(itertools.islice(visible, num_tokens))).strip()
+        whole = next(iter(self._parts.values())).tolist()
+        known = [i != self.vocab.unknown_index and bool("".join(self.vocab.text([i])).strip()) for i in whole]
+        rest = whole[known.index(True):] if True in known else whole
+        first = itertools.takewhile(lambda i: i != self.vocab.unknown_index, rest[:num_tokens])
+        return "".join(self.vocab.text(first)).strip()
 
 
 def _positions(num_tokens: int) -> Dict[str, slice]:

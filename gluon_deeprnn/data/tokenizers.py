@@ -109,7 +109,7 @@ class Words(Tokenizer):
 class ExactWords(Tokenizer):
     """A token is a word or a punctuation mark, with the space before it, or white space; nothing of a text is lost."""
 
-    about = "words, punctuation marks and line ends; what --tokens word means where nothing is cleaned"
+    about = "words, punctuation marks and white space; word with cleaning none"
 
     _PARTS = re.compile(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]|\s")
 

@@ -21,7 +21,7 @@ _SHOWN = 80  # characters of a run that are printed
 
 @dataclasses.dataclass(frozen=True)
 class CopiedRun:
-    """A sequence of tokens that stands in the training text.
+    """A sequence of tokens that also occurs in the training text.
 
     Attributes
     ----------
@@ -41,14 +41,14 @@ class CopiedRun:
 
 @dataclasses.dataclass(frozen=True)
 class CopyReport:
-    """How much of a text stands in the training text.
+    """How much of a text occurs in the training text.
 
     Attributes
     ----------
     longest : CopiedRun
         The longest run.
     shares, held_out : dict of int to float
-        The fraction of the n-grams of the text, and of the held-out text, that stand in the training text, by their
+        The fraction of the n-grams of the text, and of the held-out text, that occur in the training text, by their
         number of tokens; without those of which a text has none.
     unit : str
         What the tokens are called.
@@ -64,7 +64,7 @@ class CopyReport:
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN // 2] + " ... " + shown[-_SHOWN // 2:]
         where = f" ({shown!r}, at {run.place:,} in the training text)" if run.length else ""
-        parts = [f"longest copied run: {run.length} {self.unit}{where}"]
+        parts = [f"longest copied sequence: {run.length} {self.unit}{where}"]
         for n in SIZES:
             first = len(parts) == 1
             share = f"{self.shares[n]:.0%}" if n in self.shares else "the text has none"
@@ -136,7 +136,7 @@ class TrainingText:
         return self._indices[n]
 
     def share(self, texts: Sequence[Any], n: int) -> Optional[float]:
-        """The fraction of the n-grams of texts, indices each, that stand in the training text; None if there are none.
+        """The fraction of the n-grams of texts, indices each, that occur in the training text; None if there are none.
 
         An n-gram that occurs twice in the texts counts twice.
         """
@@ -148,7 +148,7 @@ class TrainingText:
         return float((self.ngrams(n).first(tokens)[counted] >= 0).mean()) if counted.any() else None
 
     def longest_run(self, text: Any) -> CopiedRun:
-        """The longest run of a text, indices, that stands in the training text; the first of several."""
+        """The longest run of a text, indices, that also occurs in the training text; the first of several."""
         tokens = self._separated(self._checked(text))
         for n in sorted(SIZES, reverse=True):
             starts = numpy.flatnonzero(self.ngrams(n).first(tokens) >= 0)
@@ -165,7 +165,7 @@ class TrainingText:
         return self._run(tokens, n, start, int(places[start]))
 
     def _extended(self, tokens: numpy.ndarray, starts: numpy.ndarray, n: int) -> CopiedRun:
-        """The longest run that begins with one of the n-grams at these starts, all of which stand in the text."""
+        """The longest run that begins with one of the n-grams at these starts, all of which occur in the text."""
         index, best = self.ngrams(n), (0, 0, 0)
         ends = numpy.flatnonzero(tokens == GAP)
         for start in starts.tolist():

@@ -1,4 +1,4 @@
-"""Where the n-grams of a text stand in another one, for texts of many millions of tokens."""
+"""Where the n-grams of a text occur in another one, for texts of many millions of tokens."""
 
 from gluon_deeprnn import _checks
 import numpy
@@ -60,7 +60,7 @@ class NgramIndex:
         return ngram_hashes(tokens, self.n) & ~self._positions
 
     def first(self, text: numpy.ndarray) -> numpy.ndarray:
-        """For each n-gram of a text the lowest position where it stands in the tokens, or -1; int64."""
+        """For each n-gram of a text the lowest position where it occurs in the tokens, or -1; int64."""
         hashes = self._hashes(text) if len(text) >= self.n else numpy.empty(0, dtype=numpy.uint64)
         found = numpy.full(len(hashes), -1)
         left = numpy.argsort(hashes)  # neighbouring n-grams are looked up in neighbouring entries: in the cache
@@ -77,7 +77,7 @@ class NgramIndex:
         return found
 
     def all(self, ngram: numpy.ndarray) -> numpy.ndarray:
-        """All positions where an n-gram, (n,), stands in the tokens, sorted; int64."""
+        """All positions where an n-gram, (n,), occurs in the tokens, sorted; int64."""
         key, = self._hashes(ngram)
         first = int(numpy.searchsorted(self._entries, key))
         end = int(numpy.searchsorted(self._entries, key | self._positions, side="right"))

@@ -15,7 +15,8 @@ def extend_vocabulary(model: Any, larger: Any, unknown: int) -> Dict[str, numpy.
     """The parameters of ``model`` for ``larger``, the same model with further tokens at the end of its vocabulary.
 
     The probability of the unknown token is shared equally between it and the new tokens, so that those of all other
-    tokens stay as they were.  As inputs, the new tokens have the initial values of ``larger``.
+    tokens stay as they were.  As inputs, the new tokens have the initial values of ``larger``; with tied weights all of
+    them have the embedding of the unknown token.
 
     Parameters
     ----------

@@ -131,9 +131,11 @@ class RunConfig:
     layer_norm: bool = _model(False, "layer normalisation of the inputs of each layer but the first", _checks.flag)
     residual: bool = _model(False, "residual connections, from the second layer on", _checks.flag)
     learned_state: bool = _model(False, "learn the initial state", _checks.flag)
-    initializer: str = _initialization("default", "uniform (fused), normal (scratch), xavier or orthogonal",
-                                _Choice(("default", *INITIALIZERS)))
-    recurrent_initializer: str = _initialization("default", "a different initializer of the recurrent weights",
+    initializer: str = _initialization("default", "uniform, normal, xavier or orthogonal; default: uniform for "
+                                         "fused layers, normal from scratch",
+                                         _Choice(("default", *INITIALIZERS)))
+    recurrent_initializer: str = _initialization("default", "a different initializer of the recurrent weights; "
+                                                            "default: as initializer",
                                           _Choice(("default", *INITIALIZERS)))
     sigma: float = _initialization(0.01, "standard deviation of the initial weights (scratch)", _checks.not_negative)
     forget_bias: float = _initialization(0.0, "initial bias of an LSTM's forget gate", _checks.finite)
@@ -151,11 +153,13 @@ class RunConfig:
     schedule: str = _training("constant", "constant, cosine, step or plateau", _Choice(SCHEDULES))
     lr_factor: float = _training(0.5, "factor of the schedules step and plateau", lambda name, value:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
-    lr_epochs: int = _training(10, "number of epochs of the schedules step and plateau", _count)
+    lr_epochs: int = _training(10, "step: epochs between reductions; plateau: epochs without a new best before one",
+                               _count)
     patience: int = _training(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
                              _from_zero)
     seed: int = _training(0, "seed of initial weights, order of batches and dropout", _from_zero)
-    checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this",
+    checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this number of "
+                                           "seconds",
                                          _checks.not_negative)
     ctx: str = _run("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
     prefix: str = _run("it has", "the prefix of the samples", _checks.text)

@@ -11,7 +11,6 @@ from gluon_deeprnn.data import Source, TextData
 from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
-from gluon_deeprnn.models.extension import extend_vocabulary
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
 from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory, describe, find_sources
@@ -20,6 +19,7 @@ from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.planning import Budget, plan
 from gluon_deeprnn.runs.run import Run
 from gluon_deeprnn.runs.sample import sample
+from gluon_deeprnn.runs.start import check_same, initial_parameters, set_initial
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
 from gluon_deeprnn.training import Callback, Training
 
@@ -74,11 +74,7 @@ class Job:
     def __init__(self, stored: StoredRun, folder: RunFolder, data: TextData, checkpoint: Any = None) -> None:
         self.stored, self.folder, self.data, self._checkpoint = stored, folder, data, checkpoint
         self.model = build_model(stored.config, len(data.vocab))
-        initial = folder.initial()
-        if initial is not None:
-            arrays, about = initial
-            stored.own(about, folder.path / "initial.npz")
-            set_parameters(self.model, arrays)
+        set_initial(self.model, stored, folder)
 
     @classmethod
     @contextlib.contextmanager
@@ -86,6 +82,8 @@ class Job:
               start: Optional[Run] = None) -> Iterator["Job"]:
         """Start a run in a folder, which is locked inside the context."""
         _check_free(folder)
+        if start is not None:
+            check_same(config.as_dict(), start)
         as_context(config.ctx)  # reject a GPU that does not exist before any file is written
         sources = find_sources(config)
         if not config.text:
@@ -109,8 +107,7 @@ class Job:
             stored = StoredRun.new(config, [_about_text(source) for source in sources], recipe, vocab,
                                    start.stored.fingerprint if start else None)
             if start is not None:
-                arrays = extend_vocabulary(start.model, build_model(config, len(data.vocab)), start.vocab.unknown_index)
-                folder.write_initial(arrays, {"run": stored.fingerprint})
+                folder.write_initial(initial_parameters(start, config, data.vocab), {"run": stored.fingerprint})
             folder.begin(stored.as_dict(), vocab)
             _log.info("cleaning %s keeps %s", config.cleaning,
                       ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
@@ -160,8 +157,6 @@ class Job:
         set_parameters(self.model, arrays)
         part, batches, per_token = self.data.held_out()
         evaluated = evaluate(self.model, batches, characters_per_token=per_token)
-        self._write_curves(history)
-        self.folder.write_sample(sample(self.model, self.data, self.stored.config))
         result = {
             "train_ppl": best["train_ppl"], "val_ppl": best["val_ppl"],
             "test_ppl": evaluated.perplexity if part == "test" else None,
@@ -171,6 +166,8 @@ class Job:
             "parameters": int(sum(array.size for array in arrays.values())), "best_epoch": best["epoch"],
             "last_train_ppl": history[-1]["train_ppl"], "last_val_ppl": history[-1]["val_ppl"]}
         self.folder.write_result(result)
+        self._write_curves(history)
+        self.folder.write_sample(sample(self.model, self.data, self.stored.config))
         return result
 
     def _write_curves(self, history: List[Dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The samples that a finished training shows: ``sample.txt``."""
 
+import logging
 from typing import Any
 
 from gluon_deeprnn.data import TextData
@@ -9,6 +10,7 @@ from gluon_deeprnn.generation import generate, generate_many
 from gluon_deeprnn.runs.config import RunConfig
 
 _GREEDY_LENGTH, _NUM_RECORDS = 20, 5
+_log = logging.getLogger(__name__)
 
 
 def sample(model: Any, data: TextData, config: RunConfig) -> str:
@@ -21,6 +23,7 @@ def sample(model: Any, data: TextData, config: RunConfig) -> str:
         data.vocab.encode_prefix(prefix)
     except InputError:  # a text in a different script: use its beginning as the prefix
         prefix = data.opening()
+        _log.info("the samples begin with %r, since %r has tokens that are not in the vocabulary", prefix, config.prefix)
     greedy = "".join(generate(model, data.vocab, prefix, _GREEDY_LENGTH, temperature=0))
     sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7, seed=config.seed))
     return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"

@@ -61,8 +61,8 @@ def test_a_bad_option_is_refused_in_one_line_before_anything_is_printed(run, cap
 
 def test_a_prefix_is_required(run, capsys):
     out, err = printed(capsys, run, status=2)
-    assert (out, err) == ("", "gluon-deeprnn: error: usage must be as `gluon-deeprnn generate --help` says; got the "
-                          "following arguments are required: --prefix\n")
+    assert (out, err) == ("", "gluon-deeprnn: error: prefix must be given, except for a run on records or "
+                              "with --interactive; got None\n")
 
 
 def test_copied_reports_what_was_copied_on_standard_error(run, capsys):
@@ -72,7 +72,7 @@ def test_copied_reports_what_was_copied_on_standard_error(run, capsys):
     out, err = printed(capsys, run, "--prefix", "the dog", "--length", "80", "--seed", "2", "--copied")
     assert out == f"the dog{text}\n"
     assert err == f"{training.report([vocab.encode(list(text))])}\n"
-    assert err.startswith("longest copied run: ")
+    assert err.startswith("longest copied sequence: ")
     assert "(held-out text: 100%)" in err
     texts = generate_many(trained.model, vocab, "the dog", 80, 3, seed=2)
     out, err = printed(capsys, run, "--prefix", "the dog", "--length", "80", "--seed", "2", "--copied", "--num-samples",
@@ -85,7 +85,7 @@ def test_copied_reports_what_was_copied_on_standard_error(run, capsys):
     [], ["--beam", "3"], ["--num-samples", "3"], ["--beam", "3", "--num-samples", "2"]], ids=" ".join)
 def test_no_copy_limits_the_longest_run(run, capsys, options):
     out, err = printed(capsys, run, "--prefix", "the dog", "--length", "80", *options, "--copied", "--no-copy", "5")
-    assert int(err.split("longest copied run: ")[1].split()[0]) <= 5
+    assert int(err.split("longest copied sequence: ")[1].split()[0]) <= 5
     trained = load_run(run)
     text = trained.data().sources[0].text
     for written in out[:-1].split("\n----\n"):

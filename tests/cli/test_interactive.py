@@ -107,7 +107,7 @@ def test_a_beam_search_and_a_limit_of_copies_work_in_turns(run, converse):
     assert converse("the dog\n\n", "--beam", "3").out == "\n".join(expected) + "\n"
     err = converse("the dog\n\n", "--no-copy", "4", "--copied").err.splitlines()
     assert len(err) == 2
-    assert all(int(line.split("longest copied run: ")[1].split()[0]) <= 4 for line in err)
+    assert all(int(line.split("longest copied sequence: ")[1].split()[0]) <= 4 for line in err)
 
 
 def test_a_text_that_nothing_may_follow_is_noted(run, converse):
@@ -123,7 +123,7 @@ def test_a_text_that_nothing_may_follow_is_noted(run, converse):
         patch.setattr(command, "_training_text", lambda arguments, trained: (None, limit))
         out, err = converse("the do\n\nee\n")
     assert out == "g\n\ng\n"
-    assert err == "gluon-deeprnn: the text ends where every token would copy a longer run of the training text\n" * 3
+    assert err == "gluon-deeprnn: the text ends: every next token would copy more of the training text\n" * 3
 
 
 def test_a_line_after_the_end_of_a_record_begins_the_next_one(converse, monkeypatch):

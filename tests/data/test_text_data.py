@@ -241,3 +241,18 @@ def test_the_held_out_texts_have_the_tokens_of_the_held_out_data(protocol, token
 def test_the_opening_of_a_text_begins_after_its_white_space():
     data = TextData([Source("k", "\n\n \u3000봄이 오면 " + KOREAN * 9, "")], 4, 4, cleaning="none")
     assert data.opening() == "봄이 오면"
+
+
+def test_the_opening_has_consecutive_known_tokens_so_that_a_model_can_continue_it():
+    text = "(alpha/beta gamma " + "alpha beta gamma delta " * 30
+    data = TextData([Source("k", text, "")], 2, 4, protocol="book", cleaning="none", tokens="word", min_freq=2)
+    assert data.opening(3) == "gamma alpha beta"
+    assert len(data.vocab.encode_prefix(data.opening(3))) == 3
+
+
+@pytest.mark.parametrize("records", ["none", "line"])
+def test_a_vocabulary_without_a_token_of_the_text_is_refused(records):
+    text = "\n".join(f"word{i}" for i in range(200))
+    options = {"protocol": "book", "cleaning": "none", "tokens": "word", "records": records}
+    with pytest.raises(ValueError, match=r"^min_freq must be small enough for the vocabulary to have a token .*got 9"):
+        TextData([Source("k", text, "")], 2, 4, min_freq=999, **options)

@@ -139,16 +139,20 @@ def test_a_part_that_the_data_does_not_have_is_refused(protocol, part, message):
 @pytest.mark.parametrize(("report", "text"), [
     (CopyReport(CopiedRun(23, 4, 10_233, "the lazy dog. The quick"), {12: 0.411, 20: 0.03}, {12: 0.38, 20: 0.02},
                 "characters"),
-     "longest copied run: 23 characters ('the lazy dog. The quick', at 10,233 in the training text); 12-grams that are "
+     "longest copied sequence: 23 characters ('the lazy dog. The quick', at 10,233 in the training text); 12-grams "
+     "that are "
      "in the training text: 41% (held-out text: 38%); 20-grams: 3% (2%)"),
     (CopyReport(CopiedRun(2, 0, 0, "é\n"), {12: 0.0}, {}, "words"),
-     "longest copied run: 2 words ('é\\n', at 0 in the training text); 12-grams that are in the training text: 0%; "
+     "longest copied sequence: 2 words ('é\\n', at 0 in the training text); 12-grams that are in the training text: "
+     "0%; "
      "20-grams: the text has none"),
     (CopyReport(CopiedRun(0, 0, 0, ""), {}, {12: 1.0, 20: 1.0}, "tokens"),
-     "longest copied run: 0 tokens; 12-grams that are in the training text: the text has none (held-out text: 100%); "
+     "longest copied sequence: 0 tokens; 12-grams that are in the training text: the text has none (held-out text: "
+     "100%); "
      "20-grams: the text has none (100%)"),
     (CopyReport(CopiedRun(100, 0, 7, "a" * 50 + "b" * 50), {12: 1.0, 20: 1.0}, {}, "bytes"),
-     f"longest copied run: 100 bytes ('{'a' * 40} ... {'b' * 40}', at 7 in the training text); 12-grams that are in "
+     f"longest copied sequence: 100 bytes ('{'a' * 40} ... {'b' * 40}', at 7 in the training text); 12-grams that "
+     f"are in "
      "the training text: 100%; 20-grams: 100%"),
 ])
 def test_a_report_is_one_line(report, text):

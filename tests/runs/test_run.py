@@ -292,3 +292,11 @@ def test_the_memory_estimate_of_records_counts_a_graph_for_each_length(monkeypat
     # measured: 1.15 GB for eight lengths, 0.48 GB for one
     with pytest.raises(ValueError, match=r"must be small enough for this machine's 0\.6 GB .* need about 1\.1 GB"):
         build.check_memory(settings.replace(records="line"), 28)
+
+
+def test_a_prefix_that_the_model_does_not_know_is_replaced_with_a_note(fox_file, tmp_path, caplog):
+    folder = RunFolder(tmp_path / "run")
+    with caplog.at_level("INFO", "gluon_deeprnn"):
+        begin_run(config(fox_file, cleaning="none").replace(prefix="\u03a9mega"), folder, None, progress=False)
+    assert "the samples begin with 'The qu', since '\u03a9mega' has tokens that are not in the vocabulary" in caplog.messages
+    assert "greedy decoding: The qu" in (folder.path / "sample.txt").read_text()

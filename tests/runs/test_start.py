@@ -75,18 +75,21 @@ def test_the_command_begins_with_a_run(folder, tmp_path, capsys):
     run = load_run(tmp_path / "run")
     assert (run.config.num_hiddens, run.config.max_epochs) == (16, 1)
     assert run.stored.began_from == load_run(folder / "fox").stored.fingerprint
-    assert main(["train", "--resume", "--out", str(tmp_path / "run"), "--max-epochs", "2"]) == 0
+    assert main([*command[:-1], "2", "--lr", "0.01", "--out", str(tmp_path / "run"), "--resume"]) == 0
     assert len(load_run(tmp_path / "run").history) == 2
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--from", "none", "--text", "more.txt"], "run must be a run folder (one with a config.json); got 'none'"),
+    (["--from", "none", "--text", "more.txt"], "from must be a run folder (one with a config.json); got 'none'"),
     (["--from", "fox"], "text must be given with --from; got None"),
     (["--from", "fox", "--text", "more.txt", "--num-hiddens", "32"],
      "num_hiddens with --from must be that of fox, 16; got 32 (omit it)"),
     (["--from", "fox", "--text", "more.txt", "--tokens", "word"],
      "tokens with --from must be that of fox, 'char'; got 'word' (omit it)"),
-    (["--from", "fox", "--resume", "--out", "fox"], "from must be omitted with --resume; got 'fox'"),
+    (["--from", "fox", "--resume", "--out", "fox"],
+     "from with --resume must be the run with which this one began; got 'fox' (omit it)"),
+    (["--text", "fox.txt", "--records", "line", "--prefix", "a"],
+     "prefix must be omitted with --records, whose samples are whole records; got 'a'"),
     (["--from", "fox", "--text", "none.txt"], "text must be a file that can be read; got 'none.txt': No such file"),
 ])
 def test_bad_input_is_one_line(arguments, message, folder, monkeypatch, capsys):
@@ -95,3 +98,29 @@ def test_bad_input_is_one_line(arguments, message, folder, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"gluon-deeprnn: error: {message}")
     assert error.count("\n") == 1
+
+
+def test_the_initial_parameters_are_needed_until_there_is_a_checkpoint(folder, config, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    with Job.begin(config, run, None, start=load_run(folder / "fox")):
+        pass
+    (run.path / "initial.npz").rename(tmp_path / "initial.npz")
+    with pytest.raises(ValueError, match=r"initial\.npz must be in the folder of a run that began with another one"):
+        resume_run(run, progress=False)
+    (tmp_path / "initial.npz").rename(run.path / "initial.npz")
+    resume_run(run, progress=False)
+    (run.path / "initial.npz").unlink()
+    assert resume_run(run, 3, progress=False)["epochs"] == 3
+
+
+def test_a_file_that_a_killed_start_left_does_not_concern_another_run(folder, config, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / "initial.npz").write_bytes(b"left over")
+    assert begin_run(config, run, None, progress=False)["epochs"] == 2
+
+
+def test_other_tokens_than_those_of_the_start_are_refused_in_python_too(folder, config, tmp_path):
+    with pytest.raises(ValueError, match=r"^tokens with --from must be that of .*fox, 'char'; got 'word'"):
+        begin_run(config.replace(tokens="word"), RunFolder(tmp_path / "run"), None, start=load_run(folder / "fox"))
+    assert not (tmp_path / "run").exists()
