@@ -23,7 +23,8 @@ def sample(model: Any, data: TextData, config: RunConfig) -> str:
         data.vocab.encode_prefix(prefix)
     except InputError:  # a text in a different script: use its beginning as the prefix
         prefix = data.opening()
-        _log.info("the samples begin with %r, since %r has tokens that are not in the vocabulary", prefix, config.prefix)
+        _log.info("the samples begin with %r, since %r has tokens that are not in the vocabulary", prefix,
+                  config.prefix)
     greedy = "".join(generate(model, data.vocab, prefix, _GREEDY_LENGTH, temperature=0))
     sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7, seed=config.seed))
     return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"

@@ -298,5 +298,6 @@ def test_a_prefix_that_the_model_does_not_know_is_replaced_with_a_note(fox_file,
     folder = RunFolder(tmp_path / "run")
     with caplog.at_level("INFO", "gluon_deeprnn"):
         begin_run(config(fox_file, cleaning="none").replace(prefix="\u03a9mega"), folder, None, progress=False)
-    assert "the samples begin with 'The qu', since '\u03a9mega' has tokens that are not in the vocabulary" in caplog.messages
+    note = "the samples begin with 'The qu', since '\u03a9mega' has tokens that are not in the vocabulary"
+    assert note in caplog.messages
     assert "greedy decoding: The qu" in (folder.path / "sample.txt").read_text()
