@@ -91,7 +91,7 @@ class Job:
         if not config.text:
             config = config.replace(corpus=sources[0].name)  # a resumed run must use the same corpus
         if budget is not None:
-            chosen = plan(config, sources, budget)
+            chosen = plan(config, sources, budget, start.vocab if start else None)
             config = chosen.config
             for note in chosen.notes:
                 _log.info("%s", note)
