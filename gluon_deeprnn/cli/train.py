@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Optional
 from gluon_deeprnn._checks import positive
 from gluon_deeprnn.cli.arguments import as_float
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.runs.config import Setting, settings, typed
+from gluon_deeprnn.runs.config import RunConfig, Setting, settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
 from gluon_deeprnn.runs.planning import Budget
@@ -93,12 +93,21 @@ def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
     if "prefix" in given and given.get("records", "none") != "none":
         raise InputError("prefix", "omitted with --records, whose samples are whole records", given["prefix"])
     budget = _budget(arguments, name, given)
-    config = recipe.config.replace(**given)
+    config = _with_given(recipe.config, given) if budget else recipe.config.replace(**given)
     folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
     as_recipe = not given.keys() - {"ctx", "seed", "corpus", *(("text", "records") if budget else ())}
     with _tells_how_to_resume(folder):
         result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start)
     _report(folder, result)
+
+
+def _with_given(config: RunConfig, given: Dict[str, Any]) -> RunConfig:
+    """The settings of the recipe and of the user; with tied weights, one size that is given is both sizes."""
+    config = config.replace(**{**given, "tied": False})  # checks each setting
+    if not given.get("tied"):
+        return config
+    size = config.embedding or config.num_hiddens
+    return config.replace(**{"num_hiddens": size, "embedding": size, **given})
 
 
 def _resume(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
@@ -186,7 +195,8 @@ def _check_repeated(folder: RunFolder, given: Dict[str, Any], arguments: argpars
 
 def _report(folder: RunFolder, result: Dict[str, Any]) -> None:
     print(f"perplexity {result['last_train_ppl']:.2f} training, {result['last_val_ppl']:.2f} validation "
-          f"after {result['epochs']} epochs ({result['seconds']:.0f} s, {result['tokens_per_second']:,.0f} tokens/s)")
+          f"after {result['epochs']} {'epoch' if result['epochs'] == 1 else 'epochs'} ({result['seconds']:.0f} s, "
+          f"{result['tokens_per_second']:,.0f} tokens/s)")
     print(f"best model: epoch {result['best_epoch']}, perplexity {result['val_ppl']:.2f} validation"
           + (f", {result['test_ppl']:.2f} test" if result["test_ppl"] is not None else "")
           + f", {result['bits_per_char']:.3f} bits per character")

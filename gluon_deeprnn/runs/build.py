@@ -29,8 +29,11 @@ def find_sources(config: RunConfig) -> List[Source]:
     return [corpus(config.corpus) if config.corpus else default_corpus()]
 
 
-def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] = None) -> TextData:
-    """The batches of a run."""
+def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] = None, *,
+               extended: Optional[Vocab] = None) -> TextData:
+    """The batches of a run: with its vocabulary, or a new one, or another one ``extended`` by the texts' tokens."""
+    if extended is not None:
+        vocab = extended.extended(build_data(config, sources).vocab.idx_to_token)
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
                     num_val=config.num_val, vocab=vocab, seed=config.seed)

@@ -89,13 +89,11 @@ class Job:
         if not config.text:
             config = config.replace(corpus=sources[0].name)  # a resumed run must use the same corpus
         if budget is not None:
-            chosen = plan(config, sources, budget)
+            chosen = plan(config, sources, budget, start.vocab if start else None)
             config = chosen.config
             for note in chosen.notes:
                 _log.info("%s", note)
-        data = build_data(config, sources)
-        if start is not None:
-            data = build_data(config, sources, start.vocab.extended(data.vocab.idx_to_token))
+        data = build_data(config, sources, extended=start.vocab if start else None)
         check_memory(config, len(data.vocab))
         with folder.held():
             _check_free(folder)  # another process may have started a run while this one read the texts

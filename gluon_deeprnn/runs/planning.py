@@ -4,30 +4,29 @@ The rule was found by experiments on texts of 30 KB to 5 MB; the page "Recipes" 
 machine is measured.
 """
 
-import contextlib
 import dataclasses
-import logging
 import math
-from typing import Any, FrozenSet, Iterator, List, Tuple
+import time
+from typing import Any, FrozenSet, List, Optional
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data import Source, Stream, TextData
-from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory, num_weights
+from gluon_deeprnn.data import Source, TextData, Vocab
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.runs.build import build_data, check_memory, num_weights
 from gluon_deeprnn.runs.config import RunConfig
-import numpy
+from gluon_deeprnn.runs.speed import measure
 
 PLANNED = ("num_hiddens", "dropout", "embedding", "min_freq", "batch_size", "max_epochs")
 """The settings that the rule chooses."""
 
 _SIZES = (64, 128, 256, 512)
 _MOST_CHARACTERS = 256
-"""A vocabulary above this size, such as that of Korean or of words, is embedded, and rare tokens are unknown."""
+"""A vocabulary of more tokens, such as that of Korean or of words, is embedded, and rare tokens are unknown."""
 _EMBEDDING = 128
 _TOKENS_PER_WEIGHT = 4
 """A larger model is only chosen if there is the time to train it on this many tokens for each of its weights."""
 _SMALL_TEXT = 20_000
 _LEAST_BATCHES = 4
-_STEPS_TIMED, _VALIDATION_TOKENS = 4, 256
 _OTHER_SECONDS = 4.0  # import, compilation, pictures
 
 
@@ -68,7 +67,7 @@ class Plan:
     notes: List[str]
 
 
-def plan(config: RunConfig, sources: List[Source], budget: Budget) -> Plan:
+def plan(config: RunConfig, sources: List[Source], budget: Budget, start: Optional[Vocab] = None) -> Plan:
     """Choose the settings that the user has left open.
 
     Parameters
@@ -79,6 +78,8 @@ def plan(config: RunConfig, sources: List[Source], budget: Budget) -> Plan:
         The texts.
     budget : Budget
         The time, and the names of the user's settings.
+    start : Vocab, optional
+        The vocabulary of the run from which the training begins; it is extended by the tokens of the texts.
 
     Returns
     -------
@@ -87,112 +88,131 @@ def plan(config: RunConfig, sources: List[Source], budget: Budget) -> Plan:
     Raises
     ------
     ValueError
-        For texts that are too short.
+        For texts that are too short, and if no model that may be chosen fits into memory.
     """
+    started = time.monotonic()
     open_settings = [name for name in PLANNED if name not in budget.fixed]
     if not open_settings:
         return Plan(config, [])
-    choice = _Choice(config, frozenset(open_settings))
-    data = build_data(choice.config.replace(batch_size=1), sources)
-    if len(data.vocab) > _MOST_CHARACTERS:
+    choice = _OpenSettings(config, frozenset(open_settings))
+    data = _build_data(choice, sources, start)
+    if _num_kinds(data.vocab) > _MOST_CHARACTERS:
         choice.set(min_freq=2, embedding=_EMBEDDING)
-        data = build_data(choice.config.replace(batch_size=1), sources)
-    tokens = data.train_dataloader().num_tokens
-    choice.set(batch_size=_batch_size(tokens, config.num_steps))
-    why = _fit_to_time(choice, data, tokens, budget)
+        data = _build_data(choice, sources, start)
+    tokens = _num_targets(data)
+    choice.set(batch_size=_batch_size(tokens, _num_sequences(data)))
+    data.batch_size = choice.config.batch_size
+    why = _fit_to_time(choice, data, budget, started)
     final = choice.config
     notes = [f"{tokens:,} tokens to train on, {len(data.vocab)} in the vocabulary: {final.num_layers} layers of "
              f"{final.num_hiddens} units, dropout {final.dropout:g}, batches of {final.batch_size} x "
              f"{final.num_steps}, {why}"]
     if tokens < _SMALL_TEXT:
-        notes.append(f"the text is small: from less than about {_SMALL_TEXT:,} tokens a model learns which letters "
-                     "follow each other and short words, not sentences")
-    flags = " ".join(f"--{name.replace('_', '-')} {getattr(final, name):g}" for name in open_settings)
-    notes.append(f"the command that repeats this training: {budget.command} {flags}")
+        notes.append(f"the text is short: from fewer than about {_SMALL_TEXT:,} tokens a model learns short, frequent "
+                     "sequences, not sentences")
+    if not config.text or all(source.path for source in sources):  # a stream cannot be read again
+        flags = " ".join(f"--{name.replace('_', '-')} {getattr(final, name):g}" for name in open_settings)
+        notes.append(f"the command that repeats this training: {budget.command} {flags}")
     return Plan(final, notes)
 
 
-class _Choice:
-    """The settings, of which only those that the user has left open are changed."""
+class _OpenSettings:
+    """The settings, of which only those that the user has left open are changed.
+
+    With tied weights ``embedding`` is ``num_hiddens``: both are open, or none.
+    """
 
     def __init__(self, config: RunConfig, free: FrozenSet[str]) -> None:
-        self.config, self.free = config, free
+        tied = frozenset(("num_hiddens", "embedding"))
+        self.config, self.free = config, free if not config.tied or tied <= free else free - tied
 
     def set(self, **settings: Any) -> None:
         """Set those of the settings that are open."""
+        if self.config.tied:
+            settings.pop("embedding", None)
+            if "num_hiddens" in settings:
+                settings["embedding"] = settings["num_hiddens"]
         self.config = self.config.replace(**{name: value for name, value in settings.items() if name in self.free})
 
 
-def _fit_to_time(choice: _Choice, data: TextData, tokens: int, budget: Budget) -> str:
+def _build_data(choice: _OpenSettings, sources: List[Source], start: Optional[Vocab]) -> TextData:
+    """The data, with the user's batch size, or with one for which every text is long enough."""
+    config = choice.config.replace(batch_size=1) if "batch_size" in choice.free else choice.config
+    return build_data(config, sources, extended=start)
+
+
+def _num_kinds(vocab: Vocab) -> int:
+    """The number of tokens in a vocabulary, without those for unknown tokens and the ends of records."""
+    return len(vocab) - sum(index is not None for index in (vocab.unknown_index, vocab.begin_index, vocab.end_index))
+
+
+def _num_targets(data: TextData) -> int:
+    """The number of tokens of the text to train on: all but the first one of the text, or of each record."""
+    return len(data.indices("train")) - data.num_records.get("train", 1)
+
+
+def _num_sequences(data: TextData) -> int:
+    """The number of sequences in an epoch: records, windows, or pieces of the text."""
+    if data.num_records:
+        return data.num_records["train"]
+    return data.num_train if data.protocol == "d2l" else _num_targets(data) // data.num_steps
+
+
+def _fit_to_time(choice: _OpenSettings, data: TextData, budget: Budget, started: float) -> str:
     """Choose the number of hidden units and of epochs; return why."""
-    sizes = [size for size in _SIZES if size <= _largest(tokens)] if "num_hiddens" in choice.free else []
+    tokens, per_epoch = _num_targets(data), data.train_dataloader().num_tokens
+    sizes = _sizes(choice, data, tokens)
     if "max_epochs" not in choice.free:
-        _set_size(choice, sizes[-1] if sizes else choice.config.num_hiddens, data, tokens)
-        return f"{choice.config.max_epochs} epochs as given"
-    for size in reversed(sizes or [choice.config.num_hiddens]):
+        _set_size(choice, sizes[0], data, tokens)
+        return f"{_epochs(choice.config.max_epochs)} as given"
+    for size in sizes:
         _set_size(choice, size, data, tokens)
-        speed, seconds = _measure(choice.config, data, tokens)
-        epochs = int((60 * budget.minutes - _OTHER_SECONDS) / seconds)
-        if epochs * tokens >= _TOKENS_PER_WEIGHT * num_weights(choice.config, len(data.vocab)):
+        speed = measure(choice.config, data)
+        seconds = per_epoch / speed.training + data.val_dataloader().num_tokens / speed.evaluation
+        other = _OTHER_SECONDS + data.held_out()[1].num_tokens / speed.evaluation + time.monotonic() - started
+        affordable = int((60 * budget.minutes - other) / seconds)
+        if affordable * per_epoch >= _TOKENS_PER_WEIGHT * num_weights(choice.config, len(data.vocab)):
             break
     most = _most_epochs(tokens)
-    choice.set(max_epochs=max(1, min(epochs, most)))
+    choice.set(max_epochs=max(1, min(affordable, most)))
     chosen = choice.config.max_epochs
-    minutes = (chosen * seconds + _OTHER_SECONDS) / 60
-    reason = f"{chosen} epochs, which take about {minutes:.1f} minutes here, at {speed:,.0f} tokens/s"
-    if epochs > most:
-        return f"{reason}; more do not help a text of this length"
+    minutes = (chosen * seconds + other) / 60
+    if affordable < 1:
+        about = f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}"
+        return f"1 epoch; one epoch takes about {about} minutes with all else, more than the budget of " \
+               f"{budget.minutes:g}"
+    reason = f"{_epochs(chosen)}, which {'takes' if chosen == 1 else 'take'} about {minutes:.1f} minutes here, at " \
+             f"{speed.training:,.0f} tokens/s"
+    if affordable > most:
+        return f"{reason}; more epochs do not lower the validation perplexity for a text of this length"
     return f"{reason} (budget {budget.minutes:g})"
 
 
-def _measure(config: RunConfig, data: TextData, tokens: int) -> Tuple[float, float]:
-    """Measure the tokens per second of the training, and estimate the seconds of an epoch with its validation."""
-    check_memory(config, len(data.vocab))
-    sample, model = _Sample(config, len(data.vocab)), build_model(config, len(data.vocab))
-    trial = config.replace(max_epochs=2, lr=1e-6, schedule="constant")  # the first epoch includes compilation
-    with _without_warnings():
-        row = build_trainer(trial, progress=False).fit(model, sample)[-1]
-    speed = row["tokens_per_second"]
-    validation = row["seconds"] - sample.train.num_tokens / speed
-    per_token = validation / sample.validation.num_tokens
-    return speed, tokens / speed + data.val_dataloader().num_tokens * per_token
+def _epochs(num: int) -> str:
+    return "1 epoch" if num == 1 else f"{num} epochs"
 
 
-@contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
-    """No warnings about the gradients of random tokens."""
-    logger = logging.getLogger("gluon_deeprnn.training")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+def _sizes(choice: _OpenSettings, data: TextData, tokens: int) -> List[int]:
+    """The numbers of hidden units that may be chosen and fit into memory, the largest first; at least one."""
+    sizes = [choice.config.num_hiddens]
+    if "num_hiddens" in choice.free:
+        sizes = [size for size in reversed(_SIZES) if size <= _largest(tokens)]
+    while True:
+        choice.set(num_hiddens=sizes[0])
+        try:
+            check_memory(choice.config, len(data.vocab))
+        except InputError:
+            if len(sizes) == 1:
+                raise
+            del sizes[0]
+        else:
+            return sizes
 
 
-class _Sample:
-    """A few random batches, for a measurement of speed."""
-
-    def __init__(self, config: RunConfig, vocab_size: int) -> None:
-        self.vocab = range(vocab_size)
-        size = config.batch_size * config.num_steps * _STEPS_TIMED + 1
-        random = numpy.random.default_rng(0).integers(0, vocab_size, size, dtype="int32")
-        self.train = Stream(random, batch_size=config.batch_size, num_steps=config.num_steps)
-        self.validation = TextData.stream(numpy.resize(random, _VALIDATION_TOKENS + 1))
-
-    def train_dataloader(self) -> Stream:
-        """Batches of the run's shape."""
-        return self.train
-
-    def val_dataloader(self) -> Stream:
-        """One stream, as validation reads it."""
-        return self.validation
-
-
-def _batch_size(tokens: int, num_steps: int) -> int:
+def _batch_size(tokens: int, num_sequences: int) -> int:
     """Larger for longer texts, and small enough for some updates per epoch."""
     size = 16 if tokens < 500_000 else 32 if tokens < 2_000_000 else 64
-    return max(1, min(size, tokens // (_LEAST_BATCHES * num_steps)))
+    return max(1, min(size, num_sequences // _LEAST_BATCHES))
 
 
 def _largest(tokens: int) -> int:
@@ -200,7 +220,7 @@ def _largest(tokens: int) -> int:
     return 128 if tokens < 60_000 else 256 if tokens < 500_000 else 512
 
 
-def _set_size(choice: _Choice, num_hiddens: int, data: TextData, tokens: int) -> None:
+def _set_size(choice: _OpenSettings, num_hiddens: int, data: TextData, tokens: int) -> None:
     """Set the number of hidden units, and the dropout for it."""
     choice.set(num_hiddens=num_hiddens)
     choice.set(dropout=_dropout(num_weights(choice.config, len(data.vocab)) / tokens))

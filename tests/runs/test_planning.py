@@ -1,12 +1,19 @@
 import dataclasses
 import logging
+from pathlib import Path
+import random
 import shlex
 
 from gluon_deeprnn import load_run
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import Source
+from gluon_deeprnn.data.vocab import Vocab
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs import planning, read_recipe
+from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, num_weights
 from gluon_deeprnn.runs.planning import PLANNED, Budget, plan
+from gluon_deeprnn.runs.speed import Speed, measure
+import numpy
 import pytest
 
 SECONDS_PER_TOKEN = {64: 1e-6, 128: 4e-6, 256: 16e-6, 512: 64e-6}
@@ -17,16 +24,20 @@ def machine(monkeypatch):
     """A machine of known speed; the list of the sizes that were measured on it."""
     measured = []
 
-    def measure(config, data, tokens):
+    def measure(config, data):
         measured.append(config.num_hiddens)
-        return 1 / SECONDS_PER_TOKEN[config.num_hiddens], tokens * SECONDS_PER_TOKEN[config.num_hiddens]
+        return Speed(1 / SECONDS_PER_TOKEN[config.num_hiddens], 1 / SECONDS_PER_TOKEN[config.num_hiddens])
 
-    monkeypatch.setattr(planning, "_measure", measure)
+    monkeypatch.setattr(planning, "measure", measure)
     return measured
 
 
 def text(characters):
     return [Source("text", ("The quick brown fox jumps over the lazy dog. " * (characters // 45 + 1))[:characters], "")]
+
+
+def korean(characters):
+    return [Source("text", "".join(chr(0xac00 + 7 * i % 3000) for i in range(characters)), "")]
 
 
 def planned(characters, minutes, **given):
@@ -50,9 +61,11 @@ def test_more_time_never_means_a_smaller_model(machine):
 
 
 def test_longer_texts_get_larger_models_larger_batches_and_less_dropout(machine):
-    configs = [planned(characters, 60) for characters in (3_000, 30_000, 300_000, 1_200_000)]
+    lengths = 3_000, 30_000, 300_000, 1_200_000
+    configs = [planned(characters, 60) for characters in lengths]
+    of_one_size = [planned(characters, 60, num_hiddens=64) for characters in lengths]
     for name, falling in (("num_hiddens", False), ("batch_size", False), ("dropout", True)):
-        values = [getattr(config, name) for config in configs]
+        values = [getattr(config, name) for config in (of_one_size if falling else configs)]
         assert values == sorted(values, reverse=falling), name
         assert len(set(values)) > 1, name
 
@@ -66,8 +79,7 @@ def test_settings_of_the_user_are_left_alone_and_need_no_measurement_if_the_epoc
 
 
 def test_large_vocabularies_are_embedded_and_their_rare_tokens_unknown(machine):
-    korean = "".join(chr(0xac00 + 7 * i % 3000) for i in range(20_000))
-    config = plan(read_recipe("own-text").config, [Source("text", korean, "")], Budget(5)).config
+    config = plan(read_recipe("own-text").config, korean(20_000), Budget(5)).config
     assert (config.embedding, config.min_freq) == (128, 2)
     assert (planned(20_000, 5).embedding, planned(20_000, 5).min_freq) == (0, 0)
 
@@ -76,18 +88,157 @@ def test_the_notes_say_what_was_chosen_and_the_command_that_repeats_it(machine):
     found = plan(read_recipe("own-text").config, text(150_000), Budget(5))
     assert f"2 layers of {found.config.num_hiddens} units" in found.notes[0]
     assert f"{found.config.max_epochs} epochs" in found.notes[0]
-    assert "the text is small" in " ".join(plan(read_recipe("own-text").config, text(5_000), Budget(5)).notes)
-    assert "small" not in " ".join(found.notes)
+    assert "the text is short" in " ".join(plan(read_recipe("own-text").config, text(5_000), Budget(5)).notes)
+    assert "short" not in " ".join(found.notes)
     words = shlex.split(found.notes[-1].split(": ", 1)[1])
     assert {word[2:].replace("-", "_") for word in words if word.startswith("--")} == {"recipe", *PLANNED}
 
 
-def test_the_speed_of_this_machine_is_measured():
-    config = read_recipe("own-text").config.replace(num_hiddens=16, batch_size=4, num_steps=8)
-    data = planning.build_data(config, text(5_000))
-    tokens = data.train_dataloader().num_tokens
-    speed, seconds = planning._measure(config, data, tokens)
-    assert 0 < tokens / speed < seconds
+def names(num):
+    """Different records of 3 to 14 letters, as one text."""
+    rng = random.Random(1)
+    return [Source("names", "".join(f"{''.join(rng.choices('abcdefghij', k=rng.randint(3, 14)))}\n"
+                                    for _ in range(num)), "")]
+
+
+def test_the_batch_size_of_records_leaves_four_groups_of_them(machine):
+    config = read_recipe("own-text").config.replace(records="line")
+    for num in (30, 60, 4_000):
+        chosen = plan(config, names(num), Budget(5)).config
+        data = build_data(chosen, names(num))
+        assert chosen.batch_size == min(16, data.num_records["train"] // 4)
+
+
+def test_windows_do_not_make_a_text_longer(machine):
+    found = {protocol: plan(read_recipe("own-text").config.replace(protocol=protocol, num_train=10_000, num_val=1_000),
+                            text(13_500), Budget(60)) for protocol in ("d2l", "book")}
+    assert [found[protocol].config.num_hiddens for protocol in ("d2l", "book")] == [128, 128]
+    assert found["d2l"].notes[0].startswith("10,063 tokens to train on")  # 10,000 windows of 64 tokens and a target
+    assert "the text is short" in found["d2l"].notes[1]
+    data = build_data(found["d2l"].config, text(13_500))
+    weights_per_token = num_weights(found["d2l"].config, len(data.vocab)) / 10_063
+    assert found["d2l"].config.dropout == planning._dropout(weights_per_token)
+    assert [each.config.max_epochs for each in found.values()] == [40, 40]
+    short = plan(read_recipe("own-text").config.replace(protocol="d2l", num_train=10_000, num_val=1_000),
+                 text(13_500), Budget(0.52)).config
+    # The time is that of all windows, 640,000 tokens to train on and 64,000 for validation, which is the last, too.
+    assert (short.num_hiddens, short.max_epochs) == (128, int((31.2 - 4 - 0.256) / (704_000 * 4e-6))) == (128, 9)
+
+
+@pytest.mark.parametrize(("given", "size"), [
+    ({}, None), ({"embedding": 256}, 256), ({"num_hiddens": 64}, 64), ({"num_hiddens": 512, "embedding": 512}, 512)])
+def test_tied_weights_have_one_size(given, size, machine):
+    together = dict.fromkeys(("num_hiddens", "embedding"), size or 256)
+    config = read_recipe("own-text").config.replace(tied=True, **together)
+    for sources in (text(5_000), korean(20_000)):
+        chosen = plan(config, sources, Budget(60, frozenset({"tied", *given}))).config
+        assert chosen.num_hiddens == chosen.embedding == (size or 128)
+
+
+def test_the_vocabulary_without_its_special_tokens_decides_whether_it_is_embedded(machine):
+    for tokens, records, expected in (("byte", "none", (0, 0)), ("byte", "line", (0, 0)), ("word", "none", (128, 2))):
+        config = read_recipe("own-text").config.replace(tokens=tokens, records=records)
+        rng = random.Random(2)
+        words = [Source("words", "".join(f"w{rng.randint(0, 900)}\n" for _ in range(9_000)), "")]
+        chosen = plan(config, words, Budget(5)).config
+        assert (chosen.embedding, chosen.min_freq) == expected, tokens
+
+
+def test_the_plan_is_made_for_the_extended_vocabulary(machine):
+    config, budget = read_recipe("own-text").config.replace(num_hiddens=64), Budget(5, frozenset({"num_hiddens"}))
+    start = Vocab([chr(0xac00 + i) for i in range(200)])
+    found = [plan(config, text(100_000), budget, vocab) for vocab in (None, start)]
+    for each, vocab in zip(found, (Vocab(), start)):
+        assert f"{len(vocab.extended(sorted(set(text(100_000)[0].text))))} in the vocabulary" in each.notes[0]
+    assert found[1].config.dropout > found[0].config.dropout  # more weights
+
+
+def test_training_from_a_run_is_planned_for_the_vocabulary_with_which_it_is_trained(tmp_path, monkeypatch):
+    (tmp_path / "fox").write_text(text(300)[0].text, encoding="utf-8")
+    (tmp_path / "more").write_text("12345 67890\n" * 40, encoding="utf-8")
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    arguments = ["--sample-length", "1", "--prefix", "T"]
+    assert main(["train", "--text", str(tmp_path / "fox"), "--num-hiddens", "8", "--max-epochs", "1", "--out", first,
+                 *arguments]) == 0
+    sizes = []
+    monkeypatch.setattr(planning, "measure", lambda config, data: sizes.append(len(data.vocab)) or Speed(1e5, 1e5))
+    assert main(["train", "--from", first, "--text", str(tmp_path / "more"), "--budget", "0.08", "--out", second,
+                 *arguments]) == 0
+    assert sizes == [len(load_run(second).vocab)] == [len(load_run(first).vocab) + 11]
+
+
+def test_a_size_that_does_not_fit_into_memory_is_not_chosen(machine, monkeypatch):
+    def fits_up_to(limit):
+        def check(config, vocab_size):
+            if config.num_hiddens > limit:
+                raise InputError("num_hiddens", "small", config.num_hiddens)
+        monkeypatch.setattr(planning, "check_memory", check)
+
+    fits_up_to(128)
+    for given in ({}, {"max_epochs": 3}):
+        assert planned(150_000, 600, **given).num_hiddens == 128
+    assert machine == [128]
+    with pytest.raises(InputError, match="num_hiddens must be small; got 200"):
+        planned(150_000, 600, num_hiddens=200)
+    fits_up_to(32)
+    with pytest.raises(InputError, match="num_hiddens must be small; got 64"):
+        planned(150_000, 600)
+
+
+def test_the_budget_includes_the_measurement_and_the_evaluation_at_the_end(monkeypatch):
+    def epochs(speed, waited=0.0):
+        now = [0.0]
+        monkeypatch.setattr(planning.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(planning, "measure", lambda config, data: now.__setitem__(0, now[0] + waited) or speed)
+        return planned(400_000, 2, num_hiddens=64).max_epochs
+
+    # Per epoch: 340,000 tokens at 50,000/s, and 20,000 of validation; at the end 40,000 of test.
+    assert epochs(Speed(50_000, 1e9)) == int(116 / 6.8) == 17
+    assert epochs(Speed(50_000, 1e9), waited=20) == int(96 / 6.8) == 14
+    assert epochs(Speed(50_000, 2_500)) == int((116 - 16) / (6.8 + 8)) == 6
+
+
+def test_a_budget_that_is_too_short_for_one_epoch_is_said_to_be_so(monkeypatch):
+    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(100, 1e9))
+    found = plan(read_recipe("own-text").config, text(84_000), Budget(0.05))
+    assert found.config.max_epochs == 1
+    assert found.notes[0].endswith(", 1 epoch; one epoch takes about 12 minutes with all else, more than the budget "
+                                   "of 0.05")
+
+
+def test_one_epoch_is_singular(machine, monkeypatch):
+    assert "1 epoch as given" in plan(read_recipe("own-text").config.replace(max_epochs=1), text(5_000),
+                                      Budget(5, frozenset({"max_epochs"}))).notes[0]
+    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(100, 1e9))
+    assert "1 epoch, which takes about" in plan(read_recipe("own-text").config, text(84_000), Budget(20)).notes[0]
+
+
+def test_a_batch_size_that_is_too_large_is_refused_before_any_measurement(machine):
+    with pytest.raises(InputError, match=r"^text must be at least 1178 tokens long for batch_size=1000"):
+        planned(1_000, 5, batch_size=1_000)
+    assert machine == []
+
+
+def test_no_command_is_printed_for_a_stream_which_cannot_be_read_again(machine):
+    config, source = read_recipe("own-text").config.replace(text=("-",)), text(5_000)[0]
+    printed = [plan(config, [dataclasses.replace(source, path=path)], Budget(5)).notes[-1].startswith("the command")
+               for path in (Path("text.txt"), None)]
+    assert printed == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("settings", "sources"), [
+    ({"num_hiddens": 64}, text(60_000)),
+    ({"num_hiddens": 64, "records": "line"}, names(4_000)),
+    ({"num_hiddens": 32, "protocol": "d2l", "num_train": 2_000, "num_val": 1_000}, text(60_000)),
+])
+def test_the_time_of_an_epoch_is_estimated_within_a_factor_of_two(settings, sources):
+    config = read_recipe("own-text").config.replace(batch_size=16, max_epochs=4, **settings)
+    data = build_data(config, sources)
+    speeds = numpy.max([measure(config, data) for _ in range(3)], axis=0)  # another process can only slow it down
+    estimate = data.train_dataloader().num_tokens / speeds[0] + data.val_dataloader().num_tokens / speeds[1]
+    rows = build_trainer(config, progress=False).fit(build_model(config, len(data.vocab)), data)
+    assert 0.5 < estimate / min(row["seconds"] for row in rows) < 2
 
 
 @pytest.mark.slow
@@ -106,7 +257,21 @@ def test_the_printed_command_repeats_the_training_bitwise(tmp_path, monkeypatch,
     assert [row["val_ppl"] for row in first.history] == [row["val_ppl"] for row in second.history]
 
 
+@pytest.mark.parametrize("given", [[], ["--embedding", "16"], ["--num-hiddens", "16"]])
+def test_tied_weights_may_be_given_without_sizes(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(1e5, 1e5))
+    (tmp_path / "text").write_text(text(300)[0].text, encoding="utf-8")
+    out = tmp_path / "run"
+    assert main(["train", "--text", str(tmp_path / "text"), "--tied", *given, "--budget", "0.08", "--sample-length",
+                 "1", "--out", str(out)]) == 0
+    config = load_run(out).config
+    assert config.tied
+    assert config.num_hiddens == config.embedding == (16 if given else 64)
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
+    (["--tied", "--embedding", "-3"], "embedding must be a non-negative integer; got -3"),
+    (["--tied", "--embedding", "16", "--num-hiddens", "8"], "embedding must be num_hiddens, 8, with tied weights; got"),
     (["--budget", "0"], "budget must be a number above 0; got 0.0"),
     (["--budget", "soon"], "budget must be a number above 0; got 'soon'"),
     (["--budget", "5", "--max-epochs", "3"], "budget must be omitted with --max-epochs; got '5'"),
