@@ -276,7 +276,6 @@ def test_tied_weights_may_be_given_without_sizes(given, tmp_path, monkeypatch):
     (["--budget", "soon"], "budget must be a number above 0; got 'soon'"),
     (["--budget", "5", "--max-epochs", "3"], "budget must be omitted with --max-epochs; got '5'"),
     (["--budget", "5", "--recipe", "chapter-gru"], "budget must be omitted for recipe chapter-gru; got '5'"),
-    (["--budget", "5", "--resume", "--out", "x"], "budget must be omitted with --resume; got '5'"),
 ])
 def test_bad_input_is_one_line(arguments, message, tmp_path, capsys):
     (tmp_path / "text").write_text(text(4_000)[0].text, encoding="utf-8")
