@@ -161,8 +161,11 @@ def _regular(path: Path) -> BinaryIO:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON atomically."""
-    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write indented JSON atomically.
+
+    The surrogates by which Python represents a file name that is not UTF-8 are written as JSON's escapes.
+    """
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def parse_json(text: str) -> Any:

@@ -90,3 +90,10 @@ def test_files_have_the_permissions_of_the_umask(tmp_path):
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o644
+
+
+def test_a_file_name_that_is_not_utf_8_is_read_as_it_was_written(tmp_path):
+    content = {"text": [os.fsdecode(b"caf\xe9.txt"), "봄.txt", r"C:\udce9"]}
+    storage.write_json(tmp_path / "x.json", content)
+    assert storage.read_json(tmp_path / "x.json") == content
+    assert "봄.txt" in (tmp_path / "x.json").read_text(encoding="utf-8")

@@ -3,23 +3,29 @@
 import codecs
 import contextlib
 import dataclasses
+import fnmatch
 import glob
 import hashlib
+import itertools
 import logging
 import os
 from pathlib import Path
 import re
-from typing import Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.storage import read_file, read_stream
+from gluon_deeprnn.storage import read_file, read_json, read_stream
 
 _MOST_TEXT = 2**31
 _MARKS = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"),
           (codecs.BOM_UTF16_BE, "UTF-16"))
 """Byte-order marks and their encodings; the mark of UTF-32 begins with that of UTF-16."""
+
+_REASONS = {"a non-empty text": "empty", "a file with something in it": "empty", "a text": "contains null bytes",
+            "a file that can be read": "cannot be read"}
+"""What the note on the files that are left out of a folder says, by the rule of the error."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +38,9 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
     paths : sequence of str or path
         Files, folders and patterns.  ``-`` is standard input; it and pipes, such as the shell's ``<(...)``, are named
         "stream".  A folder stands for the texts in it and in the folders inside it, in the order of their paths;
-        hidden files are left out, and files that are not text too, with a note in the log.  A pattern such as
-        ``notes/*.txt`` stands for the files that match it, also sorted.
+        hidden files are left out, and files that are not text and the folders of runs too, with a note in the log.  A
+        pattern such as ``notes/*.txt`` stands for the files and folders that match it, also sorted; with ``**``, for
+        files in any depth, each once.
     raw : bool, default False
         Take any file as it is, byte by byte, with ``surrogateescape`` for what is not UTF-8.  Otherwise it has to be
         UTF-8, or UTF-16 or UTF-32 with a byte-order mark; line ends become line feeds, and Project Gutenberg's header
@@ -57,12 +64,46 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
     """
     raw = _checks.flag("raw", raw)
     sources: List[Source] = []
+    taken: Set[str] = set()
+    numbers: Dict[str, Iterator[int]] = {}
     for path in map(Path, _checks.sequence("paths", paths, (str, os.PathLike), "a list of files")):
         for name, found in _read(path, raw):
-            taken = [source.name for source in sources]
-            free = next(n for n in [name, *(f"{name} ({i})" for i in range(2, len(taken) + 3))] if n not in taken)
+            free = name = _printable(name)
+            while free in taken:
+                free = f"{name} ({next(numbers.setdefault(name, itertools.count(2)))})"
+            taken.add(free)
             sources.append(dataclasses.replace(found, name=free))
     return sources
+
+
+def read_text(path: Union[str, "os.PathLike[str]"], *, raw: bool = False) -> Source:
+    """Read one file as `read_texts` does; its name is never a pattern.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, empty or not text.
+    """
+    path = Path(path)
+    return dataclasses.replace(_source(_printable(path.name), _content(path), path, raw), path=path)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first two of many names, and how many more there are.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.files import listed
+    >>> listed(['a.txt', 'b.txt', 'c.txt', 'd.txt'])
+    'a.txt, b.txt and 2 more'
+    """
+    more = f" and {len(names) - 2:,} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
+
+
+def _printable(name: str) -> str:
+    """The name of a file; bytes that are not UTF-8, which no text or picture can show, are replaced."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _read(path: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
@@ -71,39 +112,115 @@ def _read(path: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
     if stream is not None:
         content = _content(path, stream)
         yield "stream", dataclasses.replace(_source("stream", content, path, raw), content=content)
-    elif path.is_dir():
+    elif os.path.isdir(path):
         yield from _folder(path, raw)
-    elif not path.exists() and glob.has_magic(str(path)):
-        files = sorted(file for file in glob.glob(str(path), recursive=True) if os.path.isfile(file))
-        if not files:
+    elif not os.path.exists(path) and glob.has_magic(str(path)):
+        matches = _matches(path)
+        if not matches:
             raise InputError("text", "a file, a folder, or a pattern that matches a file", str(path))
-        for file in map(Path, files):
-            yield file.name, _file(file, raw)
+        read: Set[str] = set()
+        for match in matches:
+            if os.path.realpath(match) in read:
+                continue
+            texts = _folder(match, raw) if os.path.isdir(match) else [(match.name, read_text(match, raw=raw))]
+            for name, found in texts:
+                place = os.path.realpath(found.path or match)
+                if place not in read:
+                    yield name, found
+                read.add(place)
     else:
-        yield path.name, _file(path, raw)
+        yield path.name, read_text(path, raw=raw)
 
 
 def _folder(folder: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
-    visible = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    visible = [name for name in visible if not any(part.startswith(".") for part in name.parts)]
-    skipped = []
-    for name in visible:
-        content = _content(folder / name)
+    names, left_out = _walk(folder)
+    errors = []
+    for name in names:
         try:
-            found = _source(name.name, content, folder / name, raw)
+            found = read_text(folder / name, raw=raw)
         except InputError as error:
-            skipped.append(f"{name} (not {error.rule})")
+            errors.append(error)
+            left_out.append(f"{_printable(str(name))} ({_REASONS.get(error.rule, f'not {error.rule}')})")
         else:
-            yield str(name), dataclasses.replace(found, path=folder / name)
-    if len(skipped) == len(visible):
-        raise InputError("text", "a folder with a text in it", str(folder))
-    if skipped:
-        more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-        _log.warning("not text, and left out: %s%s", ", ".join(skipped[:3]), more)
+            yield str(name), found
+    if names and len(errors) == len(names):
+        raise errors[0]
+    if not names:
+        without = f", without {listed(left_out)}" if left_out else ""
+        raise InputError("text", "a folder with a text in it", Described(f"{str(folder)!r}{without}"))
+    _note(left_out)
 
 
-def _file(path: Path, raw: bool) -> Source:
-    return dataclasses.replace(_source(path.name, _content(path), path, raw), path=path)
+def _note(left_out: Sequence[str]) -> None:
+    if left_out:
+        _log.warning("left out: %s", listed(left_out))
+
+
+def _walk(top: Path, *, hidden: bool = False) -> Tuple[List[Path], List[str]]:
+    """The files in a folder and in the folders inside it, relative to it; what is left out, with the reasons.
+
+    Folders that contain a run are left out: their files are not what a user wrote.  Links to folders are not followed.
+    """
+    files: List[Path] = []
+    left_out: List[str] = []
+
+    def fail(error: OSError) -> None:
+        if error.filename == str(top):
+            raise InputError("text", "a folder that can be read", Described(f"{str(top)!r}: {error.strerror}"))
+        left_out.append(f"{_printable(str(Path(error.filename).relative_to(top)))} ({error.strerror})")
+
+    for folder, folders, names in os.walk(str(top), onerror=fail):
+        if _contains_run(folder, names):
+            left_out.append(f"{_printable(str(Path(folder).relative_to(top)))} (a run)")
+            folders.clear()
+            continue
+        if not hidden:
+            folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(folder, name).relative_to(top) for name in names
+                  if (hidden or not name.startswith(".")) and os.path.isfile(os.path.join(folder, name))]
+    return sorted(files), sorted(left_out)
+
+
+def _contains_run(folder: str, names: Sequence[str]) -> bool:
+    if "config.json" not in names or "vocab.json" not in names:
+        return False
+    try:
+        content = read_json(Path(folder, "config.json"))
+    except ValueError:
+        return False
+    return isinstance(content, dict) and str(content.get("format")).startswith("gluon_deeprnn run ")
+
+
+def _matches(pattern: Path) -> List[Path]:
+    """The files that match a pattern, and the folders if it has no ``**``, sorted.
+
+    ``**`` is not left to ``glob.glob``, which follows links to folders, also to those that contain the link.
+    """
+    if "**" not in pattern.parts:
+        return sorted((Path(match) for match in glob.glob(str(pattern))
+                       if not (os.path.islink(match) and os.path.isdir(match))), key=str)
+    start = pattern.parts.index("**")
+    base, inner = Path(*pattern.parts[:start]), pattern.parts[start:]
+    bases = glob.glob(str(base)) if glob.has_magic(str(base)) and not os.path.exists(base) else [str(base)]
+    found: List[Path] = []
+    for folder in map(Path, filter(os.path.isdir, bases)):
+        files, left_out = _walk(folder, hidden=any(part.startswith(".") for part in inner))
+        _note(left_out)
+        found += [folder / file for file in files if _match(file.parts, inner)]
+    return sorted(found, key=str)
+
+
+def _match(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a path match those of a pattern; hidden parts only match what begins with a dot, too."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**" and _match(parts, pattern[1:]):
+        return True
+    if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    if pattern[0] == "**":
+        return _match(parts[1:], pattern)
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _match(parts[1:], pattern[1:])
 
 
 def _content(path: Path, stream: Optional[int] = None) -> bytes:
@@ -142,7 +259,8 @@ def decode(name: str, content: bytes, path: Path) -> Source:
     try:
         text = content.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
     except UnicodeDecodeError as error:
-        described = Described(f"{str(path)!r}, byte {content[error.start]:#04x} at {error.start}")
+        start = error.start + len(content) - len(error.object)  # the codec removes UTF-8's mark first
+        described = Described(f"{str(path)!r}, byte {content[start]:#04x} at {start}")
         if encoding != "UTF-8":
             raise InputError("text", f"{encoding}, as its byte-order mark says", described) from None
         raise InputError("text", "UTF-8", described,
@@ -166,7 +284,7 @@ def _likely_encoding(content: bytes) -> str:
 
 
 def strip_gutenberg(text: str) -> str:
-    r"""Remove the header and footer that Project Gutenberg adds to a text; other texts are returned unchanged.
+    r"""Remove the header and footer that Project Gutenberg adds to a text, and line feeds at its beginning.
 
     Examples
     --------

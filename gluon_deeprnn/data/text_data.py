@@ -171,7 +171,7 @@ class TextData:
     @classmethod
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
                    **options: Any) -> "TextData":
-        """Read UTF-8 text files, or any files with ``tokens="byte"``; see `gluon_deeprnn.TextData` for the options."""
+        """Read files, folders and patterns (bytes with ``tokens="byte"``); `gluon_deeprnn.TextData` has the options."""
         tokenizer = TOKENIZERS[_checks.one_of("tokens", options.get("tokens", "char"), TOKENIZERS)]
         return cls(read_texts(paths, raw=tokenizer.reads_bytes), batch_size, num_steps, **options)
 
@@ -179,7 +179,7 @@ class TextData:
         whole = [token for text in texts for token in text]
         available = len(whole) - self.num_steps
         if available < 2:
-            self._refuse(self.num_steps + 2)
+            self._refuse(self.num_steps + 2, 3, "num_steps")
         if available < self.num_train + self.num_val:
             share = self.num_train / (self.num_train + self.num_val)
             self.num_train = min(max(1, round(available * share)), available - 1)
@@ -192,15 +192,20 @@ class TextData:
             for name, where in _positions(len(text)).items():
                 parts[name] += text[where]
         needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # such that 85% fill a row and 5% are two tokens
-        if self.num_tokens < needed or min(map(len, parts.values())) < 2:
-            self._refuse(needed)
+        if self.num_tokens >= 40 and min(map(len, parts.values())) < 2:
+            raise InputError("text", "one of at least 30 tokens, or two of at least 11, for validation data",
+                             Described(f"{len(texts)} texts of at most {max(map(len, texts))} tokens"),
+                             "join them into one file")
+        if self.num_tokens < needed:
+            self._refuse(needed, 40, "batch_size")
         return parts, parts["train"]
 
-    def _refuse(self, needed: int) -> None:
-        raise InputError(
-            "text", f"at least {needed} tokens long for batch_size={self.batch_size} and num_steps={self.num_steps}",
-            Described(f"{self.num_tokens} tokens"),
-            "a smaller --batch-size or --num-steps allows a shorter text")
+    def _refuse(self, needed: int, least: int, option: str) -> None:
+        found = Described(f"{self.num_tokens} tokens")
+        if self.num_tokens < least:  # what the smallest value of the option needs
+            raise InputError("text", f"at least {least} tokens long", found)
+        raise InputError("text", f"at least {needed} tokens long for {option}={getattr(self, option)}", found,
+                         f"a smaller --{option.replace('_', '-')} allows a shorter text")
 
     def train_dataloader(self) -> BatchSource:
         """The training batches."""

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Union
 from gluon_deeprnn import runtime
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
 from gluon_deeprnn.data.buckets import NUM_SHAPES
+from gluon_deeprnn.data.files import listed
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
@@ -121,4 +122,4 @@ def describe(config: RunConfig, recipe: Optional[str], texts: List[str]) -> str:
         kind = f"{config.activation} {kind}"
     scratch = " from scratch" if config.implementation == "scratch" else ""
     name = f"{recipe}: " if recipe else ""
-    return f"{name}{kind}{scratch}, {config.num_layers} x {config.num_hiddens} hidden units, on {', '.join(texts)}"
+    return f"{name}{kind}{scratch}, {config.num_layers} x {config.num_hiddens} hidden units, on {listed(texts)}"

@@ -139,7 +139,7 @@ class RunFolder:
 
     def write_sample(self, text: str) -> None:
         """Write ``sample.txt``."""
-        storage.replace_file(self.path / "sample.txt", text.encode())
+        storage.replace_file(self.path / "sample.txt", text.encode(errors="replace"))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``."""

@@ -8,6 +8,7 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn.data import Source, TextData
+from gluon_deeprnn.data.files import listed
 from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
@@ -108,7 +109,7 @@ class Job:
                 folder.write_initial(initial_parameters(start, config, data.vocab), {"run": stored.fingerprint})
             folder.begin(stored.as_dict(), vocab)
             _log.info("cleaning %s keeps %s", config.cleaning,
-                      ", ".join(f"{share:.1%} of {name}" for name, share in data.kept.items()))
+                      listed([f"{share:.1%} of {name}" for name, share in data.kept.items()]))
             if data.num_records:
                 _log.info("records: %s", ", ".join(f"{num:,} {part}" for part, num in data.num_records.items()))
             yield cls(stored, folder, data)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 from pathlib import Path
 import re
 import secrets
@@ -11,6 +12,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks, kernels, runtime, storage
 from gluon_deeprnn.data import Source, Vocab
+from gluon_deeprnn.data.files import listed, read_text
+from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.runs.build import find_sources
 from gluon_deeprnn.runs.config import RunConfig
@@ -63,8 +66,38 @@ class StoredRun:
         return RunConfig.from_dict(self.settings)
 
     def moved(self, text: Sequence[str]) -> "StoredRun":
-        """The same run with its text files at other places."""
-        return dataclasses.replace(self, found_at=tuple(str(Path(file).resolve()) for file in text))
+        """The same run with its text files at other places: files, folders and patterns, as for `read_texts`.
+
+        A stream has no place: a text that the run keeps stays where it is.
+
+        Raises
+        ------
+        ValueError
+            If the texts have changed, or one is a stream and the run does not know a file of it.
+        """
+        if not text:
+            return dataclasses.replace(self, found_at=())
+        sources = self.same(find_sources(self.config.replace(corpus=None, text=tuple(text))))
+        known = self.found_at or self.config.text
+        if not known and any(source.path is None for source in sources):
+            raise InputError("text", "in a file", Described("a stream"), "the run does not keep its text")
+        places = [str(known[i]) if source.path is None else os.path.realpath(source.path)
+                  for i, source in enumerate(sources)]
+        return dataclasses.replace(self, found_at=tuple(places))
+
+    def same(self, sources: Sequence[Source]) -> List[Source]:
+        """The sources with the names that the run knows them by.
+
+        Raises
+        ------
+        ValueError
+            If they are not the texts of the run.
+        """
+        if [source.sha1 for source in sources] != [text["sha1"] for text in self.texts]:
+            wanted = listed([f"{text['name']} (SHA-1 {text['sha1']})" for text in self.texts])
+            found = listed([f"{source.name} (SHA-1 {source.sha1})" for source in sources])
+            raise InputError("text", f"unchanged since the run was started, {wanted}", Described(found))
+        return [dataclasses.replace(source, name=text["name"]) for source, text in zip(sources, self.texts)]
 
     def replace(self, **settings: Any) -> "StoredRun":
         """The same run with different values of settings that may change."""
@@ -139,11 +172,7 @@ def same_sources(stored: StoredRun, folder: RunFolder) -> List[Source]:
     ValueError
         If they have changed.
     """
-    files = [file if Path(file).exists() else str(folder.kept_text(Path(file).name) or file)
+    files = [file if os.path.exists(file) else str(folder.kept_text(Path(file).name) or file)
              for file in stored.found_at or stored.config.text]
-    sources = find_sources(stored.config.replace(text=tuple(files)) if files else stored.config)
-    if [source.sha1 for source in sources] != [text["sha1"] for text in stored.texts]:
-        wanted = ", ".join(f"{text['name']} (SHA-1 {text['sha1']})" for text in stored.texts)
-        found = ", ".join(f"{source.name} (SHA-1 {source.sha1})" for source in sources)
-        raise InputError("text", f"unchanged since the run was started, {wanted}", Described(found))
-    return sources
+    raw = TOKENIZERS[stored.config.tokens].reads_bytes
+    return stored.same([read_text(file, raw=raw) for file in files] if files else find_sources(stored.config))

@@ -1,8 +1,12 @@
 import codecs
+import glob
 import hashlib
+import itertools
 import os
+import time
 
 from gluon_deeprnn.data import read_texts
+from gluon_deeprnn.data.files import strip_gutenberg
 import pytest
 
 
@@ -96,7 +100,7 @@ def test_a_folder_stands_for_its_texts_in_the_order_of_their_paths(notes, caplog
         ("a.md", "first"), ("b.txt", "second"), ("deep/c.txt", "third")]
     assert [source.path for source in sources] == [notes / "a.md", notes / "b.txt", notes / "deep/c.txt"]
     assert caplog.messages == [
-        "not text, and left out: empty.txt (not a non-empty text), picture.png (not UTF-8)"]
+        "left out: empty.txt (empty), picture.png (not UTF-8)"]
 
 
 def test_bytes_take_every_file_of_a_folder(notes):
@@ -111,10 +115,127 @@ def test_a_pattern_stands_for_the_files_that_match_it(notes):
 
 
 def test_a_folder_without_a_text_and_a_pattern_without_a_match_are_refused(tmp_path):
-    (tmp_path / "x.png").write_bytes(b"\x89PNG")
-    with pytest.raises(ValueError, match=r"^text must be a folder with a text in it; got"):
+    with pytest.raises(ValueError, match=r"^text must be a folder with a text in it; got '[^']*'$"):
         read_texts([tmp_path])
     with pytest.raises(ValueError, match=r"^text must be a file, a folder, or a pattern that matches a file; got"):
         read_texts([tmp_path / "*.txt"])
     (tmp_path / "[1].txt").write_text("one", encoding="utf-8")  # a file of this name is that file, not a pattern
     assert read_texts([tmp_path / "[1].txt"])[0].text == "one"
+
+
+def test_a_path_that_the_system_refuses_is_one_line_with_the_reason(tmp_path, monkeypatch):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path, reason in (("a long story. " * 500, "File name too long"), (tmp_path / "loop", "Too many levels")):
+        with pytest.raises(ValueError, match=r"^text must be a file that can be read; got ") as caught:
+            read_texts([path])
+        assert "\n" not in str(caught.value)
+        assert reason in str(caught.value) or len(str(path)) > 200  # a long value is cut in the message
+
+    def refuse(path, *arguments, **options):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "stat", refuse)  # a folder without search permission; the user of the tests may be root
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ValueError, match=r"^text must be a file that can be read; got '.*x': Permission denied"):
+        read_texts([tmp_path / "x"])
+
+
+def test_a_folder_inside_that_cannot_be_read_is_left_out_and_named(notes, caplog, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith(("deep", "secret")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [source.name for source in read_texts([notes])] == ["a.md", "b.txt"]
+    assert caplog.messages == ["left out: deep (Permission denied), empty.txt (empty) and 1 more"]
+    (notes / "secret").mkdir()
+    with pytest.raises(ValueError, match=r"^text must be a folder that can be read; got '.*secret': Permission denied"):
+        read_texts([notes / "secret"])
+
+
+def test_the_folders_of_runs_inside_a_folder_are_left_out(notes, caplog):
+    for name in ("empty.txt", "picture.png"):
+        (notes / name).unlink()
+    run = notes / "runs" / "own-text"
+    (run / "checkpoint").mkdir(parents=True)
+    (run / "config.json").write_text('{"format": "gluon_deeprnn run 1"}')
+    for name in ("vocab.json", "sample.txt", "texts.txt"):
+        (run / name).write_text('"of the run"')
+    (notes / "model").mkdir()
+    for name in ("config.json", "vocab.json"):  # of other software
+        (notes / "model" / name).write_text("[]")
+    kept = ["a.md", "b.txt", "deep/c.txt", "model/config.json", "model/vocab.json"]
+    assert [source.name for source in read_texts([notes])] == kept
+    assert caplog.messages == ["left out: runs/own-text (a run)"]
+    assert [source.name for source in read_texts([notes / "**" / "*.txt"])] == ["b.txt", "c.txt"]
+    with pytest.raises(ValueError, match=r"a folder with a text in it; got '.*', without own-text \(a run\)"):
+        read_texts([notes / "runs"])
+
+
+@pytest.mark.parametrize("where", ["file", "folder", "pattern"])
+def test_a_file_name_that_is_not_utf_8_gives_a_name_that_can_be_shown(where, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("coffee")
+    source, = read_texts([{"file": path, "folder": tmp_path, "pattern": tmp_path / "*.txt"}[where]])
+    assert source.name == "caf\ufffd.txt"
+    assert source.path.read_text() == "coffee"
+
+
+def test_a_pattern_reads_a_file_once_and_follows_no_links_to_folders(notes):
+    for name in ("empty.txt", "picture.png"):
+        (notes / name).unlink()
+    (notes / "deep" / "loop").symlink_to(notes)
+    (notes / "again.txt").symlink_to(notes / "b.txt")
+    assert [source.name for source in read_texts([notes / "**" / "*.txt"])] == ["again.txt", "c.txt"]
+    assert [source.name for source in read_texts([notes / "**"])] == ["a.md", "again.txt", "c.txt"]
+    assert [source.name for source in read_texts([notes / "*"])] == ["a.md", "again.txt", "c.txt"]  # deep, as a folder
+
+
+def test_patterns_of_any_depth_match_what_glob_matches(tmp_path, monkeypatch):
+    for parts in itertools.product(("a", "b", ".c"), ("a", "d.txt"), ("x.txt", ".y.txt", "z.md")):
+        (tmp_path.joinpath(*parts)).parent.mkdir(parents=True, exist_ok=True)
+        tmp_path.joinpath(*parts).write_text("text")
+    (tmp_path / "top.txt").write_text("text")
+    for pattern in ("**/*.txt", "a/**/*.txt", "*/**/x.txt", "**/a/*", "**/.c/**/*.txt", "**/.*.txt", "**/a/**",
+                    "[ab]/**/*.md", "**/d.txt/*", "**"):
+        expected = {file for file in glob.glob(str(tmp_path / pattern), recursive=True) if os.path.isfile(file)}
+        found = {str(source.path) for source in read_texts([tmp_path / pattern])}
+        assert found == expected != set(), pattern
+    monkeypatch.chdir(tmp_path)
+    assert [str(source.path) for source in read_texts(["**/a/x.txt"])] == ["a/a/x.txt", "b/a/x.txt"]
+
+
+def test_many_files_of_one_name_are_numbered_in_linear_time(tmp_path):
+    (tmp_path / "text.txt").write_text("words")
+    (tmp_path / "text.txt (3)").write_text("words")
+    paths = [tmp_path / "text.txt (3)", *[tmp_path / "text.txt"] * 4000]
+    started = time.process_time()
+    names = [source.name for source in read_texts(paths)]
+    assert time.process_time() - started < 2  # 0.3 s; 30 s if each name is compared with all others
+    assert names[:5] == ["text.txt (3)", "text.txt", "text.txt (2)", "text.txt (4)", "text.txt (5)"]
+    assert len(set(names)) == len(names)
+
+
+def test_a_folder_of_files_in_another_encoding_gives_the_command_to_convert_the_first(tmp_path):
+    (tmp_path / "a.txt").write_bytes("운수 좋은 날".encode("cp949"))
+    (tmp_path / "b.txt").write_bytes(b"a\0b")
+    with pytest.raises(ValueError, match=r"^text must be UTF-8; got '.*a.txt', byte .* \(.*: iconv -f CP949"):
+        read_texts([tmp_path])
+
+
+@pytest.mark.parametrize(("mark", "valid", "bad", "position"), [
+    (codecs.BOM_UTF8, b"abc", b"\xe9 ", 6), (b"", b"abc", b"\xe9 ", 3),
+    (codecs.BOM_UTF16_LE, "ab".encode("utf-16-le"), b"\x00\xdc", 6)])
+def test_the_error_names_the_byte_and_its_position_in_the_file(mark, valid, bad, position, tmp_path):
+    content = mark + valid + bad
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(ValueError, match=f", byte {content[position]:#04x} at {position}"):
+        read_texts([tmp_path / "x"])
+
+
+def test_line_feeds_at_the_beginning_are_removed_from_any_text():
+    assert strip_gutenberg("\n\nOnce\n\n") == "Once\n\n"

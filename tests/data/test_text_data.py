@@ -72,9 +72,15 @@ def test_a_given_vocabulary_is_used(fox):
     ({"num_train": 0}, "num_train must be a positive integer; got 0"),
     ({"sources": []}, r"sources must be a sequence of Source, not empty; got \[\]"),
     ({"sources": [Source("x", "too short", "")]},
-     "text must be at least 12 tokens long for batch_size=4 and num_steps=10; got 9 tokens"),
+     r"text must be at least 12 tokens long for num_steps=10; got 9 tokens \(a smaller --num-steps allows a shorter"),
+    ({"sources": [Source("x", "ab", "")]}, "text must be at least 3 tokens long; got 2 tokens$"),
     ({"sources": [Source("x", "too short", "")], "protocol": "book"},
-     "text must be at least 40 tokens long for batch_size=4 and num_steps=10; got 9 tokens"),
+     "text must be at least 40 tokens long; got 9 tokens$"),
+    ({"sources": [Source("x", "abcd" * 10, "")], "protocol": "book", "batch_size": 64},
+     r"text must be at least 77 tokens long for batch_size=64; got 40 tokens \(a smaller --batch-size allows"),
+    ({"sources": [Source(f"{i}", "too short", "") for i in range(100)], "protocol": "book"},
+     r"text must be one of at least 30 tokens, or two of at least 11, for validation data; got 100 texts of at most 9 "
+     r"tokens \(join them into one file\)$"),
 ])
 def test_bad_arguments_are_refused(fox, options, message):
     with pytest.raises(ValueError, match="^" + message):
@@ -87,6 +93,24 @@ def test_the_shortest_text_of_the_book_protocol_works(length):
                     protocol="book")
     for source in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
         assert sum(x.size for x, _ in source.batches()) == source.num_tokens > 0
+
+
+@pytest.mark.parametrize(("lengths", "enough"), [
+    ([29, 10, 10], False), ([30, 10], True), ([11, 10, 10, 10], False), ([11, 11, 10, 10], True)])
+def test_texts_have_validation_data_if_one_has_30_tokens_or_two_have_11(lengths, enough):
+    sources = [Source(f"{i}", "ab" * (length // 2) + "c" * (length % 2), "") for i, length in enumerate(lengths)]
+    if enough:
+        assert TextData(sources, 2, 4, protocol="book").val_dataloader().num_tokens >= 1
+    else:
+        with pytest.raises(ValueError, match=r"^text must be one of at least 30 tokens, or two of at least 11"):
+            TextData(sources, 2, 4, protocol="book")
+
+
+def test_files_folders_and_patterns_become_one_data(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("the quick brown fox " * 4, encoding="utf-8")
+    for given in (tmp_path, tmp_path / "*.txt"):
+        assert [source.name for source in TextData.from_files([given], 2, 4).sources] == ["a.txt", "b.txt"]
 
 
 def test_the_order_of_windows_depends_on_the_seed(fox):
