@@ -228,7 +228,8 @@ def _content(path: Path, stream: Optional[int] = None) -> bytes:
         return read_file(path, _MOST_TEXT) if stream is None else read_stream(stream, _MOST_TEXT)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError("text", "a file that can be read", Described(f"{str(path)!r}: {reason}")) from None
+        shown = repr(str(path)) if len(repr(str(path))) <= 150 else f"{str(path)[:60]!r}..."  # an error cuts its end
+        raise InputError("text", "a file that can be read", Described(f"{shown}: {reason}")) from None
 
 
 def _stream(path: Path) -> Optional[int]:

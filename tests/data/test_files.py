@@ -125,11 +125,11 @@ def test_a_folder_without_a_text_and_a_pattern_without_a_match_are_refused(tmp_p
 
 def test_a_path_that_the_system_refuses_is_one_line_with_the_reason(tmp_path, monkeypatch):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    for path, reason in (("a long story. " * 500, "File name too long"), (tmp_path / "loop", "Too many levels")):
+    for path, reason in (("a long\nstory. " * 500, "File name too long"), (tmp_path / "loop", "Too many levels")):
         with pytest.raises(ValueError, match=r"^text must be a file that can be read; got ") as caught:
             read_texts([path])
         assert "\n" not in str(caught.value)
-        assert reason in str(caught.value) or len(str(path)) > 200  # a long value is cut in the message
+        assert reason in str(caught.value)
 
     def refuse(path, *arguments, **options):
         raise PermissionError(13, "Permission denied", path)
