@@ -10,7 +10,9 @@ from typing import Dict
 import unicodedata
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Described, InputError
+
+_LEAST_KEPT = 0.5
 
 
 class Cleaning(abc.ABC):
@@ -111,3 +113,18 @@ def share_kept(text: str, cleaned: str) -> float:
     """
     whole = len("".join(unicodedata.normalize("NFC", text).split()))
     return len("".join(cleaned.split())) / whole if whole else 1.0
+
+
+def check_kept(name: str, text: str, cleaning: str, share: float) -> None:
+    """Check that ``cleaning`` keeps at least half of a text; ``share`` is what it keeps.
+
+    Raises
+    ------
+    ValueError
+        "text must be one of which cleaning d2l keeps at least half; got ..."; the remedy names other kinds of cleaning.
+    """
+    if share < _LEAST_KEPT:
+        better = [other for other in CLEANINGS if share_kept(text, clean(text, other)) >= _LEAST_KEPT]
+        raise InputError("text", f"one of which cleaning {cleaning} keeps at least half",
+                         Described(f"{name!r}, of which it keeps {share:.1%}"),
+                         f"use --cleaning {' or '.join(better)}" if better else None)

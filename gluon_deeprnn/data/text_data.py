@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.buckets import Records
-from gluon_deeprnn.data.cleaning import CLEANINGS, clean, share_kept
+from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
 from gluon_deeprnn.data.files import read_texts
 from gluon_deeprnn.data.records import (
     RECORDS,
@@ -29,7 +29,6 @@ import numpy
 PROTOCOLS = ("d2l", "book")
 _TEST_SHARE, _VAL_SHARE = 0.10, 0.05
 _EVALUATION_STEPS = 128
-_LEAST_KEPT = 0.5
 
 BatchSource = Union[Windows, Stream, Records]
 
@@ -157,16 +156,9 @@ class TextData:
 
     def _check_kept(self, cleaned: List[str], vocab: Optional[Vocab]) -> None:
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
-        if vocab is not None:  # a model that was trained on such a text stays usable
-            return
-        for source in self.sources:
-            if self.kept[source.name] < _LEAST_KEPT:
-                better = [name for name in CLEANINGS
-                          if share_kept(source.text, clean(source.text, name)) >= _LEAST_KEPT]
-                raise InputError(
-                    "text", f"one of which cleaning {self.cleaning} keeps at least half",
-                    Described(f"{source.name!r}, of which it keeps {self.kept[source.name]:.1%}"),
-                    f"use --cleaning {' or '.join(better)}" if better else None)
+        if vocab is None:  # with a given vocabulary, a model that was trained on such a text stays usable
+            for source in self.sources:
+                check_kept(source.name, source.text, self.cleaning, self.kept[source.name])
 
     @classmethod
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
