@@ -211,7 +211,7 @@ def _sizes(choice: _OpenSettings, data: TextData, tokens: int) -> List[int]:
 
 def _batch_size(tokens: int, num_sequences: int) -> int:
     """Larger for longer texts, and small enough for some updates per epoch."""
-    size = 16 if tokens < 500_000 else 32 if tokens < 2_000_000 else 64
+    size = 8 if tokens < _SMALL_TEXT else 16 if tokens < 500_000 else 32 if tokens < 2_000_000 else 64
     return max(1, min(size, num_sequences // _LEAST_BATCHES))
 
 
@@ -233,4 +233,4 @@ def _dropout(weights_per_token: float) -> float:
 
 def _most_epochs(tokens: int) -> int:
     """The number of epochs after which more do not help."""
-    return 40 if tokens < 60_000 else 20 if tokens < 500_000 else 15
+    return 80 if tokens < _SMALL_TEXT else 40 if tokens < 60_000 else 20 if tokens < 500_000 else 15
