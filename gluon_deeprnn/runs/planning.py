@@ -27,6 +27,7 @@ _TOKENS_PER_WEIGHT = 4
 """A larger model is only chosen if there is the time to train it on this many tokens for each of its weights."""
 _SMALL_TEXT = 20_000
 _LEAST_BATCHES = 4
+_FEWEST_EPOCHS = 5
 _OTHER_SECONDS = 4.0  # import, compilation, pictures
 
 
@@ -100,7 +101,7 @@ def plan(config: RunConfig, sources: List[Source], budget: Budget, start: Option
         choice.set(min_freq=2, embedding=_EMBEDDING)
         data = _build_data(choice, sources, start)
     tokens = _num_targets(data)
-    choice.set(batch_size=_batch_size(tokens, _num_sequences(data)))
+    choice.set(batch_size=_batch_size(data, tokens))
     data.batch_size = choice.config.batch_size
     why = _fit_to_time(choice, data, budget, started)
     final = choice.config
@@ -173,7 +174,7 @@ def _fit_to_time(choice: _OpenSettings, data: TextData, budget: Budget, started:
         affordable = int((60 * budget.minutes - other) / seconds)
         if affordable * per_epoch >= _TOKENS_PER_WEIGHT * num_weights(choice.config, len(data.vocab)):
             break
-    most = _most_epochs(tokens)
+    most = _most_epochs(data, tokens)
     choice.set(max_epochs=max(1, min(affordable, most)))
     chosen = choice.config.max_epochs
     minutes = (chosen * seconds + other) / 60
@@ -209,10 +210,12 @@ def _sizes(choice: _OpenSettings, data: TextData, tokens: int) -> List[int]:
             return sizes
 
 
-def _batch_size(tokens: int, num_sequences: int) -> int:
+def _batch_size(data: TextData, tokens: int) -> int:
     """Larger for longer texts, and small enough for some updates per epoch."""
-    size = 8 if tokens < _SMALL_TEXT else 16 if tokens < 500_000 else 32 if tokens < 2_000_000 else 64
-    return max(1, min(size, num_sequences // _LEAST_BATCHES))
+    size = 16 if tokens < 500_000 else 32 if tokens < 2_000_000 else 64
+    if tokens < _SMALL_TEXT and not data.num_records:
+        size = 8
+    return max(1, min(size, _num_sequences(data) // _LEAST_BATCHES))
 
 
 def _largest(tokens: int) -> int:
@@ -231,6 +234,7 @@ def _dropout(weights_per_token: float) -> float:
     return round(min(0.5, max(0.0, 0.3 + 0.15 * math.log2(weights_per_token))), 1)
 
 
-def _most_epochs(tokens: int) -> int:
-    """The number of epochs after which more do not help."""
-    return 80 if tokens < _SMALL_TEXT else 40 if tokens < 60_000 else 20 if tokens < 500_000 else 15
+def _most_epochs(data: TextData, tokens: int) -> int:
+    """The number of epochs after which more do not help; fewer for short records, which have more updates per token."""
+    by_updates = max(_FEWEST_EPOCHS, tokens // len(data.train_dataloader()) // 8) if data.num_records else tokens
+    return min(by_updates, 80 if tokens < _SMALL_TEXT else 40 if tokens < 60_000 else 20 if tokens < 500_000 else 15)

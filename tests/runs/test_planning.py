@@ -106,8 +106,9 @@ def test_the_batch_size_of_records_leaves_four_groups_of_them(machine):
     for num in (30, 60, 4_000):
         chosen = plan(config, names(num), Budget(5)).config
         data = build_data(chosen, names(num))
-        most = 16 if num == 4_000 else 8  # by the number of tokens
-        assert chosen.batch_size == min(most, data.num_records["train"] // 4)
+        assert chosen.batch_size == min(16, data.num_records["train"] // 4)
+        updates = chosen.max_epochs * len(data.train_dataloader())
+        assert updates <= max(5 * len(data.train_dataloader()), 1.1 * len(data.indices("train")) / 8)
 
 
 def test_windows_do_not_make_a_text_longer(machine):
