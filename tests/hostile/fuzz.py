@@ -14,8 +14,8 @@ import time
 from gluon_deeprnn.errors import DeepRNNError
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.runs import RunConfig, RunFolder, load_run
-from gluon_deeprnn.runs.build import build_data, build_model
-from gluon_deeprnn.runs.job import _build_trainer, begin_run
+from gluon_deeprnn.runs.build import build_data, build_model, build_trainer
+from gluon_deeprnn.runs.job import begin_run
 from gluon_deeprnn.runs.stored import same_sources, stored_run
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -61,7 +61,7 @@ def read(folder: RunFolder):
     arrays, about = folder.checkpoint()
     training = stored.own(about, folder.path).get("training")
     model = build_model(stored.config, len(vocab))
-    trainer = _build_trainer(stored.config.replace(max_epochs=2), progress=False)
+    trainer = build_trainer(stored.config.replace(max_epochs=2), progress=False)
     history = trainer.fit(model, data, resume=(arrays, training))
     ignored = ("max_epochs", "checkpoint_seconds", "ctx", "prefix")
     return ({k: v for k, v in run.config.as_dict().items() if k not in ignored}, run.vocab.idx_to_token,
