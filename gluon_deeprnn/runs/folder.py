@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import storage
@@ -32,7 +33,7 @@ class RunFolder:
         return (self.path / "config.json").exists()
 
     def check_writable(self) -> None:
-        """Raise an error if the folder cannot be created, before any work is done; nothing is created.
+        """Raise an error if nothing can be created where the folder is to be, before any work is done.
 
         Raises
         ------
@@ -40,9 +41,11 @@ class RunFolder:
             "out must be a folder that can be written; got 'x/run': Not a directory", and similar messages.
         """
         parent = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-            reason = "Permission denied" if parent.is_dir() else "Not a directory"
-            raise InputError("out", "a folder that can be written", Described(f"{str(self.path)!r}: {reason}"))
+        try:
+            os.rmdir(tempfile.mkdtemp(dir=parent))
+        except OSError as error:
+            raise InputError("out", "a folder that can be written",
+                             Described(f"{str(self.path)!r}: {error.strerror}")) from None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
