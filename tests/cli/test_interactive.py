@@ -169,9 +169,13 @@ def test_a_second_ctrl_c_ends_the_program(converse, monkeypatch, times, status, 
         yield "b"
 
     monkeypatch.setattr(Continuation, "write", pieces)
-    out = converse("the\nthe\n", status=status).out
-    assert out == shown
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore SIGINT
+    try:
+        out = converse("the\nthe\n", status=status).out
+        assert out == shown
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def begun(run, *arguments, **streams):
