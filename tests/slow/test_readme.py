@@ -23,7 +23,7 @@ def commands():
 
 
 def test_every_command_of_the_readme_runs(tmp_path, fox_file, real_text):
-    (tmp_path / "my.txt").write_bytes(fox_file.read_bytes())
+    (tmp_path / "my.txt").write_text(fox_file.read_text(encoding="utf-8") + "It was night. " * 40, encoding="utf-8")
     (tmp_path / "another.txt").write_text("The lazy dog does not care about the fox at all.", encoding="utf-8")
     ran = 0
     for command in commands():
