@@ -237,4 +237,4 @@ def _dropout(weights_per_token: float) -> float:
 def _most_epochs(data: TextData, tokens: int) -> int:
     """The number of epochs after which more do not help; fewer for short records, which have more updates per token."""
     by_updates = max(_FEWEST_EPOCHS, tokens // len(data.train_dataloader()) // 8) if data.num_records else tokens
-    return min(by_updates, 80 if tokens < _SMALL_TEXT else 40 if tokens < 60_000 else 20 if tokens < 500_000 else 15)
+    return min(by_updates, 80 if tokens < _SMALL_TEXT else 40 if tokens < 60_000 else 20 if tokens < 500_000 else 10)
