@@ -97,6 +97,19 @@ def did_you_mean(value: Any, choices: Iterable[str]) -> Optional[str]:
     return f"did you mean {near[0]!r}?" if near else None
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first two of many names, and how many more there are.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn._checks import listed
+    >>> listed(['a.txt', 'b.txt', 'c.txt', 'd.txt'])
+    'a.txt, b.txt and 2 more'
+    """
+    more = f" and {len(names) - 2:,} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
+
+
 def float32(name: str, array: Any) -> None:
     """Reject an array of another dtype: MXNet's CPU operators support float32; some are wrong in float64."""
     if str(getattr(array, "dtype", "")) not in ("float32", "<class 'numpy.float32'>"):

@@ -3,6 +3,7 @@
 import argparse
 from typing import Sequence
 
+from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.data.cleaning import share_kept
 
@@ -16,10 +17,10 @@ def add_text(parser: argparse.ArgumentParser, what: str) -> None:
 def described(sources: Sequence[Source], vocab: Vocab) -> str:
     """The names of texts, each with the share of it that the cleaning of a run keeps."""
     if not vocab.cleaning:
-        return ", ".join(source.name for source in sources)
-    return ", ".join(
+        return listed([source.name for source in sources])
+    return listed([
         f"{source.name} (cleaning {vocab.cleaning} keeps {share_kept(source.text, vocab.clean(source.text)):.1%})"
-        for source in sources)
+        for source in sources])
 
 
 def unknown_tokens(unknown: int, num_tokens: int) -> str:

@@ -66,7 +66,10 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
     sources: List[Source] = []
     taken: Set[str] = set()
     numbers: Dict[str, Iterator[int]] = {}
-    for path in map(Path, _checks.sequence("paths", paths, (str, os.PathLike), "a list of files")):
+    for given in _checks.sequence("paths", paths, (str, os.PathLike), "a list of files"):
+        if not os.fspath(given):  # Path("") is the current folder
+            raise InputError("text", "the name of a file or folder, or a pattern", given)
+        path = Path(given)
         for name, found in _read(path, raw):
             free = name = _printable(name)
             while free in taken:
@@ -86,19 +89,6 @@ def read_text(path: Union[str, "os.PathLike[str]"], *, raw: bool = False) -> Sou
     """
     path = Path(path)
     return dataclasses.replace(_source(_printable(path.name), _content(path), path, raw), path=path)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first two of many names, and how many more there are.
-
-    Examples
-    --------
-    >>> from gluon_deeprnn.data.files import listed
-    >>> listed(['a.txt', 'b.txt', 'c.txt', 'd.txt'])
-    'a.txt, b.txt and 2 more'
-    """
-    more = f" and {len(names) - 2:,} more" if len(names) > 2 else ""
-    return ", ".join(names[:2]) + more
 
 
 def _printable(name: str) -> str:
@@ -146,14 +136,14 @@ def _folder(folder: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
     if names and len(errors) == len(names):
         raise errors[0]
     if not names:
-        without = f", without {listed(left_out)}" if left_out else ""
+        without = f", without {_checks.listed(left_out)}" if left_out else ""
         raise InputError("text", "a folder with a text in it", Described(f"{str(folder)!r}{without}"))
     _note(left_out)
 
 
 def _note(left_out: Sequence[str]) -> None:
     if left_out:
-        _log.warning("left out: %s", listed(left_out))
+        _log.warning("left out: %s", _checks.listed(left_out))
 
 
 def _walk(top: Path, *, hidden: bool = False) -> Tuple[List[Path], List[str]]:

@@ -3,9 +3,9 @@
 from typing import Any, Dict, List, Optional, Union
 
 from gluon_deeprnn import runtime
+from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
 from gluon_deeprnn.data.buckets import NUM_SHAPES
-from gluon_deeprnn.data.files import listed
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch

@@ -7,8 +7,8 @@ import statistics
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
+from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData
-from gluon_deeprnn.data.files import listed
 from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import evaluate
@@ -89,12 +89,14 @@ class Job:
         sources = find_sources(config)
         if not config.text:
             config = config.replace(corpus=sources[0].name)  # a resumed run must use the same corpus
-        if budget is not None:
-            chosen = plan(config, sources, budget, start.vocab if start else None)
-            config = chosen.config
+        extended = start.vocab if start else None
+        if budget is None:
+            data = build_data(config, sources, extended=extended)
+        else:
+            chosen = plan(config, sources, budget, extended)
+            config, data = chosen.config, chosen.data
             for note in chosen.notes:
                 _log.info("%s", note)
-        data = build_data(config, sources, extended=start.vocab if start else None)
         check_memory(config, len(data.vocab))
         with folder.held():
             _check_free(folder)  # another process may have started a run while this one read the texts

@@ -62,10 +62,13 @@ class Plan:
     config : RunConfig
     notes : list of str
         One line each.
+    data : TextData
+        The batches of a run with these settings.
     """
 
     config: RunConfig
     notes: List[str]
+    data: TextData
 
 
 def plan(config: RunConfig, sources: List[Source], budget: Budget, start: Optional[Vocab] = None) -> Plan:
@@ -94,7 +97,7 @@ def plan(config: RunConfig, sources: List[Source], budget: Budget, start: Option
     started = time.monotonic()
     open_settings = [name for name in PLANNED if name not in budget.fixed]
     if not open_settings:
-        return Plan(config, [])
+        return Plan(config, [], build_data(config, sources, extended=start))
     choice = _OpenSettings(config, frozenset(open_settings))
     data = _build_data(choice, sources, start)
     if _num_kinds(data.vocab) > _MOST_CHARACTERS:
@@ -114,7 +117,7 @@ def plan(config: RunConfig, sources: List[Source], budget: Budget, start: Option
     if not config.text or all(source.path for source in sources):  # a stream cannot be read again
         flags = " ".join(f"--{name.replace('_', '-')} {getattr(final, name):g}" for name in open_settings)
         notes.append(f"the command that repeats this training: {budget.command} {flags}")
-    return Plan(final, notes)
+    return Plan(final, notes, data)
 
 
 class _OpenSettings:

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks, kernels, runtime, storage
 from gluon_deeprnn.data import Source, Vocab
-from gluon_deeprnn.data.files import listed, read_text
+from gluon_deeprnn.data.files import read_text
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.runs.build import find_sources
@@ -94,8 +94,8 @@ class StoredRun:
             If they are not the texts of the run.
         """
         if [source.sha1 for source in sources] != [text["sha1"] for text in self.texts]:
-            wanted = listed([f"{text['name']} (SHA-1 {text['sha1']})" for text in self.texts])
-            found = listed([f"{source.name} (SHA-1 {source.sha1})" for source in sources])
+            wanted = _checks.listed([f"{text['name']} (SHA-1 {text['sha1']})" for text in self.texts])
+            found = _checks.listed([f"{source.name} (SHA-1 {source.sha1})" for source in sources])
             raise InputError("text", f"unchanged since the run was started, {wanted}", Described(found))
         return [dataclasses.replace(source, name=text["name"]) for source, text in zip(sources, self.texts)]
 

@@ -77,6 +77,13 @@ def test_a_byte_order_mark_decides_the_encoding(encoding, mark, tmp_path):
     assert source.sha1 == hashlib.sha1(content).hexdigest()
 
 
+def test_an_empty_name_is_not_the_current_folder(notes, monkeypatch):
+    monkeypatch.chdir(notes)
+    assert len(read_texts(["."])) == 3
+    with pytest.raises(ValueError, match=r"^text must be the name of a file or folder, or a pattern; got ''"):
+        read_texts([""])
+
+
 def test_a_text_that_is_not_what_its_byte_order_mark_says_is_refused(tmp_path):
     (tmp_path / "text").write_bytes(codecs.BOM_UTF16_LE + b"abc")
     with pytest.raises(ValueError, match=r"^text must be UTF-16, as its byte-order mark says; got .*, byte 0x63 at"):

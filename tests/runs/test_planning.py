@@ -75,7 +75,20 @@ def test_settings_of_the_user_are_left_alone_and_need_no_measurement_if_the_epoc
     assert (config.num_hiddens, config.max_epochs, config.dropout) == (99, 3, 0.25)
     assert machine == []
     given = {name: getattr(config, name) for name in PLANNED}
-    assert plan(config, text(150_000), Budget(5, frozenset(given))) == planning.Plan(config, [])
+    again = plan(config, text(150_000), Budget(5, frozenset(given)))
+    assert (again.config, again.notes) == (config, [])
+
+
+@pytest.mark.parametrize("given", [{}, {"records": "line"}, {"protocol": "d2l"}, {"batch_size": 5}])
+def test_the_data_of_a_plan_are_those_of_a_run_with_its_settings(given, machine):
+    sources = names(200) if "records" in given else text(9_000)
+    found = plan(read_recipe("own-text").config.replace(**given), sources, Budget(1, frozenset(given)))
+    data = build_data(found.config, sources)
+    assert found.data.vocab.idx_to_token == data.vocab.idx_to_token
+    for name in ("train_dataloader", "val_dataloader"):
+        one, other = (list(getattr(each, name)().batches(0)) for each in (found.data, data))
+        assert len(one) == len(other) > 0
+        assert all((x == z).all() and (y == w).all() for (x, y), (z, w) in zip(one, other))
 
 
 def test_large_vocabularies_are_embedded_and_their_rare_tokens_unknown(machine):
