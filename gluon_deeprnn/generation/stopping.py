@@ -43,7 +43,7 @@ class ShownText:
     """
 
     def __init__(self, vocab: Vocab, stop: Sequence[str]) -> None:
-        self._vocab, self._stop = vocab, stop
+        self._vocab, self._end, self._stop = vocab, vocab.end_index, stop
         self._held = ""
         self._ends: Tuple[int, ...] = ()  # where in the held text each token ends that is complete but not shown
         self._incomplete: Tuple[int, ...] = ()  # the tokens of an incomplete character
@@ -58,7 +58,7 @@ class ShownText:
     def add(self, token: int) -> str:
         """Add a token; return the text that can be shown now."""
         self.num_tokens += 1
-        if token == NO_TOKEN or token == self._vocab.end_index:
+        if token == NO_TOKEN or token == self._end:
             self.ended = "no_copy" if token == NO_TOKEN else "record"
             return self._show(len(self._held))
         tokens = (*self._incomplete, token)

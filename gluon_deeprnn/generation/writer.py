@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call of the sampler: the index of its first row, where it began, and the generators of its noise then."""
+    """A call of the sampler: the number of tokens before it, where it began, and the generators of its noise then."""
 
     first: int
     began: Point
@@ -137,7 +137,7 @@ class Writer:
             self._point = calls[0].began
             for generator, state in zip(self._generators, calls[0].generators):
                 generator.bit_generator.state = state
-            for _ in range(-calls[0].first):  # none with a limit of copies, where each call samples one token
+            for _ in range(self._num_kept - calls[0].first):  # none with a limit of copies: one token per call
                 self._sample(1, self._masks)
             self._noise(self._num_given)
             self._num_given = 0
@@ -149,7 +149,7 @@ class Writer:
         for given in range(length):
             index = given - (self._num_kept - kept_before)
             if index == len(self._rows):
-                self._calls.append(_Call(index, self._point, [g.bit_generator.state for g in self._generators]))
+                self._calls.append(_Call(self._num_kept + index, self._point, [g.bit_generator.state for g in self._generators]))
                 self._rows += [self._sample_within(self.no_copy)] if self.no_copy else self._sample(steps, self._masks)
                 steps = _STEPS if length - given - steps > _FIRST_STEPS else _FIRST_STEPS
             self._num_given = max(self._num_given, index + 1)
@@ -162,11 +162,12 @@ class Writer:
         for row in self._rows[:num]:
             for text, token in zip(self.texts, row):
                 text.append(int(token))
-        self._rows = self._rows[num:]
+        del self._rows[:num]
         self._num_kept, self._num_given = self._num_kept + num, self._num_given - num
-        calls = [call._replace(first=call.first - num) for call in self._calls]
-        needed = max((i for i, call in enumerate(calls) if call.first <= 0), default=0)
-        self._calls = calls[needed:] if self._rows else []
+        if not self._rows:
+            self._calls.clear()
+        while len(self._calls) > 1 and self._calls[1].first <= self._num_kept:  # the earlier one is not needed any more
+            del self._calls[0]
 
     def _sample_within(self, limit: RunLimit) -> numpy.ndarray:
         """Sample one token for each sequence, (N,), with which no run of the training text is longer than allowed."""
