@@ -149,7 +149,8 @@ class Writer:
         for given in range(length):
             index = given - (self._num_kept - kept_before)
             if index == len(self._rows):
-                self._calls.append(_Call(self._num_kept + index, self._point, [g.bit_generator.state for g in self._generators]))
+                generators = [generator.bit_generator.state for generator in self._generators]
+                self._calls.append(_Call(self._num_kept + index, self._point, generators))
                 self._rows += [self._sample_within(self.no_copy)] if self.no_copy else self._sample(steps, self._masks)
                 steps = _STEPS if length - given - steps > _FIRST_STEPS else _FIRST_STEPS
             self._num_given = max(self._num_given, index + 1)

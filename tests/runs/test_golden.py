@@ -1,7 +1,7 @@
 """Runs of earlier releases can be loaded, evaluated, used for generation, and resumed.
 
-Their ``config.json`` is as the release wrote it, with the absolute path of a text that is not there any more: the path is
-part of the hash that the other files contain, and no test reads it.
+Their ``config.json`` is as the release wrote it, with the absolute path of a text that is not there any more: the path
+is part of the hash that the other files contain, and no test reads it.
 """
 
 import dataclasses
