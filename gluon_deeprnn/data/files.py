@@ -247,6 +247,10 @@ def decode(name: str, content: bytes, path: Path) -> Source:
         If it is not text in UTF-8, or in the encoding that its byte-order mark names.
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-8")
+    null_bytes = InputError("text", "a text", Described(f"{str(path)!r}, which contains null bytes"),
+                            "--tokens byte reads any file")
+    if encoding == "UTF-8" and b"\0" in content:  # a picture, say: to convert it would not help
+        raise null_bytes
     try:
         text = content.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
     except UnicodeDecodeError as error:
@@ -257,7 +261,7 @@ def decode(name: str, content: bytes, path: Path) -> Source:
         raise InputError("text", "UTF-8", described,
                          f"convert it first: iconv -f {_likely_encoding(content)} -t UTF-8 FILE") from None
     if "\0" in text:
-        raise InputError("text", "a text", Described(f"{str(path)!r}, which contains null bytes"))
+        raise null_bytes
     text = strip_gutenberg(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
         raise InputError("text", "a non-empty text", str(path))

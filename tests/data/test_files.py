@@ -49,6 +49,7 @@ def test_files_are_named_sources(tmp_path):
     (b"", "text must be a non-empty text"),
     ("운수 좋은 날".encode("cp949"), r"text must be UTF-8; got '.*', byte 0x.. at 0 \(convert it first"),
     (b"a\x00b", "text must be a text; got .* which contains null bytes"),
+    (b"\x89PNG\x00", "text must be a text; got .* which contains null bytes"),
 ])
 def test_files_that_are_not_text_are_refused(tmp_path, content, message):
     if content is not None:
@@ -107,7 +108,7 @@ def test_a_folder_stands_for_its_texts_in_the_order_of_their_paths(notes, caplog
         ("a.md", "first"), ("b.txt", "second"), ("deep/c.txt", "third")]
     assert [source.path for source in sources] == [notes / "a.md", notes / "b.txt", notes / "deep/c.txt"]
     assert caplog.messages == [
-        "left out: empty.txt (empty), picture.png (not UTF-8)"]
+        "left out: empty.txt (empty), picture.png (contains null bytes)"]
 
 
 def test_bytes_take_every_file_of_a_folder(notes):
