@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, List, Optional, Tuple, Union
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.data.batches import PADDING, continues, is_padded
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
@@ -79,7 +79,7 @@ class LogProbs(GraphBlock):
     def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any]) -> Any:
         """Compute the outputs; see the class."""
         logits, state = self.model(x, state)  # (T, N, V)
-        return F.npx.pick(F.npx.log_softmax(logits, axis=-1), y, axis=-1), state
+        return kernels.log_probs(F, logits, y), state
 
 
 class MeanLoss(LogProbs):
@@ -91,8 +91,8 @@ class MeanLoss(LogProbs):
 
     def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any], weights: Any = None) -> Any:
         """Compute the outputs; see the class."""
-        log_p, state = super().hybrid_forward(F, x, y, state)
-        return -(F.np.mean(log_p) if weights is None else F.np.sum(log_p * weights)), state
+        logits, state = self.model(x, state)  # (T, N, V)
+        return kernels.cross_entropy(F, logits, y, weights), state
 
     def of_batch(self, x: numpy.ndarray, y: numpy.ndarray, state: List[np.ndarray], *, padded: bool = False,
                  ) -> Tuple[np.ndarray, List[np.ndarray], int]:

@@ -4,6 +4,8 @@ from gluon_deeprnn.graph.arrays import device_of as device_of
 from gluon_deeprnn.graph.arrays import given_array as given_array
 from gluon_deeprnn.graph.arrays import is_array as is_array
 from gluon_deeprnn.graph.block import GraphBlock as GraphBlock
+from gluon_deeprnn.graph.nodes import as_int32 as as_int32
+from gluon_deeprnn.graph.nodes import node_of as node_of
 from gluon_deeprnn.graph.parameters import context_of as context_of
 from gluon_deeprnn.graph.parameters import named_parameters as named_parameters
 from gluon_deeprnn.graph.sequences import all_of_length as all_of_length

@@ -6,13 +6,14 @@ a loop over time, it is wrong for any other number of steps.  ``GraphBlock`` the
 that hybridizing changes the speed only.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 import contextlib
+import json
 import logging
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 import warnings
 
-from gluon_deeprnn import mxnet_private
+from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph.arrays import compiled_for
@@ -59,6 +60,7 @@ class GraphBlock(CompiledBlock):
         self._graphs: OrderedDict[tuple, tuple] = OrderedDict()
         self._traced = Parts()
         self._num_changes = 0
+        self._fuses = True
         super().__init__(**kwargs)
 
     def __call__(self, *args: Any) -> Any:
@@ -67,7 +69,7 @@ class GraphBlock(CompiledBlock):
             return super().__call__(*args)
 
     def hybridize(self, active: bool = True, *, static_alloc: bool = True, static_shape: bool = True,
-                  children: bool = True, **kwargs: Any) -> None:
+                  children: bool = True, fuse: bool = True, **kwargs: Any) -> None:
         """Compile this block (``active``) or interpret it; memory and shapes are static by default.
 
         Parameters
@@ -78,11 +80,22 @@ class GraphBlock(CompiledBlock):
             As in Gluon.
         children : bool, default True
             Whether to hybridize the descendants too, for separate calls of them.
+        fuse : bool, default True
+            Whether the graph may have this package's operators, each for many of MXNet's: a layer, from scratch too,
+            for all steps; the input layer on tokens; output layer and loss.  False: MXNet's operators only.
         **kwargs
             As in Gluon.
         """
         with one_at_a_time:
+            self._fuses = _checks.flag("fuse", fuse)
             self._hybridize(active, children, static_alloc=static_alloc, static_shape=static_shape, **kwargs)
+
+    def operators(self) -> Dict[str, int]:
+        """The operators of the graph of the last call, by name, with their numbers; empty before the first call."""
+        if not self.traced:
+            return {}
+        nodes = json.loads(self.traced[1].tojson())["nodes"]
+        return dict(Counter(node["op"] for node in nodes if node["op"] != "null"))
 
     def named_parameters(self) -> Iterator[Tuple[str, Parameter]]:
         """Iterate over (name, parameter), each parameter once; its name is its path of attributes."""
@@ -181,8 +194,8 @@ class GraphBlock(CompiledBlock):
         if not self.traced:
             flat, structure = mxnet_private.flatten(args, "input")
             self.set_input_structure(structure)
-            inputs = [symbol.var(f"data{i}", shape=a.shape).as_np_ndarray() for i, a in enumerate(flat)]
-            self.traced = inputs, self._trace_for(flat[0].ctx, inputs)
+            inputs = [symbol.var(f"data{i}", shape=a.shape, dtype=a.dtype).as_np_ndarray() for i, a in enumerate(flat)]
+            self.traced = inputs, self._trace_for(flat[0].ctx if self._fuses else None, inputs)
         return self.traced
 
     def _trace_for(self, device: Optional[Context], inputs: List[Any]) -> Any:

@@ -10,11 +10,10 @@ operators, ``abi.cc`` the interface to MXNet.  They are compiled for AVX-512, AV
 """
 
 import itertools
-import json
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from gluon_deeprnn import runtime
-from gluon_deeprnn.graph import device_of, is_array
+from gluon_deeprnn.graph import as_int32, device_of, is_array, node_of
 from gluon_deeprnn.kernels.libraries import loaded as loaded
 from gluon_deeprnn.kernels.libraries import why_not as why_not
 from mxnet import autograd
@@ -24,6 +23,10 @@ _uses = itertools.count()
 _MOST_HIDDENS = {"lstm": (192, 512), "gru": (256, 512), "rnn_tanh": (256, 512), "rnn_relu": (256, 512)}
 """The largest layer that trains, and that only predicts, faster by our operator than by MXNet's."""
 
+_CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_softsign", "rnn_softrelu")
+_MOST_EMBEDDED = 0.5
+"""For a smaller vocabulary than this share of the tokens in a batch, each token's embedding is multiplied once."""
+
 
 def arithmetic() -> Dict[str, Any]:
     """What the last digits of a result depend on: the number of threads, and whose operator computes the layers."""
@@ -32,6 +35,8 @@ def arithmetic() -> Dict[str, Any]:
 
 def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
     """One recurrent layer by the faster operator.
+
+    In a graph, inputs that are one-hot vectors or embeddings of tokens are not computed: the layer reads the tokens.
 
     Parameters
     ----------
@@ -53,18 +58,72 @@ def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
     outputs, state
         (T, N, H), and the state after the last step.
     """
-    if _is_ours(mode, num_hiddens, inputs):
-        return _ours(F, mode, inputs, weights, state)
+    training, predicting = _MOST_HIDDENS[mode]
+    if _are_ours(inputs) and num_hiddens <= (training if autograd.is_recording() else predicting):
+        return _ours(F, mode, num_hiddens, inputs, weights, state)
     state = [F.np.expand_dims(array, 0) for array in state]
     outputs, *state = F.npx.rnn(inputs, weights, *state, mode=mode, state_size=num_hiddens, num_layers=1,
                                 state_outputs=True)
     return outputs, [F.np.squeeze(array, axis=0) for array in state]
 
 
+def fuses(mode: str, inputs: Any) -> bool:
+    """Whether a layer that is written step by step is computed by one operator: in a graph for the CPU."""
+    return mode in _CELLS and not is_array(inputs) and _are_ours(inputs)
+
+
+def fused_layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any,
+                state: List[Any]) -> Tuple[Any, List[Any]]:
+    """As `layer`, by our operator, for which `fuses` must hold."""
+    return _ours(F, mode, num_hiddens, inputs, weights, state)
+
+
+def cross_entropy(F: Any, logits: Any, targets: Any, row_weights: Any = None) -> Any:
+    """The mean of -log p(target), or its weighted sum.
+
+    In a graph for the CPU, the logits of a dense layer are computed together with it, a few rows at a time.
+
+    Parameters
+    ----------
+    F : module
+        ``mxnet.ndarray`` or ``mxnet.symbol``.
+    logits : mxnet.np.ndarray or Symbol
+        (T, N, V)
+    targets : mxnet.np.ndarray or Symbol
+        (T, N), int32
+    row_weights : mxnet.np.ndarray or Symbol, optional
+        (T, N), the weight of each prediction.
+
+    Returns
+    -------
+    mxnet.np.ndarray or Symbol
+        ()
+    """
+    dense = _dense_layer(logits)
+    if dense is None:
+        log_p = log_probs(F, logits, targets)
+        return -(F.np.mean(log_p) if row_weights is None else F.np.sum(log_p * row_weights))
+    trains, weighted = autograd.is_recording(), row_weights is not None
+    arrays = [array.as_nd_ndarray() for array in dense]
+    if trains:
+        arrays = [_own(F, array) for array in arrays]
+    arrays += [array.as_nd_ndarray() for array in (as_int32(targets), *([row_weights] if weighted else []))]
+    loss = F.gluon_deeprnn_cross_entropy(*arrays, trains=int(trains), weighted=int(weighted))
+    return F.np.squeeze(loss.as_np_ndarray())
+
+
+def log_probs(F: Any, logits: Any, targets: Any) -> Any:
+    """log p(target), (T, N); see `cross_entropy`."""
+    dense = None if autograd.is_recording() else _dense_layer(logits)
+    if dense is None:
+        return F.npx.pick(F.npx.log_softmax(logits, axis=-1), targets, axis=-1)
+    arrays = [array.as_nd_ndarray() for array in (*dense, as_int32(targets))]
+    return F.gluon_deeprnn_log_probs(*arrays).as_np_ndarray()
+
+
 def layer_norm(F: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     """Rows of ``x``, (..., H), with mean 0 and variance 1, times gamma, plus beta, by the faster operator."""
-    device = device_of(x)
-    if device is None or device.device_type != "cpu" or loaded() is None:
+    if not _are_ours(x):
         return F.npx.layer_norm(x, gamma, beta, axis=-1, eps=epsilon)
     arrays = [array.as_nd_ndarray() for array in (x, gamma, beta)]
     if autograd.is_recording():
@@ -72,20 +131,19 @@ def layer_norm(F: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     return F.gluon_deeprnn_layer_norm(*arrays, epsilon=epsilon).as_np_ndarray()
 
 
-def _is_ours(mode: str, num_hiddens: int, inputs: Any) -> bool:
-    device = device_of(inputs)  # not known in a graph that has to run anywhere
-    training, predicting = _MOST_HIDDENS[mode]
-    return (device is not None and device.device_type == "cpu"
-            and num_hiddens <= (training if autograd.is_recording() else predicting) and loaded() is not None)
+def _are_ours(x: Any) -> bool:
+    """Whether our operators can compute with ``x``."""
+    device = device_of(x)  # not known in a graph that has to run anywhere
+    return device is not None and device.device_type == "cpu" and loaded() is not None
 
 
-def _ours(F: Any, mode: str, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
+def _ours(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
     trains = autograd.is_recording()
+    inputs, weights, vocab_size = _tokens(F, num_hiddens, inputs, weights)
     arrays = [array.as_nd_ndarray() for array in (inputs, weights, *state)]
-    if trains:
-        arrays = [_own(F, array) for array in arrays]
-    outputs, *state = F.gluon_deeprnn_layer(*arrays, cell=mode, trains=int(trains),
-                                            d_inputs=int(not _is_one_hot(inputs)))
+    if trains:  # no gradient goes to tokens
+        arrays = [array if vocab_size and i == 0 else _own(F, array) for i, array in enumerate(arrays)]
+    outputs, *state = F.gluon_deeprnn_layer(*arrays, cell=mode, trains=int(trains), d_inputs=1, vocab_size=vocab_size)
     return outputs.as_np_ndarray(), [array.as_np_ndarray() for array in state]
 
 
@@ -96,9 +154,38 @@ def _own(F: Any, array: Any) -> Any:
     return F.identity(array, attr={"__use__": str(next(_uses))})  # or MXNet would make all uses' identities one
 
 
-def _is_one_hot(inputs: Any) -> bool:
-    """Whether that is what the graph will feed: no gradient goes through it."""
-    if is_array(inputs) or "one_hot" not in inputs.name:  # the graph is long, and this is asked for every layer
-        return False
-    graph = json.loads(inputs.tojson())
-    return graph["nodes"][graph["heads"][0][0]]["op"] in ("one_hot", "_npx_one_hot")
+def _tokens(F: Any, num_hiddens: int, inputs: Any, weights: Any) -> Tuple[Any, Any, int]:
+    """Inputs and weights of a layer, and the size of the vocabulary if the inputs are tokens, else 0.
+
+    A one-hot vector selects a column of the weights.  The embedding of a token selects one of their product with all
+    embeddings, which is computed if there are few.
+    """
+    if is_array(inputs) or not any(name in inputs.name for name in ("one_hot", "embedding")):  # long graphs read slowly
+        return inputs, weights, 0
+    node = node_of(inputs)
+    if node.operator in ("one_hot", "_npx_one_hot"):
+        is_plain = float(node.attributes.get("on_value", 1)) == 1 and float(node.attributes.get("off_value", 0)) == 0
+        return (as_int32(node.inputs[0]), weights, int(node.attributes["depth"])) if is_plain else (inputs, weights, 0)
+    (_, (shape,), _), (_, (size,), _) = inputs.infer_shape_partial(), weights.infer_shape_partial()
+    if node.operator not in ("Embedding", "_npx_embedding") or not shape or not size or min(*shape, *size) <= 0:
+        return inputs, weights, 0
+    tokens, embeddings = node.inputs
+    num_steps, batch_size, num_inputs = shape
+    vocab_size = int(node.attributes["input_dim"])
+    if vocab_size > _MOST_EMBEDDED * num_steps * batch_size:
+        return inputs, weights, 0
+    rows = size[0] // (num_inputs + num_hiddens + 2)
+    i2h = weights[:rows * num_inputs].reshape(rows, num_inputs)
+    columns = F.npx.fully_connected(i2h, embeddings, no_bias=True, num_hidden=vocab_size, flatten=False)
+    return as_int32(tokens), F.np.concatenate([columns.reshape(-1), weights[rows * num_inputs:]], axis=0), vocab_size
+
+
+def _dense_layer(logits: Any) -> Optional[List[Any]]:
+    """The inputs of the dense layer that computes the logits: hidden states, weight and bias; None if none does."""
+    if is_array(logits) or not _are_ours(logits):
+        return None
+    node = node_of(logits)
+    if node.operator not in ("FullyConnected", "_npx_fully_connected") or len(node.inputs) != 3 \
+            or node.attributes.get("flatten") not in ("False", "0"):
+        return None
+    return node.inputs

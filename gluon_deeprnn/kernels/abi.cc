@@ -21,7 +21,7 @@ std::string Attributes::at(const std::string& name) const {
 
 namespace {
 
-constexpr int kInterfaceVersion = 11, kSuccess = 1, kFailure = 0, kFloat32 = 0;
+constexpr int kInterfaceVersion = 11, kSuccess = 1, kFailure = 0, kFloat32 = 0, kInt32 = 4;
 
 // The last failure, until MXNet has read it.  It is no std::string: to report that memory is short must take none.
 thread_local char message[1024];
@@ -113,11 +113,14 @@ EXPORTED int _opCallParseAttrs(const Operator* op, const char* const* names, con
                                 [&] { op->count(Attributes(names, values, count), num_inputs, num_outputs); });
 }
 
-EXPORTED int _opCallInferType(const Operator*, const char* const*, const char* const*, int, int* inputs, int num_inputs,
-                              int* outputs, int num_outputs) {
-  std::fill(inputs, inputs + num_inputs, gluon_deeprnn::kFloat32);
-  std::fill(outputs, outputs + num_outputs, gluon_deeprnn::kFloat32);
-  return gluon_deeprnn::kSuccess;
+EXPORTED int _opCallInferType(const Operator* op, const char* const* names, const char* const* values, int count,
+                              int* inputs, int num_inputs, int* outputs, int num_outputs) {
+  return gluon_deeprnn::guarded(op->name, [&] {
+    std::fill(inputs, inputs + num_inputs, gluon_deeprnn::kFloat32);
+    std::fill(outputs, outputs + num_outputs, gluon_deeprnn::kFloat32);
+    const int tokens = op->tokens_at(Attributes(names, values, count));
+    if (tokens >= 0) inputs[tokens] = gluon_deeprnn::kInt32;
+  });
 }
 
 EXPORTED int _opCallInferShape(const Operator* op, const char* const* names, const char* const* values, int count,

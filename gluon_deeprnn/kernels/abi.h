@@ -18,10 +18,13 @@ namespace gluon_deeprnn {
 
 using Shape = std::vector<unsigned>;
 
+// All arrays are of float32, but for those of tokens.
 struct Array {
   const int64_t* shape;
   int num_axes;
   float* data;
+
+  const int32_t* tokens() const { return reinterpret_cast<const int32_t*>(data); }
 };
 
 // The attributes of one use of an operator.  at() throws std::invalid_argument for a name that is not there.
@@ -47,10 +50,13 @@ class Computation {
   virtual void backward(const Array* given, const Array* gradients) = 0;
 };
 
+// tokens_at: which input has tokens, of int32; -1 where none has.
+//
 // All functions report errors by throwing a class derived from std::exception; what() reaches Python as an MXNetError.
 struct Operator {
   const char* name;
   void (*count)(const Attributes& attributes, int* num_inputs, int* num_outputs);
+  int (*tokens_at)(const Attributes& attributes);
   void (*infer_shape)(const Attributes& attributes, std::vector<Shape>* inputs, std::vector<Shape>* outputs);
   std::unique_ptr<Computation> (*create)(const Attributes& attributes);
 };

@@ -100,12 +100,14 @@ void backward_tile(const Sizes& z, const BackwardWeights<Cell>& w, const Backwar
   }
   const float* kept = all_kept + size_t(first) * T * S::kKept * w.padded;
   const float *xs[kLargestChunk], *hs[kLargestChunk];
+  int32_t tokens[kLargestChunk];
   for (int end = T; end > 0;) {
     const int begin = std::max(0, end - chunk);
     for (int t = end - 1; t >= begin; --t) {
       const int row = (t - begin) * kRows;
       for (int i = 0; i < kRows; ++i) {
-        xs[row + i] = a.inputs + (size_t(t) * N + first + i) * D;
+        const size_t at = size_t(t) * N + first + i;
+        a.tokens ? void(tokens[row + i] = a.tokens[at]) : void(xs[row + i] = a.inputs + at * D);
         hs[row + i] = t == 0 ? a.hidden + size_t(first + i) * H : a.outputs + (size_t(t - 1) * N + first + i) * H;
       }
       float* step = own.slopes + row * row_size;
@@ -122,6 +124,11 @@ void backward_tile(const Sizes& z, const BackwardWeights<Cell>& w, const Backwar
                                                   false);
     const int num_rows = (end - begin) * kRows;
     add_outer<Cell>(w, hs, H, of_state_products, num_rows, sums.recurrent);
+    if (a.tokens) {
+      add_rows<Cell>(w, tokens, of_inputs, num_rows, sums.inputs);
+      end = begin;
+      continue;
+    }
     Sparse sparse[kLargestChunk];
     bool is_sparse = true;
     for (int r = 0; r < num_rows && is_sparse; ++r) is_sparse = find_sparse(xs[r], D, &sparse[r]);

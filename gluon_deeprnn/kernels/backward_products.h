@@ -49,26 +49,7 @@ void times_all_weights(const Panels<Cell>& w, const Slopes& slopes, const Transp
     times_all_weights<Cell, kRows, kVectors - 1>(w, slopes, matrix, column, num_steps, to, to_size, to_step, add);
 }
 
-// sums[k + i][v] += sum over rows r of elements[r][k + i] * slopes[r][v].
-template <int kRows, int kVectors>
-inline void outer(const float* const* elements, int k, const float* slopes, size_t row_size, int num_rows, float* sums,
-                  size_t stride) {
-  Vector s[kRows][kVectors];
-  for (int i = 0; i < kRows; ++i)
-    for (int v = 0; v < kVectors; ++v) s[i][v] = load(sums + i * stride + v * kLanes);
-  for (int r = 0; r < num_rows; ++r) {
-    Vector d[kVectors];
-    for (int v = 0; v < kVectors; ++v) d[v] = load(slopes + r * row_size + v * kLanes);
-    for (int i = 0; i < kRows; ++i) {
-      const Vector x = all(elements[r][k + i]);
-      for (int v = 0; v < kVectors; ++v) s[i][v] += x * d[v];
-    }
-  }
-  for (int i = 0; i < kRows; ++i)
-    for (int v = 0; v < kVectors; ++v) store(sums + i * stride + v * kLanes, s[i][v]);
-}
-
-// The same for all columns of the elements and all panels.
+// sums[k][v] += sum over rows r of elements[r][k] * slopes[r][v], for all columns of the elements and all panels.
 template <typename Cell>
 void add_outer(const Panels<Cell>& w, const float* const* elements, int size, const Slopes& slopes, int num_rows,
                float* sums) {
@@ -82,6 +63,21 @@ void add_outer(const Panels<Cell>& w, const float* const* elements, int size, co
     for (; k + kRows <= size; k += kRows)
       outer<kRows, S::kVectors>(elements, k, d, slopes.row_size, num_rows, to + k * stride, stride);
     for (; k < size; ++k) outer<1, S::kVectors>(elements, k, d, slopes.row_size, num_rows, to + k * stride, stride);
+  }
+}
+
+// The same for one-hot vectors, given as the indices of their ones.
+template <typename Cell>
+void add_rows(const Panels<Cell>& w, const int32_t* tokens, const Slopes& slopes, int num_rows, float* sums) {
+  using S = Shape<Cell>;
+  const size_t stride = w.width();
+  for (int r = 0; r < num_rows; ++r) {
+    float* row = sums + tokens[r] * stride;
+    for (int p = 0; p < w.num_panels; ++p) {
+      const float* d = slopes.data + r * slopes.row_size + (size_t(p) * S::kSlopes + slopes.offset) * kLanes;
+      float* to = row + size_t(p) * S::kWidth;
+      for (int v = 0; v < S::kVectors; ++v) store(to + v * kLanes, load(to + v * kLanes) + load(d + v * kLanes));
+    }
   }
 }
 

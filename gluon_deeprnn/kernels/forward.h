@@ -38,14 +38,17 @@ void forward_tile(const Sizes& z, const Packed<Cell>& w, const Forward& a, float
   }
   float* kept = all_kept ? all_kept + size_t(first) * z.num_steps * S::kKept * padded : nullptr;
   for (int t = 0; t < z.num_steps; ++t) {
-    const float *x[kRows], *h[kRows];
+    const float *x[kRows] = {}, *h[kRows];
     Sparse sparse[kRows];
-    bool is_sparse = true;
+    bool is_sparse = !a.tokens;
     for (int i = 0; i < kRows; ++i) {
-      x[i] = a.inputs + (size_t(t) * z.batch_size + first + i) * D;
-      h[i] = t == 0 ? a.hidden + size_t(first + i) * H : a.outputs + (size_t(t - 1) * z.batch_size + first + i) * H;
+      const size_t row = size_t(t) * z.batch_size + first + i;
+      h[i] = t == 0 ? a.hidden + size_t(first + i) * H : a.outputs + (row - z.batch_size) * H;
+      if (a.tokens) continue;
+      x[i] = a.inputs + row * D;
       is_sparse = is_sparse && find_sparse(x[i], D, &sparse[i]);
     }
+    const int32_t* tokens = a.tokens ? a.tokens + size_t(t) * z.batch_size + first : nullptr;
     float* to = a.outputs + (size_t(t) * z.batch_size + first) * H;
     for (int p = 0; p < panels.num_panels; ++p) {
       const float* bias = w.bias + size_t(p) * S::kSlopes * kLanes;
@@ -54,7 +57,10 @@ void forward_tile(const Sizes& z, const Packed<Cell>& w, const Forward& a, float
       Vector sums[kRows][V];
       for (int i = 0; i < kRows; ++i)
         for (int v = 0; v < V; ++v) sums[i][v] = load(bias + (v + kApart) * kLanes);
-      if (is_sparse) {
+      if (tokens) {
+        for (int i = 0; i < kRows; ++i)
+          for (int v = 0; v < V; ++v) sums[i][v] += load(inputs + size_t(tokens[i]) * S::kWidth + v * kLanes);
+      } else if (is_sparse) {
         for (int i = 0; i < kRows; ++i) {
           for (int n = 0; n < sparse[i].count; ++n) {
             const int k = sparse[i].index[n];

@@ -34,19 +34,6 @@ int num_parts(const Sizes& z, const Panels<Cell>& panels, int num_tiles) {
   return std::min<size_t>(num_tiles, std::clamp<size_t>(kMostSums / size, kFewestParts, kMostParts));
 }
 
-// Adds the sums of all parts to the first's, in their order.
-inline void add_up(float* sums, size_t size, int num_parts) {
-  if (num_parts == 1) return;
-  constexpr size_t kBlock = 1024;
-  divide((size + kBlock - 1) / kBlock, size > 8 * kBlock, [=](size_t block) {
-    const size_t begin = block * kBlock, end = std::min(begin + kBlock, size);
-    for (int part = 1; part < num_parts; ++part) {
-      const float* from = sums + part * size;
-      for (size_t i = begin; i < end; ++i) sums[i] += from[i];
-    }
-  });
-}
-
 // The sums as the flat vector of weights.
 template <typename Cell>
 void unpack(const Sizes& z, const Panels<Cell>& panels, const Sums<Cell>& sums, float* to) {

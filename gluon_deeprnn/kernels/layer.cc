@@ -37,6 +37,13 @@ std::vector<Tile> tiles_of(int batch_size, int largest) {
   return tiles;
 }
 
+// Whether a pass takes longer than it takes to wake other threads.
+template <typename Cell>
+bool is_worth_threads(const Sizes& z) {
+  constexpr float kFewProducts = 5e5;
+  return float(z.num_steps) * z.batch_size * Cell::kGates * z.num_hiddens * z.num_hiddens > kFewProducts;
+}
+
 template <typename Cell, int kRows, typename... Arguments>
 void forward_tile_of(int size, const Arguments&... arguments) {
   if (size == kRows) return forward_tile<Cell, kRows>(arguments...);
@@ -64,7 +71,7 @@ class LayerOf : public Layer {
     AlignedFloats scratch(own_size * slots);
     float* own = scratch.data();
     trains ? packed_.pack(z, a.weights) : packed_.update(z, a.weights);
-    share_out(num_tiles, [&](int slot, int i) {
+    share_out(num_tiles, is_worth_threads<Cell>(z), [&](int slot, int i) {
       forward_tile_of<Cell, S::kTile>(tiles[i].size, z, packed_, a, kept, tiles[i].first, own + slot * own_size);
     });
     if (!trains) return;
@@ -81,7 +88,7 @@ class LayerOf : public Layer {
     const size_t own_size = BackwardScratch<Cell>::size(z, w), sums_size = Sums<Cell>::size(z, w);
     AlignedFloats memory(sums_size * parts + own_size * slots);
     float *sums = memory.data(), *own = sums + sums_size * parts;
-    share_out(parts, [&](int slot, int part) {
+    share_out(parts, is_worth_threads<Cell>(z), [&](int slot, int part) {
       const BackwardScratch<Cell> scratch(z, w, own + slot * own_size);
       const Sums<Cell> of_part(z, w, sums + part * sums_size);
       std::memset(sums + part * sums_size, 0, sums_size * sizeof(float));
@@ -110,6 +117,9 @@ constexpr Cell cell() {
 constexpr Cell kCells[] = {
     cell<RnnTanh>(),
     cell<RnnRelu>(),
+    cell<RnnSigmoid>(),
+    cell<RnnSoftsign>(),
+    cell<RnnSoftrelu>(),
     cell<Lstm>(),
     cell<Gru>(),
 };

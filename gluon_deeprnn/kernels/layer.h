@@ -3,6 +3,7 @@
 #define GLUON_DEEPRNN_LAYER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,17 +18,22 @@ struct Sizes {
   }
 };
 
-// All arrays are contiguous.  weights holds i2h (G H, D), h2h (G H, H) and the two biases (G H), gates in the order of
+// All arrays are contiguous.  Inputs are either arrays of features, or tokens below D, which stand for one-hot vectors: a
+// token adds a column of i2h.  weights holds i2h (G H, D), h2h (G H, H) and the two biases (G H), gates in the order of
 // cuDNN: r, z, n for a GRU; i, f, g, o for an LSTM.  Memories are null where the cell has none.
 struct Forward {
-  const float *inputs, *weights, *hidden, *memory;  // (T, N, D), flat, (N, H), (N, H)
+  const float* inputs;                              // (T, N, D), or null
+  const int32_t* tokens;                            // (T, N), or null
+  const float *weights, *hidden, *memory;           // flat, (N, H), (N, H)
   float *outputs, *last_hidden, *last_memory;       // (T, N, H), (N, H), (N, H)
 };
 
 struct Backward {
-  const float *inputs, *weights, *hidden, *memory, *outputs;    // as given to and left by the forward pass
+  const float* inputs;                                          // as given to and left by the forward pass
+  const int32_t* tokens;
+  const float *weights, *hidden, *memory, *outputs;
   const float *d_outputs, *d_last_hidden, *d_last_memory;
-  float *d_inputs, *d_weights, *d_hidden, *d_memory;            // d_inputs may be null
+  float *d_inputs, *d_weights, *d_hidden, *d_memory;            // d_inputs is null for tokens, and may be
 };
 
 // One use of a layer: the arithmetic, and what it keeps from one call to the next.  A call allocates all that it needs

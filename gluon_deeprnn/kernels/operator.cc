@@ -2,11 +2,13 @@
 //
 //   y = gluon_deeprnn_layer_norm(x, gamma, beta, epsilon=...)
 //   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=...,
-//                                                   d_inputs=...)
+//                                                   d_inputs=..., vocab_size=...)
+//   loss = gluon_deeprnn_cross_entropy(hidden, weight, bias, targets[, row_weights], trains=..., weighted=...)
+//   log_p = gluon_deeprnn_log_probs(hidden, weight, bias, targets)
 //
 // trains: 1 keeps what the backward pass needs, in the operator's state (as an output, MXNet would write a gradient of
 // zeros for it); 0 has no backward pass.  d_inputs: 0 leaves the gradient of the inputs undefined, for inputs that do
-// not need it; the interface does not pass that on.
+// not need it; the interface does not pass that on.  vocab_size: above 0 the inputs are tokens, int32.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "abi.h"
+#include "cross_entropy.h"
 #include "layer.h"
 #include "layer_norm.h"
 
@@ -54,12 +57,33 @@ bool flag_of(const Attributes& attributes, const char* name) {
   return value == "1";
 }
 
-// Sizes of a layer, from the shapes of its inputs and its hidden state.
-Sizes sizes_of(const Dims& inputs, const Dims& hidden) {
-  constexpr uint64_t kMost = std::numeric_limits<int>::max();
-  const auto are_positive = [&](const Dims& dims) {
-    return std::all_of(dims.begin(), dims.end(), [&](uint64_t size) { return 0 < size && size <= kMost; });
-  };
+constexpr uint64_t kMost = std::numeric_limits<int>::max();
+bool are_positive(const Dims& dims) {
+  return std::all_of(dims.begin(), dims.end(), [](uint64_t size) { return 0 < size && size <= kMost; });
+}
+
+int vocab_size_of(const Attributes& attributes) {
+  const std::string value = attributes.at("vocab_size");
+  char* end = nullptr;
+  const long size = std::strtol(value.c_str(), &end, 10);
+  require(!value.empty() && *end == 0 && 0 <= size && uint64_t(size) <= kMost, "vocab_size",
+          "an integer of at least 0", value);
+  return size;
+}
+
+void require_tokens(const char* name, const int32_t* tokens, size_t count, int vocab_size) {
+  int32_t least = 0, most = 0;
+  for (size_t i = 0; i < count; ++i) least = std::min(least, tokens[i]), most = std::max(most, tokens[i]);
+  require(least >= 0 && most < vocab_size, name, "at least 0 and below " + std::to_string(vocab_size),
+          std::to_string(least < 0 ? least : most));
+}
+
+// Sizes of a layer, from the shapes of its inputs and its hidden state.  Tokens have no axis of features.
+Sizes sizes_of(Dims inputs, const Dims& hidden, int vocab_size) {
+  if (vocab_size) {
+    require(inputs.size() == 2, "inputs", "tokens, (T, N)", text_of(inputs));
+    inputs.push_back(vocab_size);
+  }
   require(inputs.size() == 3 && are_positive(inputs), "inputs",
           "(T, N, D), with at least one time step, sequence and feature", text_of(inputs));
   require(hidden.size() == 2 && hidden[0] == inputs[1] && are_positive(hidden), "hidden",
@@ -84,7 +108,7 @@ void infer_layer(const Attributes& attributes, std::vector<Shape>* in, std::vect
   const Cell& cell = cell_of(attributes);
   const Shape &inputs = (*in)[0], &hidden = (*in)[2];
   Shape& weights = (*in)[1];
-  const Sizes z = sizes_of(dims_of(inputs), dims_of(hidden));
+  const Sizes z = sizes_of(dims_of(inputs), dims_of(hidden), vocab_size_of(attributes));
   const uint64_t size = num_weights(cell, z);
   require(size <= kMostElements, "weights", "at most " + std::to_string(kMostElements) + " elements",
           std::to_string(size));
@@ -99,12 +123,15 @@ class LayerComputation : public Computation {
  public:
   explicit LayerComputation(const Attributes& attributes)
       : cell_(cell_of(attributes)), trains_(flag_of(attributes, "trains")),
-        has_d_inputs_(flag_of(attributes, "d_inputs")), layer_(cell_.create()) {}
+        has_d_inputs_(flag_of(attributes, "d_inputs")), vocab_size_(vocab_size_of(attributes)),
+        layer_(cell_.create()) {}
 
   void forward(const Array* in, const Array* out) override {
     const bool memory = cell_.num_states == 2;
-    layer_->forward(checked(in, out), {in[0].data, in[1].data, in[2].data, memory ? in[3].data : nullptr, out[0].data,
-                                       out[1].data, memory ? out[2].data : nullptr}, trains_);
+    const Sizes z = checked(in, out);
+    if (vocab_size_) require_tokens("inputs", in[0].tokens(), size_t(z.num_steps) * z.batch_size, vocab_size_);
+    layer_->forward(z, {features(in), tokens(in), in[1].data, in[2].data, memory ? in[3].data : nullptr, out[0].data,
+                        out[1].data, memory ? out[2].data : nullptr}, trains_);
   }
 
   void backward(const Array* given, const Array* gradients) override {
@@ -112,17 +139,18 @@ class LayerComputation : public Computation {
     const bool memory = cell_.num_states == 2;
     const Array* in = given + 1 + cell_.num_states;
     const Array* out = in + 2 + cell_.num_states;
-    layer_->backward(checked(in, out), {in[0].data, in[1].data, in[2].data, memory ? in[3].data : nullptr, out[0].data,
-                                        given[0].data, given[1].data, memory ? given[2].data : nullptr,
-                                        has_d_inputs_ ? gradients[0].data : nullptr, gradients[1].data,
-                                        gradients[2].data, memory ? gradients[3].data : nullptr});
+    layer_->backward(checked(in, out), {features(in), tokens(in), in[1].data, in[2].data,
+                                        memory ? in[3].data : nullptr, out[0].data, given[0].data, given[1].data,
+                                        memory ? given[2].data : nullptr,
+                                        has_d_inputs_ && !vocab_size_ ? gradients[0].data : nullptr,
+                                        gradients[1].data, gradients[2].data, memory ? gradients[3].data : nullptr});
   }
 
  private:
   // The sizes, if those of all arrays fit each other.
   Sizes checked(const Array* in, const Array* out) const {
     const Dims hidden = dims_of(in[2]);
-    const Sizes z = sizes_of(dims_of(in[0]), hidden);
+    const Sizes z = sizes_of(dims_of(in[0]), hidden, vocab_size_);
     require_shape("weights", {num_weights(cell_, z)}, dims_of(in[1]));
     require_shape("outputs", {uint64_t(z.num_steps), hidden[0], hidden[1]}, dims_of(out[0]));
     if (cell_.num_states == 2) require_shape("memory", hidden, dims_of(in[3]));
@@ -130,14 +158,101 @@ class LayerComputation : public Computation {
   }
 
   const Cell& cell_;
+  const float* features(const Array* in) const { return vocab_size_ ? nullptr : in[0].data; }
+  const int32_t* tokens(const Array* in) const { return vocab_size_ ? in[0].tokens() : nullptr; }
+
   const bool trains_, has_d_inputs_;
+  const int vocab_size_;
   const std::unique_ptr<Layer> layer_;
+};
+int tokens_of_layer(const Attributes& attributes) { return vocab_size_of(attributes) ? 0 : -1; }
+
+void count_cross_entropy(const Attributes& attributes, int* num_inputs, int* num_outputs) {
+  *num_inputs = 4 + flag_of(attributes, "weighted");
+  *num_outputs = 1;
+}
+void count_log_probs(const Attributes&, int* num_inputs, int* num_outputs) {
+  *num_inputs = 4;
+  *num_outputs = 1;
+}
+
+// Sizes of the output layer, if those of all arrays fit each other.
+OutputSizes output_sizes_of(const std::vector<Dims>& in) {
+  const Dims &hidden = in[0], &weight = in[1];
+  require(hidden.size() == 3 && are_positive(hidden), "hidden", "(T, N, H), with at least one time step and sequence",
+          text_of(hidden));
+  require(weight.size() == 2 && are_positive(weight) && weight[1] == hidden[2], "weight",
+          "(V, " + std::to_string(hidden[2]) + ")", text_of(weight));
+  require_shape("bias", {weight[0]}, in[2]);
+  require_shape("targets", {hidden[0], hidden[1]}, in[3]);
+  if (in.size() > 4) require_shape("row_weights", {hidden[0], hidden[1]}, in[4]);
+  return {hidden[0] * hidden[1], int(hidden[2]), int(weight[0])};
+}
+OutputSizes output_sizes_of(const Array* in, int count) {
+  std::vector<Dims> dims;
+  for (int i = 0; i < count; ++i) dims.push_back(dims_of(in[i]));
+  return output_sizes_of(dims);
+}
+OutputLayer output_layer(const Array* in, bool is_weighted) {
+  return {in[0].data, in[1].data, in[2].data, in[3].tokens(), is_weighted ? in[4].data : nullptr};
+}
+
+void infer_output(const std::vector<Shape>& in) {
+  std::vector<Dims> dims;
+  for (const Shape& shape : in) dims.push_back(dims_of(shape));
+  output_sizes_of(dims);
+}
+void infer_cross_entropy(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
+  infer_output(*in);
+  (*out)[0] = {1};
+}
+void infer_log_probs(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
+  infer_output(*in);
+  (*out)[0] = (*in)[3];
+}
+int tokens_of_output(const Attributes&) { return 3; }
+
+class CrossEntropyComputation : public Computation {
+ public:
+  explicit CrossEntropyComputation(const Attributes& attributes)
+      : trains_(flag_of(attributes, "trains")), is_weighted_(flag_of(attributes, "weighted")) {}
+
+  void forward(const Array* in, const Array* out) override {
+    const OutputSizes z = output_sizes_of(in, 4 + is_weighted_);
+    require_tokens("targets", in[3].tokens(), z.num_rows, z.vocab_size);
+    out[0].data[0] = loss_.forward(z, output_layer(in, is_weighted_), trains_);
+  }
+  void backward(const Array* given, const Array* gradients) override {
+    if (!trains_) throw std::invalid_argument("there is no backward pass in a graph that was compiled for prediction");
+    const OutputSizes z = output_sizes_of(given + 1, 4 + is_weighted_);
+    loss_.backward(z, given[0].data[0], gradients[0].data, gradients[1].data, gradients[2].data);
+  }
+
+ private:
+  const bool trains_, is_weighted_;
+  CrossEntropy loss_;
+};
+
+class LogProbsComputation : public Computation {
+ public:
+  explicit LogProbsComputation(const Attributes&) {}
+
+  void forward(const Array* in, const Array* out) override {
+    const OutputSizes z = output_sizes_of(in, 4);
+    require_tokens("targets", in[3].tokens(), z.num_rows, z.vocab_size);
+    log_probs(z, output_layer(in, false), out[0].data);
+  }
+  void backward(const Array*, const Array*) override {
+    throw std::invalid_argument("gluon_deeprnn_log_probs has no backward pass");
+  }
 };
 
 void count_norm(const Attributes&, int* num_inputs, int* num_outputs) {
   *num_inputs = 3;
   *num_outputs = 1;
 }
+
+int no_tokens(const Attributes&) { return -1; }
 
 void infer_norm(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
   const Shape& x = (*in)[0];
@@ -188,8 +303,11 @@ std::unique_ptr<Computation> create(const Attributes& attributes) {
 
 const std::vector<Operator>& operators() {
   static const std::vector<Operator> all = {
-      {"gluon_deeprnn_layer", count_layer, infer_layer, create<LayerComputation>},
-      {"gluon_deeprnn_layer_norm", count_norm, infer_norm, create<LayerNorm>},
+      {"gluon_deeprnn_layer", count_layer, tokens_of_layer, infer_layer, create<LayerComputation>},
+      {"gluon_deeprnn_cross_entropy", count_cross_entropy, tokens_of_output, infer_cross_entropy,
+       create<CrossEntropyComputation>},
+      {"gluon_deeprnn_log_probs", count_log_probs, tokens_of_output, infer_log_probs, create<LogProbsComputation>},
+      {"gluon_deeprnn_layer_norm", count_norm, no_tokens, infer_norm, create<LayerNorm>},
   };
   return all;
 }

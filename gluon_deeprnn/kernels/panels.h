@@ -1,4 +1,4 @@
-// How weights are laid out for a tile of sequences, and the product of the two.
+// How weights are laid out for a tile of sequences.
 #ifndef GLUON_DEEPRNN_PANELS_H_
 #define GLUON_DEEPRNN_PANELS_H_
 
@@ -7,6 +7,7 @@
 
 #include "aligned.h"
 #include "layer.h"
+#include "products.h"
 #include "transpose.h"
 #include "vectors.h"
 
@@ -71,20 +72,6 @@ inline bool find_sparse(const float* row, int size, Sparse* found) {
   }
   found->count = count;
   return true;
-}
-
-// sums[i][v] += sum over k of rows[i][k] * matrix[k][v], for kRows rows and kVectors vectors.
-template <int kRows, int kVectors>
-INLINED inline void multiply(const float* const* rows, int depth, const float* matrix, size_t stride,
-                     Vector (*sums)[kVectors]) {
-  for (int k = 0; k < depth; ++k, matrix += stride) {
-    Vector m[kVectors];
-    for (int v = 0; v < kVectors; ++v) m[v] = load(matrix + v * kLanes);
-    for (int i = 0; i < kRows; ++i) {
-      const Vector x = all(rows[i][k]);
-      for (int v = 0; v < kVectors; ++v) sums[i][v] += x * m[v];
-    }
-  }
 }
 
 }  // namespace

@@ -38,11 +38,11 @@ inline int max_threads() { return omp_get_max_threads(); }
 // The most iterations that share_out runs at the same time.
 inline int num_slots(int count) { return std::max(1, std::min(count, max_threads())); }
 
-// work(slot, i) for all i below count, each by the thread that is free next.  slot is below num_slots(count), and
-// iterations that run at the same time have different ones, and so memory of their own.
+// work(slot, i) for all i below count, each by the thread that is free next, or all by this one if that is faster.  slot
+// is below num_slots(count); iterations that run at the same time have different ones, and so memory of their own.
 template <typename Work>
-void share_out(int count, const Work& work) {
-  if (count < 2) {
+void share_out(int count, bool is_worth_it, const Work& work) {
+  if (count < 2 || !is_worth_it) {
     for (int i = 0; i < count; ++i) work(0, i);
     return;
   }
@@ -86,6 +86,19 @@ void divide(size_t count, bool is_worth_it, const Work& work) {
 #pragma omp parallel for schedule(static)
   for (size_t i = 0; i < count; ++i) work(i);
 #endif
+}
+
+// Adds the sums of all parts to the first's, in their order.
+inline void add_up(float* sums, size_t size, int num_parts) {
+  if (num_parts == 1) return;
+  constexpr size_t kBlock = 1024;
+  divide((size + kBlock - 1) / kBlock, size > 8 * kBlock, [=](size_t block) {
+    const size_t begin = block * kBlock, end = std::min(begin + kBlock, size);
+    for (int part = 1; part < num_parts; ++part) {
+      const float* from = sums + part * size;
+      for (size_t i = begin; i < end; ++i) sums[i] += from[i];
+    }
+  });
 }
 
 }  // namespace

@@ -21,10 +21,15 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 _T, _N, _D, _H = 3, 9, 9, 17
 _ROWS, _SIZE, _EPSILON = 7, 19, 1e-5  # of the layer normalization
 _STEP = 1e-5
-_GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
+_VOCAB = 21  # of the output layer
+_GATES = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_sigmoid": 1, "rnn_softsign": 1, "rnn_softrelu": 1, "lstm": 4, "gru": 3}
 
 Numbers = Sequence[float]
 Shape = Tuple[int, ...]
+
+
+class Tokens(List[int]):
+    """Indices of tokens: numbers without a gradient."""
 
 
 class Library:
@@ -60,7 +65,7 @@ class Library:
                 outputs: Sequence[Shape]) -> List[array]:
         """The forward or the backward pass of a use."""
         results = [array("f", [math.nan]) * math.prod(shape) for shape in outputs]
-        given = [(array("f", numbers), shape) for numbers, shape in inputs]
+        given = [(_array(numbers), shape) for numbers, shape in inputs]
         unused: List[None] = [None] * 17
         self._must(self._library._opCallFStatefulCompute(
             int(forward), state, *_passed(given), *unused[:4], len(given), *_passed(list(zip(results, outputs))),
@@ -72,6 +77,11 @@ class Library:
             text = ctypes.c_char_p()
             self._library._msgGet(0, ctypes.byref(text))
             raise ValueError((text.value or b"an operator failed").decode())
+
+
+def _array(numbers: Numbers) -> array:
+    """Tokens as int32, all else as float32."""
+    return array("i" if isinstance(numbers, Tokens) else "f", numbers)
 
 
 def _passed(arrays: Sequence[Tuple[array, Shape]]) -> Tuple[Any, Any, Any]:
@@ -88,8 +98,15 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
+_ACTIVATIONS: Dict[str, Callable[[float], float]] = {
+    "rnn_tanh": math.tanh, "rnn_relu": lambda x: max(0.0, x), "rnn_sigmoid": _sigmoid,
+    "rnn_softsign": lambda x: x / (1 + abs(x)), "rnn_softrelu": lambda x: math.log1p(math.exp(x))}
+
+
 def recurrent(cell: str, inputs: Numbers, weights: Numbers, *state: Numbers) -> List[List[float]]:
     """The outputs (T, N, H) of a layer and its last state, by the equations."""
+    if isinstance(inputs, Tokens):
+        inputs = [float(k == index) for index in inputs for k in range(_D)]
     rows = _GATES[cell] * _H
     ends = [rows * _D, rows * (_D + _H), rows * (_D + _H + 1)]
     i2h = [weights[r * _D:(r + 1) * _D] for r in range(rows)]
@@ -112,7 +129,7 @@ def recurrent(cell: str, inputs: Numbers, weights: Numbers, *state: Numbers) -> 
                     memory[n][u] = _sigmoid(f) * memory[n][u] + _sigmoid(i) * math.tanh(g)
                     hidden[n][u] = _sigmoid(o) * math.tanh(memory[n][u])
                 else:
-                    hidden[n][u] = math.tanh(a[u] + b[u]) if cell == "rnn_tanh" else max(0.0, a[u] + b[u])
+                    hidden[n][u] = _ACTIVATIONS[cell](a[u] + b[u])
             outputs += hidden[n]
     return [outputs, *([x for row in part for x in row] for part in (hidden, memory)[:len(state)])]
 
@@ -128,16 +145,28 @@ def normalized(x: Numbers, gamma: Numbers, beta: Numbers) -> List[List[float]]:
     return [found]
 
 
+def cross_entropy(hidden: Numbers, weight: Numbers, bias: Numbers, targets: Numbers,
+                  row_weights: Numbers) -> List[List[float]]:
+    """The weighted sum of -log p(target) over the rows, by the equations."""
+    loss = 0.0
+    for row, target in enumerate(targets):
+        h = hidden[row * _SIZE:(row + 1) * _SIZE]
+        logits = [sum(map(operator.mul, h, weight[v * _SIZE:(v + 1) * _SIZE])) + bias[v] for v in range(_VOCAB)]
+        loss += row_weights[row] * (math.log(sum(map(math.exp, logits))) - logits[int(target)])
+    return [[loss]]
+
+
 def check(name: str, equations: Callable[..., List[List[float]]], state: ctypes.c_void_p, library: Library,
-          inputs: Sequence[Tuple[Numbers, Shape]], shapes: Sequence[Shape], draw: random.Random) -> None:
-    """Compare an operator's forward and backward pass with the equations.
+          inputs: Sequence[Tuple[Numbers, Shape]], shapes: Sequence[Shape], draw: random.Random,
+          constant: Sequence[int] = ()) -> None:
+    """Compare an operator's forward and backward pass with the equations; the inputs ``constant`` have no gradient.
 
     Raises
     ------
     ValueError
         Where they differ by more than rounding.
     """
-    values = [list(array("f", numbers)) for numbers, _ in inputs]
+    values = [numbers if isinstance(numbers, Tokens) else list(array("f", numbers)) for numbers, _ in inputs]
     outputs = library.compute(True, state, inputs, shapes)
     for found, exact in zip(outputs, equations(*values)):
         error = max(abs(a - b) for a, b in zip(found, exact))
@@ -146,34 +175,55 @@ def check(name: str, equations: Callable[..., List[List[float]]], state: ctypes.
     slopes = [list(array("f", (draw.uniform(-1, 1) for _ in found))) for found in outputs]
     given = [*zip(slopes, shapes), *inputs, *zip(outputs, shapes)]
     gradients = library.compute(False, state, given, [shape for _, shape in inputs])
-    along = [[draw.choice((-1, 1)) for _ in numbers] for numbers in values]
+    along = [[0 if i in constant else draw.choice((-1, 1)) for _ in numbers] for i, numbers in enumerate(values)]
 
     def total(step: float) -> float:
-        moved = [[x + step * d for x, d in zip(*pair)] for pair in zip(values, along)]
+        moved = [type(pair[0])(x + step * d if d else x for x, d in zip(*pair)) for pair in zip(values, along)]
         return sum(sum(map(operator.mul, *pair)) for pair in zip(slopes, equations(*moved)))
 
     expected = (total(_STEP) - total(-_STEP)) / (2 * _STEP)
-    difference = abs(sum(sum(map(operator.mul, *pair)) for pair in zip(gradients, along)) - expected)
+    difference = abs(sum(sum(map(operator.mul, *pair)) for i, pair in enumerate(zip(gradients, along))
+                         if i not in constant) - expected)
     if not difference <= 1e-3 * (1 + abs(expected)):
         raise ValueError(f"{name}: gradients differ by {difference:.1e}")
 
 
 def check_layers(library: Library) -> None:
-    """All cells, with inputs that are full and inputs that are one-hot."""
+    """All cells, with inputs that are full, inputs that are one-hot, and tokens."""
     draw = random.Random(1)  # noqa: S311
     for cell, gates in _GATES.items():
         states = 2 if cell == "lstm" else 1
-        for one_hot in (False, True):
-            chosen = [draw.randrange(_D) for _ in range(_T * _N)]
-            dense = [draw.uniform(-1, 1) for _ in range(_T * _N * _D)]
-            hot = [float(k == index) for index in chosen for k in range(_D)]
-            size = gates * _H * (_D + _H + 2)
+        chosen = Tokens(draw.randrange(_D) for _ in range(_T * _N))
+        dense = [draw.uniform(-1, 1) for _ in range(_T * _N * _D)]
+        hot = [float(k == index) for index in chosen for k in range(_D)]
+        size = gates * _H * (_D + _H + 2)
+        for first in (dense, hot, chosen):
+            is_tokens = first is chosen
             inputs: List[Tuple[Numbers, Shape]] = [
-                (hot if one_hot else dense, (_T, _N, _D)), ([draw.uniform(-0.3, 0.3) for _ in range(size)], (size,)),
+                (first, (_T, _N) if is_tokens else (_T, _N, _D)),
+                ([draw.uniform(-0.3, 0.3) for _ in range(size)], (size,)),
                 *(([draw.uniform(-1, 1) for _ in range(_N * _H)], (_N, _H)) for _ in range(states))]
-            use = library.use(b"gluon_deeprnn_layer", {b"cell": cell.encode(), b"trains": b"1", b"d_inputs": b"1"})
+            use = library.use(b"gluon_deeprnn_layer", {b"cell": cell.encode(), b"trains": b"1", b"d_inputs": b"1",
+                                                       b"vocab_size": str(_D * is_tokens).encode()})
             check(cell, lambda *arrays, cell=cell: recurrent(cell, *arrays), use, library, inputs,
-                  [(_T, _N, _H), *[(_N, _H)] * states], draw)
+                  [(_T, _N, _H), *[(_N, _H)] * states], draw, constant=[0] if is_tokens else [])
+
+
+def check_cross_entropy(library: Library) -> None:
+    """Rows and a vocabulary whose numbers are no multiple of a tile's or a vector's."""
+    draw = random.Random(3)  # noqa: S311
+    steps, batch = 1, _ROWS
+    inputs: List[Tuple[Numbers, Shape]] = [
+        ([draw.uniform(-1, 1) for _ in range(math.prod(shape))], shape)
+        for shape in ((steps, batch, _SIZE), (_VOCAB, _SIZE), (_VOCAB,))]
+    inputs += [(Tokens(draw.randrange(_VOCAB) for _ in range(batch)), (steps, batch)),
+               ([draw.uniform(0, 1) for _ in range(batch)], (steps, batch))]
+    use = library.use(b"gluon_deeprnn_cross_entropy", {b"trains": b"1", b"weighted": b"1"})
+    check("cross_entropy", cross_entropy, use, library, inputs, [(1,)], draw, constant=[3, 4])
+    rows, = library.compute(True, library.use(b"gluon_deeprnn_log_probs", {}), inputs[:4], [(steps, batch)])
+    summed = -sum(map(operator.mul, rows, inputs[4][0]))
+    if not abs(summed - cross_entropy(*(numbers for numbers, _ in inputs))[0][0]) <= 1e-5:
+        raise ValueError("log_probs: outputs differ")
 
 
 def check_layer_norm(library: Library) -> None:
@@ -199,6 +249,7 @@ def main(path: str) -> None:
         return
     library = Library(path)
     check_layers(library)
+    check_cross_entropy(library)
     check_layer_norm(library)
 
 

@@ -95,6 +95,10 @@ INLINED inline Vector clamp(Vector x, float limit) {
   x = x > limit ? all(limit) : x;
   return x < -limit ? all(-limit) : x;
 }
+INLINED inline Vector exp(Vector x) {  // at least e^-87, at most e^87
+  const PowerOfTwo e = split_exp(clamp(x, 87.f));
+  return e.scale * e.rest + e.scale;
+}
 INLINED inline Vector sigmoid(Vector x) {
   const PowerOfTwo e = split_exp(clamp(-x, 87.f));
   return 1.f / (e.scale * e.rest + e.scale + 1.f);
@@ -103,6 +107,20 @@ INLINED inline Vector tanh(Vector x) {
   const PowerOfTwo e = split_exp(clamp(x, 10.f) * 2.f);
   const Vector less_one = e.scale * e.rest + (e.scale - 1.f);
   return less_one / (less_one + 2.f);
+}
+
+INLINED inline Vector magnitude(Vector x) { return x < 0.f ? -x : x; }
+// log(1 + exp(x)) = max(x, 0) + log(1 + u) with u = exp(-|x|), and log(1 + u) = 2 artanh(u / (2 + u)), whose argument is
+// at most 1/3, by its Taylor series.
+INLINED inline Vector softrelu(Vector x) {
+  const Vector u = exp(-magnitude(x)), s = u / (2.f + u), square = s * s;
+  Vector p = square * (1.f / 13) + 1.f / 11;
+  p = p * square + 1.f / 9;
+  p = p * square + 1.f / 7;
+  p = p * square + 1.f / 5;
+  p = p * square + 1.f / 3;
+  p = p * square + 1.f;
+  return (x < 0.f ? Vector{} : x) + 2.f * s * p;
 }
 
 }  // namespace

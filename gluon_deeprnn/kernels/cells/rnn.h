@@ -1,4 +1,4 @@
-// The plain recurrent cell: h' = phi(W x + U h + b), with phi = tanh or relu.
+// The plain recurrent cell: h' = phi(W x + U h + b), with phi = tanh, relu, sigmoid, softsign or softrelu.
 #ifndef GLUON_DEEPRNN_CELLS_RNN_H_
 #define GLUON_DEEPRNN_CELLS_RNN_H_
 
@@ -33,6 +33,41 @@ struct RnnRelu : Rnn {
   INLINED static Vector backward(const BackwardStep& step, Vector* slopes) {
     const Vector y = load(step.output, step.count);
     slopes[0] = y > 0.f ? step.d_hidden : Vector{};
+    return Vector{};
+  }
+};
+
+struct RnnSigmoid : Rnn {
+  static constexpr const char* kName = "rnn_sigmoid";
+
+  INLINED static Vector forward(const ForwardStep& step) { return sigmoid(step.sums[0]); }
+  INLINED static Vector backward(const BackwardStep& step, Vector* slopes) {
+    const Vector y = load(step.output, step.count);
+    slopes[0] = step.d_hidden * y * (1.f - y);
+    return Vector{};
+  }
+};
+
+// x / (1 + |x|), with the derivative (1 - |y|)^2.
+struct RnnSoftsign : Rnn {
+  static constexpr const char* kName = "rnn_softsign";
+
+  INLINED static Vector forward(const ForwardStep& step) { return step.sums[0] / (1.f + magnitude(step.sums[0])); }
+  INLINED static Vector backward(const BackwardStep& step, Vector* slopes) {
+    const Vector rest = 1.f - magnitude(load(step.output, step.count));
+    slopes[0] = step.d_hidden * rest * rest;
+    return Vector{};
+  }
+};
+
+// log(1 + exp(x)), with the derivative 1 - exp(-y).
+struct RnnSoftrelu : Rnn {
+  static constexpr const char* kName = "rnn_softrelu";
+
+  INLINED static Vector forward(const ForwardStep& step) { return softrelu(step.sums[0]); }
+  INLINED static Vector backward(const BackwardStep& step, Vector* slopes) {
+    const PowerOfTwo e = split_exp(clamp(-load(step.output, step.count), 87.f));
+    slopes[0] = step.d_hidden * -(e.scale * e.rest + (e.scale - 1.f));
     return Vector{};
   }
 };

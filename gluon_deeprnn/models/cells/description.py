@@ -52,9 +52,6 @@ class Cell:
         Its cell-specific options: keyword arguments of ``scratch``.
     fused_mode : str, optional
         The name of its fused operator, with options in braces; None if there is no fused operator.
-    second_biases : mapping of str to str
-        Gates whose recurrent bias is a separate parameter of the layer from scratch, with that parameter's name.
-        (Fused layers have two biases for every gate; if they are only added, the layer from scratch has one.)
     kept : mapping of str to int
         Numbers that are stored for the backward pass per hidden unit, step and sequence, by implementation; measured.
     operators_per_step : int
@@ -68,12 +65,19 @@ class Cell:
     fused_mode: Optional[str]
     kept: Mapping[str, int]
     operators_per_step: int
-    second_biases: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def gates(self) -> Tuple[str, ...]:
         """The names of its gates, in the order of the fused weights."""
         return self.scratch.gates
+
+    @property
+    def second_biases(self) -> Mapping[str, str]:
+        """Gates whose recurrent bias is a separate parameter of the layer from scratch, with that parameter's name.
+
+        (Fused layers have two biases for every gate; if they are only added, the layer from scratch has one.)
+        """
+        return self.scratch.second_biases
 
     @property
     def num_states(self) -> int:

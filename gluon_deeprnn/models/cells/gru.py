@@ -3,7 +3,7 @@
 from typing import Any, List, Optional
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.graph import length, scan, split
+from gluon_deeprnn.graph import split
 from gluon_deeprnn.models.cells.description import Cell, Option
 from gluon_deeprnn.models.cells.layer import LayerScratch, Product, sigmoid, tanh
 from gluon_deeprnn.models.initializers import Initial
@@ -46,6 +46,7 @@ class GRUScratch(LayerScratch):
     """
 
     gates = ("r", "z", "h")
+    second_biases = {"h": "b_hh"}
 
     def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, reset: str = "after",
                  initial: Optional[Initial] = None, weight_dropout: float = 0) -> None:
@@ -60,11 +61,9 @@ class GRUScratch(LayerScratch):
         """The cell, as named in files."""
         return "gru" if self.reset == "after" else "gru with the reset before the product"
 
-    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute the outputs; see the class."""
+    def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
         step = self._reset_after if self.reset == "after" else self._reset_before
-        W_h = self._state_weights(F, weights)  # (3H, H): W_hr, W_hz, W_hh, transposed
-        return scan(F, step(F, W_h, length(state[0]), weights), self._from_inputs(F, inputs, weights), state, mask)
+        return step(F, self._state_weights(F, weights), batch_size, weights)  # (3H, H): W_hr, W_hz, W_hh, transposed
 
     def _reset_after(self, F: Any, W_h: Any, batch_size: int, weights: Any) -> Any:
         times_W_h = Product(F, W_h, self._rows, batch_size)
@@ -96,4 +95,4 @@ class GRUScratch(LayerScratch):
 CELL = Cell(
     name="gru", title="GRU", scratch=GRUScratch,
     options={"reset": Option("after", lambda name, value: _checks.one_of(name, value, RESETS), fused=("after",))},
-    fused_mode="gru", second_biases={"h": "b_hh"}, kept={"fused": 7, "scratch": 28}, operators_per_step=15)
+    fused_mode="gru", kept={"fused": 7, "scratch": 28}, operators_per_step=15)

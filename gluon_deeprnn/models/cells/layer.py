@@ -7,11 +7,11 @@ The product of inputs and weights does not depend on the state, so each layer co
 large product is faster than T small ones.
 """
 
-from typing import Any, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.graph import GraphBlock
+from gluon_deeprnn.graph import GraphBlock, length, scan
 from gluon_deeprnn.models.initializers import Drawn, Initial
 
 
@@ -38,6 +38,8 @@ class LayerScratch(GraphBlock):
 
     num_states = 1
     gates: Tuple[str, ...]
+    second_biases: Mapping[str, str] = {}
+    """Gates with a bias of their own for the product with the state, and that parameter's name."""
 
     def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, initial: Optional[Initial] = None,
                  weight_dropout: float = 0) -> None:
@@ -57,6 +59,24 @@ class LayerScratch(GraphBlock):
 
     def _new_parameter(self, name: str, shape: Tuple[int, ...], draw: Any) -> None:
         setattr(self, name, self.params.get(name, shape=shape, init=Drawn(draw)))
+
+    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
+        """Compute the outputs: step by step, or in a graph by one operator if there is one for the cell."""
+        if mask is None and kernels.fuses(self.computes, inputs):
+            return kernels.fused_layer(F, self.computes, self.num_hiddens, inputs, self._flat(F, weights), state)
+        return scan(F, self._step(F, weights, length(state[0])), self._from_inputs(F, inputs, weights), state, mask)
+
+    def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
+        """The function ``step(X, state)`` of one step; X is what `_from_inputs` has computed for it, (N, G * H)."""
+        raise NotImplementedError
+
+    def _flat(self, F: Any, weights: Any) -> Any:
+        """All weights as the fused layers have them; see `gluon_deeprnn.models.conversion`."""
+        biases = [weights[f"b_{gate}"] for gate in self.gates]
+        second = [weights[self.second_biases[gate]] if gate in self.second_biases else F.np.zeros_like(bias)
+                  for gate, bias in zip(self.gates, biases)]
+        inputs = [weights[f"W_x{gate}"].T.reshape(-1) for gate in self.gates]
+        return F.np.concatenate([*inputs, self._state_weights(F, weights).reshape(-1), *biases, *second], axis=0)
 
     def _from_inputs(self, F: Any, inputs: Any, weights: Any) -> Any:
         """The contributions of the inputs to all gates, concatenated: X W_xg + b_g, (T, N, G * H)."""

@@ -3,7 +3,7 @@
 from typing import Any, List, Optional
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.graph import length, scan, split
+from gluon_deeprnn.graph import split
 from gluon_deeprnn.models.cells.description import Cell, Option
 from gluon_deeprnn.models.cells.layer import LayerScratch, Product, sigmoid, tanh
 from gluon_deeprnn.models.initializers import Drawn, Initial
@@ -57,9 +57,8 @@ class LSTMScratch(LayerScratch):
         """The cell, as named in files."""
         return "lstm"
 
-    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute the outputs; see the class."""
-        times_W_h = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))  # W_hi, W_hf, W_hc, W_ho
+    def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
+        times_W_h = Product(F, self._state_weights(F, weights), self._rows, batch_size)  # W_hi, W_hf, W_hc, W_ho
 
         def step(X: Any, state: List[Any]) -> List[Any]:
             H, C = state  # (N, H) each
@@ -67,7 +66,7 @@ class LSTMScratch(LayerScratch):
             C = sigmoid(F, f) * C + sigmoid(F, i) * tanh(F, c)
             return [sigmoid(F, o) * tanh(F, C), C]
 
-        return scan(F, step, self._from_inputs(F, inputs, weights), state, mask)
+        return step
 
 
 CELL = Cell(

@@ -2,7 +2,7 @@
 
 from typing import Any, List
 
-from gluon_deeprnn.graph import length, scan, split
+from gluon_deeprnn.graph import split
 from gluon_deeprnn.models.cells.description import Cell
 from gluon_deeprnn.models.cells.layer import LayerScratch, Product, sigmoid, tanh
 
@@ -39,9 +39,8 @@ class MGUScratch(LayerScratch):
     gates = ("f", "h")
     computes = "mgu"
 
-    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute the outputs; see the class."""
-        times_W_hf, times_W_hh = (Product(F, W, self.num_hiddens, length(state[0]))
+    def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
+        times_W_hf, times_W_hh = (Product(F, W, self.num_hiddens, batch_size)
                                   for W in split(F, self._state_weights(F, weights), 2, axis=0))
 
         def step(X: Any, state: List[Any]) -> List[Any]:
@@ -51,7 +50,7 @@ class MGUScratch(LayerScratch):
             H_tilde = tanh(F, times_W_hh(forget * H, plus=X_h))
             return [(1 - forget) * H + forget * H_tilde]
 
-        return scan(F, step, self._from_inputs(F, inputs, weights), state, mask)
+        return step
 
 
 CELL = Cell(name="mgu", title="MGU", scratch=MGUScratch, options={}, fused_mode=None, kept={"scratch": 16},

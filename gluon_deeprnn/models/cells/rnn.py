@@ -3,7 +3,6 @@
 from typing import Any, List, Optional
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.graph import length, scan
 from gluon_deeprnn.models.cells.description import Cell, Option
 from gluon_deeprnn.models.cells.layer import LayerScratch, Product
 from gluon_deeprnn.models.initializers import Initial
@@ -50,15 +49,14 @@ class RNNScratch(LayerScratch):
         """The cell, as named in files."""
         return f"rnn_{self.activation}"
 
-    def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
-        """Compute the outputs; see the class."""
-        times_W_hh = Product(F, self._state_weights(F, weights), self._rows, length(state[0]))
+    def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
+        times_W_hh = Product(F, self._state_weights(F, weights), self._rows, batch_size)
 
         def step(X: Any, state: List[Any]) -> List[Any]:
             H, = state  # (N, H)
             return [F.npx.activation(times_W_hh(H, plus=X), act_type=self.activation)]
 
-        return scan(F, step, self._from_inputs(F, inputs, weights), state, mask)
+        return step
 
 
 CELL = Cell(

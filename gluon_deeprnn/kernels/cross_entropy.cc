@@ -1,0 +1,272 @@
+// A thread takes rows through the output layer, the softmax and back, a few at a time.
+//
+// The logits of kMostColumns tokens are computed together.  A larger vocabulary is gone through twice: for the sum of
+// the exponentials first, then, with the logits computed again, for the gradients.  Either way neither logits nor their
+// gradients leave the cache.
+//
+// The results do not depend on the number of threads: sums go over a fixed number of parts of the rows, in their order.
+#include "cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+#include "parallel.h"
+#include "products.h"
+#include "transpose.h"
+#include "vectors.h"
+
+namespace gluon_deeprnn {
+namespace {
+
+constexpr int kTile = kRegisters == 32 ? 8 : 4, kColumns = 3;  // rows, and vectors of columns, of a product
+constexpr int kChunk = 64;                                     // rows that are taken through together
+constexpr int kMostColumns = 512;
+constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23;
+constexpr float kFewProducts = 5e5;  // multiplications that one thread does in less time than others take to wake up
+
+constexpr int padded_size(int size, int to) { return (size + to - 1) / to * to; }
+
+inline float sum_of(Vector v) {
+  float sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += v[i];
+  return sum;
+}
+inline float max_of(Vector v) {
+  float max = v[0];
+  for (int i = 1; i < kLanes; ++i) max = std::max(max, v[i]);
+  return max;
+}
+
+// The weights as both products read them, with rows of whole vectors.
+struct Weights {
+  int H, V, H_padded, V_padded;
+  float *by_unit, *by_token, *bias;  // (H, V_padded), (V_padded, H_padded), (V_padded)
+
+  Weights(const OutputSizes& z, const OutputLayer& a, bool trains)
+      : H(z.num_hiddens), V(z.vocab_size), H_padded(padded_size(H, kLanes)), V_padded(padded_size(V, kLanes)) {
+    const size_t of_units = aligned_size(size_t(H) * V_padded), of_tokens = trains ? size_t(V_padded) * H_padded : 0;
+    by_unit = memory_.reserve(of_units + of_tokens + V_padded);
+    by_token = by_unit + of_units;
+    bias = by_token + of_tokens;
+    std::fill(bias, bias + V_padded, 0.f);
+    std::copy(a.bias, a.bias + V, bias);
+    const bool is_large = size_t(H) * V > (1 << 16);
+    divide((V + kLanes - 1) / kLanes, is_large, [&](size_t block) {
+      const int v = block * kLanes, count = std::min(kLanes, V - v);
+      transpose(a.weight + size_t(v) * H, H, count, H, by_unit + v, V_padded, true);
+      if (!trains) return;
+      std::memset(by_token + size_t(v) * H_padded, 0, sizeof(float) * kLanes * H_padded);
+      for (int i = 0; i < count; ++i)
+        std::memcpy(by_token + size_t(v + i) * H_padded, a.weight + size_t(v + i) * H, sizeof(float) * H);
+    });
+  }
+
+ private:
+  AlignedFloats memory_;
+};
+
+// What a thread works in.
+struct Scratch {
+  float *hidden, *logits, *max, *sum, *of_target;  // (kChunk, H_padded), (kChunk, columns), three of (kChunk)
+
+  Scratch(const Weights& w, float* at)
+      : hidden(at), logits(hidden + size_t(kChunk) * w.H_padded), max(logits + kChunk * columns(w)), sum(max + kChunk),
+        of_target(sum + kChunk) {}
+  static size_t size(const Weights& w) { return size_t(kChunk) * (w.H_padded + columns(w) + 3); }
+  static size_t columns(const Weights& w) { return std::min(w.V_padded, kMostColumns); }
+};
+
+// Some rows: where they begin, and how many there are.  Products go over `padded` of them, the last ones of zeros.
+struct Chunk {
+  size_t first;
+  int count, padded;
+};
+Chunk chunk_at(size_t first, size_t end) {
+  const int count = std::min<size_t>(kChunk, end - first);
+  return {first, count, padded_size(count, kTile)};
+}
+
+void load_hidden(const Weights& w, const OutputLayer& a, const Chunk& chunk, const Scratch& own) {
+  std::memset(own.hidden, 0, sizeof(float) * chunk.padded * w.H_padded);
+  for (int r = 0; r < chunk.count; ++r)
+    std::memcpy(own.hidden + size_t(r) * w.H_padded, a.hidden + (chunk.first + r) * w.H, sizeof(float) * w.H);
+}
+
+// The logits of some columns, (padded, size).
+void compute_logits(const Weights& w, const Chunk& chunk, int column, int size, const Scratch& own) {
+  for (int r = 0; r < chunk.padded; ++r)
+    std::memcpy(own.logits + size_t(r) * size, w.bias + column, sizeof(float) * size);
+  add_product<kTile, kColumns>(own.hidden, w.H_padded, chunk.padded, w.H, w.by_unit + column, w.V_padded, size,
+                               own.logits, size);
+}
+
+// Goes on with the largest logit and the sum of exponentials of each row, over some columns.
+void add_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, int column, int size, const Scratch& own) {
+  const int real = std::min(size, w.V - column);
+  for (int r = 0; r < chunk.count; ++r) {
+    float* x = own.logits + size_t(r) * size;
+    std::fill(x + real, x + size, -std::numeric_limits<float>::max());
+    Vector largest = load(x);
+    for (int v = kLanes; v < size; v += kLanes) {
+      const Vector logits = load(x + v);
+      largest = logits > largest ? logits : largest;
+    }
+    const float max = std::max(own.max[r], max_of(largest));
+    Vector sum = {};
+    for (int v = 0; v < size; v += kLanes) sum += exp(load(x + v) - max);
+    own.sum[r] = own.sum[r] * std::exp(own.max[r] - max) + sum_of(sum);
+    own.max[r] = max;
+    const int target = a.targets[chunk.first + r] - column;
+    if (0 <= target && target < size) own.of_target[r] = x[target];
+  }
+}
+
+// The logits and the sums of a chunk; the logits that are left are those of the last columns.
+void go_through_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, const Scratch& own) {
+  std::fill(own.max, own.max + kChunk, -std::numeric_limits<float>::max());
+  std::fill(own.sum, own.sum + kChunk, 0.f);
+  load_hidden(w, a, chunk, own);
+  for (int column = 0; column < w.V_padded; column += kMostColumns) {
+    const int size = std::min(kMostColumns, w.V_padded - column);
+    compute_logits(w, chunk, column, size, own);
+    add_columns(w, a, chunk, column, size, own);
+  }
+}
+
+float log_prob(const Scratch& own, int r) { return own.of_target[r] - own.max[r] - std::log(own.sum[r]); }
+
+// Gradients of one part of the rows.
+struct Sums {
+  float *weight, *bias;  // (V_padded, H_padded), (V_padded)
+  static size_t size(const Weights& w) { return aligned_size(size_t(w.V_padded) * (w.H_padded + 1)); }
+  Sums(const Weights& w, float* at) : weight(at), bias(at + size_t(w.V_padded) * w.H_padded) {}
+};
+
+// From logits to their gradients, row_weight (softmax - one_hot(target)), in place; and from these to the weights', and
+// to those of the rows, which are added to d_hidden.
+void add_gradients(const Weights& w, const OutputLayer& a, const Chunk& chunk, int column, int size, float row_weight,
+                   const float* max, const float* sum, const Scratch& own, const Sums& sums, float* d_hidden) {
+  std::memset(own.logits + size_t(chunk.count) * size, 0, sizeof(float) * (chunk.padded - chunk.count) * size);
+  const int real = std::min(size, w.V - column);
+  for (int r = 0; r < chunk.count; ++r) {
+    float* x = own.logits + size_t(r) * size;
+    const float weight = a.row_weights ? a.row_weights[chunk.first + r] : row_weight, scale = weight / sum[r];
+    for (int v = 0; v < size; v += kLanes) store(x + v, exp(load(x + v) - max[r]) * scale);
+    std::fill(x + real, x + size, 0.f);
+    const int target = a.targets[chunk.first + r] - column;
+    if (0 <= target && target < size) x[target] -= weight;
+    for (int v = 0; v < size; v += kLanes)
+      store(sums.bias + column + v, load(sums.bias + column + v) + load(x + v));
+  }
+  add_product<kTile, kColumns>(own.logits, size, chunk.padded, size, w.by_token + size_t(column) * w.H_padded,
+                               w.H_padded, w.H_padded, d_hidden, w.H_padded);
+  add_outer_product<kTile, kColumns>(own.logits, size, size, own.hidden, w.H_padded, w.H_padded, chunk.padded,
+                                     sums.weight + size_t(column) * w.H_padded, w.H_padded);
+}
+
+int num_parts(const Weights& w, size_t num_rows) {
+  const size_t most = std::clamp<size_t>(kMostSums / Sums::size(w), kFewestParts, kMostParts);
+  return std::min(most, (num_rows + kChunk - 1) / kChunk);
+}
+
+bool is_worth_threads(const OutputSizes& z) { return float(z.num_rows) * z.num_hiddens * z.vocab_size > kFewProducts; }
+
+}  // namespace
+
+void log_probs(const OutputSizes& z, const OutputLayer& a, float* found) {
+  const Weights w(z, a, false);
+  const int num_chunks = (z.num_rows + kChunk - 1) / kChunk;
+  const size_t own_size = aligned_size(Scratch::size(w));
+  AlignedFloats memory(own_size * num_slots(num_chunks));
+  share_out(num_chunks, is_worth_threads(z), [&](int slot, int i) {
+    const Scratch own(w, memory.data() + slot * own_size);
+    const Chunk chunk = chunk_at(size_t(i) * kChunk, z.num_rows);
+    go_through_columns(w, a, chunk, own);
+    for (int r = 0; r < chunk.count; ++r) found[chunk.first + r] = log_prob(own, r);
+  });
+}
+
+float CrossEntropy::forward(const OutputSizes& z, const OutputLayer& a, bool trains) {
+  const Weights w(z, a, trains);
+  const float row_weight = 1.f / z.num_rows;
+  const int parts = num_parts(w, z.num_rows), slots = num_slots(parts);
+  const size_t num_chunks = (z.num_rows + kChunk - 1) / kChunk, padded_rows = num_chunks * kChunk;
+  const bool is_in_one_piece = w.V_padded <= kMostColumns;
+  const size_t own_size = aligned_size(Scratch::size(w)), sums_size = trains ? Sums::size(w) : 0;
+  kept_sizes_ = {};
+  float* d_hidden = trains ? d_hidden_.reserve(padded_rows * w.H_padded) : nullptr;
+  float* all_sums = trains ? d_weights_.reserve(sums_size * parts) : nullptr;
+  // Of each row: its largest logit and its sum, where its logits are computed twice; then a part's own memory.
+  const size_t of_rows = trains && !is_in_one_piece ? aligned_size(padded_rows) : 0;
+  AlignedFloats memory(2 * of_rows + own_size * slots);
+  float *maxima = memory.data(), *totals = maxima + of_rows, *scratch = totals + of_rows;
+  double losses[kMostParts] = {};
+  share_out(parts, is_worth_threads(z), [&](int slot, int part) {
+    const Scratch own(w, scratch + slot * own_size);
+    const size_t begin = part * num_chunks / parts, end = (part + 1) * num_chunks / parts;
+    if (trains) {
+      std::memset(all_sums + part * sums_size, 0, sizeof(float) * sums_size);
+      std::memset(d_hidden + begin * kChunk * w.H_padded, 0, sizeof(float) * (end - begin) * kChunk * w.H_padded);
+    }
+    const auto add = [&](const Chunk& chunk, int column, int size, const float* max, const float* sum) {
+      add_gradients(w, a, chunk, column, size, row_weight, max, sum, own, Sums(w, all_sums + part * sums_size),
+                    d_hidden + chunk.first * w.H_padded);
+    };
+    for (size_t i = begin; i < end; ++i) {
+      const Chunk chunk = chunk_at(i * kChunk, z.num_rows);
+      go_through_columns(w, a, chunk, own);
+      for (int r = 0; r < chunk.count; ++r)
+        losses[part] -= double(a.row_weights ? a.row_weights[chunk.first + r] : row_weight) * log_prob(own, r);
+      if (!trains) continue;
+      if (is_in_one_piece) {
+        add(chunk, 0, w.V_padded, own.max, own.sum);
+      } else {
+        std::copy(own.max, own.max + kChunk, maxima + chunk.first);
+        std::copy(own.sum, own.sum + kChunk, totals + chunk.first);
+      }
+    }
+    if (!trains || is_in_one_piece) return;
+    for (int column = 0; column < w.V_padded; column += kMostColumns) {  // these columns' gradients stay in the cache
+      const int size = std::min(kMostColumns, w.V_padded - column);
+      for (size_t i = begin; i < end; ++i) {
+        const Chunk chunk = chunk_at(i * kChunk, z.num_rows);
+        load_hidden(w, a, chunk, own);
+        compute_logits(w, chunk, column, size, own);
+        add(chunk, column, size, maxima + chunk.first, totals + chunk.first);
+      }
+    }
+  });
+  if (trains) {
+    add_up(all_sums, sums_size, parts);
+    kept_sizes_ = z;
+  }
+  double loss = 0;
+  for (int part = 0; part < parts; ++part) loss += losses[part];
+  return loss;
+}
+
+void CrossEntropy::backward(const OutputSizes& z, float slope, float* d_hidden, float* d_weight, float* d_bias) {
+  if (kept_sizes_.num_rows != z.num_rows || kept_sizes_.num_hiddens != z.num_hiddens ||
+      kept_sizes_.vocab_size != z.vocab_size)
+    throw std::invalid_argument("the backward pass must follow a forward pass of the same sizes; got none");
+  const int H = z.num_hiddens, H_padded = padded_size(H, kLanes), V_padded = padded_size(z.vocab_size, kLanes);
+  const auto scaled = [=](const float* from, float* to) {
+    for (int k = 0; k < H; ++k) to[k] = slope * from[k];
+  };
+  const size_t of_hidden = (z.num_rows + kChunk - 1) / kChunk, of_weight = (z.vocab_size + kChunk - 1) / kChunk;
+  const float *hidden = d_hidden_.data(), *weight = d_weights_.data();
+  divide(of_hidden + of_weight, (z.num_rows + z.vocab_size) * H > (1 << 17), [=](size_t i) {
+    const bool is_hidden = i < of_hidden;
+    const size_t begin = (is_hidden ? i : i - of_hidden) * kChunk;
+    const size_t end = std::min<size_t>(begin + kChunk, is_hidden ? z.num_rows : z.vocab_size);
+    for (size_t r = begin; r < end; ++r)
+      scaled((is_hidden ? hidden : weight) + r * H_padded, (is_hidden ? d_hidden : d_weight) + r * H);
+  });
+  const float* bias = weight + size_t(V_padded) * H_padded;
+  for (int v = 0; v < z.vocab_size; ++v) d_bias[v] = slope * bias[v];
+}
+
+}  // namespace gluon_deeprnn

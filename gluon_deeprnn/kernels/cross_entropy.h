@@ -1,0 +1,45 @@
+// The output layer and the cross-entropy of its softmax, in float32.
+#ifndef GLUON_DEEPRNN_CROSS_ENTROPY_H_
+#define GLUON_DEEPRNN_CROSS_ENTROPY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "aligned.h"
+
+namespace gluon_deeprnn {
+
+struct OutputSizes {
+  size_t num_rows;              // R: predictions
+  int num_hiddens, vocab_size;  // H, V
+};
+
+// All arrays are contiguous; targets are below V.
+struct OutputLayer {
+  const float *hidden, *weight, *bias;  // (R, H), (V, H), (V)
+  const int32_t* targets;               // (R)
+  const float* row_weights;             // (R), or null: 1 / R each
+};
+
+// log p(target) for every row, (R).
+void log_probs(const OutputSizes& sizes, const OutputLayer& arrays, float* found);
+
+// The weighted sum of -log p(target) over all rows.  With its gradients: they are computed together with it, while the
+// logits of a few rows are in the cache; a batch's logits are never in memory.
+class CrossEntropy {
+ public:
+  float forward(const OutputSizes& sizes, const OutputLayer& arrays, bool trains);
+
+  // `slope` is the gradient of the sum.  After a forward pass of these sizes that trains; throws std::invalid_argument
+  // otherwise.
+  void backward(const OutputSizes& sizes, float slope, float* d_hidden, float* d_weight, float* d_bias);
+
+ private:
+  OutputSizes kept_sizes_ = {};
+  AlignedFloats d_hidden_, d_weights_;
+};
+
+}  // namespace gluon_deeprnn
+
+#endif  // GLUON_DEEPRNN_CROSS_ENTROPY_H_
