@@ -113,7 +113,7 @@ def cross_entropy(F: Any, logits: Any, targets: Any, row_weights: Any = None) ->
 
 
 def log_probs(F: Any, logits: Any, targets: Any) -> Any:
-    """log p(target), (T, N); see `cross_entropy`."""
+    """Log p(target), (T, N); see `cross_entropy`."""
     dense = None if autograd.is_recording() else _dense_layer(logits)
     if dense is None:
         return F.npx.pick(F.npx.log_softmax(logits, axis=-1), targets, axis=-1)
@@ -143,7 +143,7 @@ def _ours(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
     arrays = [array.as_nd_ndarray() for array in (inputs, weights, *state)]
     if trains:  # no gradient goes to tokens
         arrays = [array if vocab_size and i == 0 else _own(F, array) for i, array in enumerate(arrays)]
-    outputs, *state = F.gluon_deeprnn_layer(*arrays, cell=mode, trains=int(trains), d_inputs=1, vocab_size=vocab_size)
+    outputs, *state = F.gluon_deeprnn_layer(*arrays, cell=mode, trains=int(trains), vocab_size=vocab_size)
     return outputs.as_np_ndarray(), [array.as_np_ndarray() for array in state]
 
 

@@ -27,6 +27,8 @@ constexpr int kMostColumns = 512;
 constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23;
 constexpr float kFewProducts = 5e5;  // multiplications that one thread does in less time than others take to wake up
 
+constexpr int kTokens = std::max(kLanes, kTile);               // the vocabulary is padded to a multiple of them
+
 constexpr int padded_size(int size, int to) { return (size + to - 1) / to * to; }
 
 inline float sum_of(Vector v) {
@@ -46,7 +48,7 @@ struct Weights {
   float *by_unit, *by_token, *bias;  // (H, V_padded), (V_padded, H_padded), (V_padded)
 
   Weights(const OutputSizes& z, const OutputLayer& a, bool trains)
-      : H(z.num_hiddens), V(z.vocab_size), H_padded(padded_size(H, kLanes)), V_padded(padded_size(V, kLanes)) {
+      : H(z.num_hiddens), V(z.vocab_size), H_padded(padded_size(H, kLanes)), V_padded(padded_size(V, kTokens)) {
     const size_t of_units = aligned_size(size_t(H) * V_padded), of_tokens = trains ? size_t(V_padded) * H_padded : 0;
     by_unit = memory_.reserve(of_units + of_tokens + V_padded);
     by_token = by_unit + of_units;
@@ -54,9 +56,12 @@ struct Weights {
     std::fill(bias, bias + V_padded, 0.f);
     std::copy(a.bias, a.bias + V, bias);
     const bool is_large = size_t(H) * V > (1 << 16);
-    divide((V + kLanes - 1) / kLanes, is_large, [&](size_t block) {
-      const int v = block * kLanes, count = std::min(kLanes, V - v);
-      transpose(a.weight + size_t(v) * H, H, count, H, by_unit + v, V_padded, true);
+    divide(V_padded / kLanes, is_large, [&](size_t block) {
+      const int v = block * kLanes, count = std::clamp(V - v, 0, kLanes);
+      if (count)
+        transpose(a.weight + size_t(v) * H, H, count, H, by_unit + v, V_padded, true);
+      else
+        for (int k = 0; k < H; ++k) store(by_unit + size_t(k) * V_padded + v, Vector{});
       if (!trains) return;
       std::memset(by_token + size_t(v) * H_padded, 0, sizeof(float) * kLanes * H_padded);
       for (int i = 0; i < count; ++i)
@@ -252,7 +257,8 @@ void CrossEntropy::backward(const OutputSizes& z, float slope, float* d_hidden, 
   if (kept_sizes_.num_rows != z.num_rows || kept_sizes_.num_hiddens != z.num_hiddens ||
       kept_sizes_.vocab_size != z.vocab_size)
     throw std::invalid_argument("the backward pass must follow a forward pass of the same sizes; got none");
-  const int H = z.num_hiddens, H_padded = padded_size(H, kLanes), V_padded = padded_size(z.vocab_size, kLanes);
+  const int H = z.num_hiddens, H_padded = padded_size(H, kLanes);
+  const int V_padded = padded_size(z.vocab_size, kTokens);
   const auto scaled = [=](const float* from, float* to) {
     for (int k = 0; k < H; ++k) to[k] = slope * from[k];
   };

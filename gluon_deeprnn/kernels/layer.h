@@ -33,7 +33,7 @@ struct Backward {
   const int32_t* tokens;
   const float *weights, *hidden, *memory, *outputs;
   const float *d_outputs, *d_last_hidden, *d_last_memory;
-  float *d_inputs, *d_weights, *d_hidden, *d_memory;            // d_inputs is null for tokens, and may be
+  float *d_inputs, *d_weights, *d_hidden, *d_memory;            // d_inputs is null for tokens
 };
 
 // One use of a layer: the arithmetic, and what it keeps from one call to the next.  A call allocates all that it needs

@@ -2,13 +2,12 @@
 //
 //   y = gluon_deeprnn_layer_norm(x, gamma, beta, epsilon=...)
 //   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=...,
-//                                                   d_inputs=..., vocab_size=...)
+//                                                   vocab_size=...)
 //   loss = gluon_deeprnn_cross_entropy(hidden, weight, bias, targets[, row_weights], trains=..., weighted=...)
 //   log_p = gluon_deeprnn_log_probs(hidden, weight, bias, targets)
 //
 // trains: 1 keeps what the backward pass needs, in the operator's state (as an output, MXNet would write a gradient of
-// zeros for it); 0 has no backward pass.  d_inputs: 0 leaves the gradient of the inputs undefined, for inputs that do
-// not need it; the interface does not pass that on.  vocab_size: above 0 the inputs are tokens, int32.
+// zeros for it); 0 has no backward pass.  vocab_size: above 0 the inputs are tokens, int32.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -123,8 +122,7 @@ class LayerComputation : public Computation {
  public:
   explicit LayerComputation(const Attributes& attributes)
       : cell_(cell_of(attributes)), trains_(flag_of(attributes, "trains")),
-        has_d_inputs_(flag_of(attributes, "d_inputs")), vocab_size_(vocab_size_of(attributes)),
-        layer_(cell_.create()) {}
+        vocab_size_(vocab_size_of(attributes)), layer_(cell_.create()) {}
 
   void forward(const Array* in, const Array* out) override {
     const bool memory = cell_.num_states == 2;
@@ -142,7 +140,7 @@ class LayerComputation : public Computation {
     layer_->backward(checked(in, out), {features(in), tokens(in), in[1].data, in[2].data,
                                         memory ? in[3].data : nullptr, out[0].data, given[0].data, given[1].data,
                                         memory ? given[2].data : nullptr,
-                                        has_d_inputs_ && !vocab_size_ ? gradients[0].data : nullptr,
+                                        vocab_size_ ? nullptr : gradients[0].data,
                                         gradients[1].data, gradients[2].data, memory ? gradients[3].data : nullptr});
   }
 
@@ -161,7 +159,7 @@ class LayerComputation : public Computation {
   const float* features(const Array* in) const { return vocab_size_ ? nullptr : in[0].data; }
   const int32_t* tokens(const Array* in) const { return vocab_size_ ? in[0].tokens() : nullptr; }
 
-  const bool trains_, has_d_inputs_;
+  const bool trains_;
   const int vocab_size_;
   const std::unique_ptr<Layer> layer_;
 };

@@ -178,7 +178,8 @@ def check(name: str, equations: Callable[..., List[List[float]]], state: ctypes.
     along = [[0 if i in constant else draw.choice((-1, 1)) for _ in numbers] for i, numbers in enumerate(values)]
 
     def total(step: float) -> float:
-        moved = [type(pair[0])(x + step * d if d else x for x, d in zip(*pair)) for pair in zip(values, along)]
+        moved = [numbers if i in constant else [x + step * d for x, d in zip(numbers, along[i])]
+                 for i, numbers in enumerate(values)]
         return sum(sum(map(operator.mul, *pair)) for pair in zip(slopes, equations(*moved)))
 
     expected = (total(_STEP) - total(-_STEP)) / (2 * _STEP)
@@ -203,7 +204,7 @@ def check_layers(library: Library) -> None:
                 (first, (_T, _N) if is_tokens else (_T, _N, _D)),
                 ([draw.uniform(-0.3, 0.3) for _ in range(size)], (size,)),
                 *(([draw.uniform(-1, 1) for _ in range(_N * _H)], (_N, _H)) for _ in range(states))]
-            use = library.use(b"gluon_deeprnn_layer", {b"cell": cell.encode(), b"trains": b"1", b"d_inputs": b"1",
+            use = library.use(b"gluon_deeprnn_layer", {b"cell": cell.encode(), b"trains": b"1",
                                                        b"vocab_size": str(_D * is_tokens).encode()})
             check(cell, lambda *arrays, cell=cell: recurrent(cell, *arrays), use, library, inputs,
                   [(_T, _N, _H), *[(_N, _H)] * states], draw, constant=[0] if is_tokens else [])

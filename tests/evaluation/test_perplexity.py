@@ -14,7 +14,8 @@ V = 13
 
 @pytest.fixture(params=["scratch", "gru", "lstm"])
 def model(request):
-    made = {"scratch": lambda: RNNLMScratch(StackedRNNScratch(V, 8, 2, sigma=0.5), V),
+    made = {  # sigma: for larger weights the states are chaotic, and rounding grows
+            "scratch": lambda: RNNLMScratch(StackedRNNScratch(V, 8, 2, sigma=0.1), V),
             "gru": lambda: RNNLM(GRU(8, 2, dropout=0.5), V), "lstm": lambda: RNNLM(LSTM(8, 2), V)}[request.param]()
     for _, parameter in made.named_parameters():
         parameter.set_data(parameter.data() * 3)  # away from the uniform model

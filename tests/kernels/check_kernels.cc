@@ -3,6 +3,8 @@
 // The numbers themselves are compared with MXNet's, with the equations and with NumPy elsewhere.  Here: the same call
 // gives the same bits again, in several threads at a time, with kept and with new weights; and no access
 // is out of bounds or a race, which the sanitizers report.  Every array is a block of its own, of exactly its size.
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "abi.h"
+#include "cross_entropy.h"
 #include "layer.h"
 #include "layer_norm.h"
 
@@ -30,18 +33,22 @@ static Floats some(size_t size, unsigned seed, float scale = 1) {
   return array;
 }
 
-// What a layer is given, and what it computes.
+// What a layer is given, and what it computes.  The tokens are those of the one-hot vectors.
+enum Inputs { kFull, kOneHot, kTokens };
 struct Use {
   const Cell& cell;
   Sizes z;
+  bool are_tokens;
+  std::vector<int32_t> tokens;
   Floats inputs, weights, h, c, outputs, h_last, c_last, d_inputs, d_weights, d_h, d_c;
 
-  Use(const char* name, Sizes sizes, bool one_hot) : cell(*find_cell(name)), z(sizes) {
+  Use(const char* name, Sizes sizes, Inputs kind) : cell(*find_cell(name)), z(sizes), are_tokens(kind == kTokens) {
     const size_t of_state = size_t(z.batch_size) * z.num_hiddens, rows = size_t(z.num_steps) * z.batch_size;
     inputs = some(rows * z.num_inputs, 1);
-    if (one_hot) {
+    for (size_t row = 0; row < rows; ++row) tokens.push_back(row * 7 % z.num_inputs);
+    if (kind == kOneHot) {
       inputs.assign(inputs.size(), 0.f);
-      for (size_t row = 0; row < rows; ++row) inputs[row * z.num_inputs + row * 7 % z.num_inputs] = 1;
+      for (size_t row = 0; row < rows; ++row) inputs[row * z.num_inputs + tokens[row]] = 1;
     }
     weights = some(size_t(cell.num_gates) * z.num_hiddens * (z.num_inputs + z.num_hiddens + 2), 2, .3f);
     h = some(of_state, 3), h_last.resize(of_state), d_h.resize(of_state);
@@ -49,24 +56,29 @@ struct Use {
     outputs.resize(rows * z.num_hiddens), d_inputs.resize(inputs.size()), d_weights.resize(weights.size());
   }
   void forward(Layer* layer, bool trains) {
-    layer->forward(z, {inputs.data(), weights.data(), h.data(), c.data(), outputs.data(), h_last.data(), c_last.data()},
+    layer->forward(z, {features(), indices(), weights.data(), h.data(), c.data(), outputs.data(), h_last.data(), c_last.data()},
                    trains);
   }
   void backward(Layer* layer) {
     const Floats slopes = some(outputs.size(), 5), of_h = some(h.size(), 6), of_c = some(c.size(), 7);
-    layer->backward(z, {inputs.data(), weights.data(), h.data(), c.data(), outputs.data(), slopes.data(), of_h.data(),
-                        of_c.data(), d_inputs.data(), d_weights.data(), d_h.data(), d_c.data()});
+    layer->backward(z, {features(), indices(), weights.data(), h.data(), c.data(), outputs.data(), slopes.data(),
+                        of_h.data(), of_c.data(), are_tokens ? nullptr : d_inputs.data(), d_weights.data(), d_h.data(),
+                        d_c.data()});
   }
   Floats results() const {
     Floats all;
-    for (const Floats* part : {&outputs, &h_last, &c_last, &d_inputs, &d_weights, &d_h, &d_c})
+    for (const Floats* part : {&outputs, &h_last, &c_last, &d_weights, &d_h, &d_c, &d_inputs})
       all.insert(all.end(), part->begin(), part->end());
     return all;
   }
+
+ private:
+  const float* features() const { return are_tokens ? nullptr : inputs.data(); }
+  const int32_t* indices() const { return are_tokens ? tokens.data() : nullptr; }
 };
 
-static Floats trained(const char* name, Sizes z, bool one_hot) {
-  Use use(name, z, one_hot);
+static Floats trained(const char* name, Sizes z, Inputs kind) {
+  Use use(name, z, kind);
   const auto layer = use.cell.create();
   use.forward(layer.get(), true);
   use.backward(layer.get());
@@ -74,20 +86,24 @@ static Floats trained(const char* name, Sizes z, bool one_hot) {
 }
 
 static void check_training(const char* name, Sizes z) {
-  for (bool one_hot : {false, true}) {
-    const Floats expected = trained(name, z, one_hot);
+  for (Inputs kind : {kFull, kOneHot, kTokens}) {
+    const Floats expected = trained(name, z, kind);
     for (float x : expected) must(x - x == 0, "every result is finite");
     Floats found[3];
     std::vector<std::thread> threads;
-    for (Floats& mine : found) threads.emplace_back([&] { mine = trained(name, z, one_hot); });
+    for (Floats& mine : found) threads.emplace_back([&] { mine = trained(name, z, kind); });
     for (std::thread& thread : threads) thread.join();
     for (const Floats& mine : found) must(mine == expected, "several layers at a time compute what one does");
   }
+  const Floats of_tokens = trained(name, z, kTokens), of_vectors = trained(name, z, kOneHot);
+  const size_t without_d_inputs = of_tokens.size() - size_t(z.num_steps) * z.batch_size * z.num_inputs;
+  must(std::equal(of_tokens.begin(), of_tokens.begin() + without_d_inputs, of_vectors.begin()),
+       "tokens compute what their one-hot vectors do");
 }
 
 // Kept weights are those that are there: packed again after each change of any of them, and only then.
 static void check_packing(const char* name, Sizes z) {
-  Use use(name, z, false);
+  Use use(name, z, kFull);
   const auto layer = use.cell.create();
   for (int call = 0; call < 4; ++call) use.forward(layer.get(), false);
   size_t packings = layer->num_packings();
@@ -102,7 +118,7 @@ static void check_packing(const char* name, Sizes z) {
   }
   use.forward(layer.get(), true);
   use.backward(layer.get());
-  Use other(name, {z.num_steps + 1, z.batch_size + 2, z.num_inputs + 3, z.num_hiddens + 5}, false);
+  Use other(name, {z.num_steps + 1, z.batch_size + 2, z.num_inputs + 3, z.num_hiddens + 5}, kFull);
   other.forward(layer.get(), false);
   const Floats found = other.outputs;
   other.forward(other.cell.create().get(), false);
@@ -110,6 +126,33 @@ static void check_packing(const char* name, Sizes z) {
   try {
     other.backward(layer.get());
     must(false, "a backward pass needs a forward pass");
+  } catch (const std::invalid_argument&) {
+  }
+}
+
+static void check_cross_entropy(OutputSizes z, bool is_weighted) {
+  const size_t H = z.num_hiddens, V = z.vocab_size;
+  const Floats hidden = some(z.num_rows * H, 1), weight = some(V * H, 2), bias = some(V, 3);
+  const Floats weights = is_weighted ? some(z.num_rows, 4) : Floats();
+  std::vector<int32_t> targets;
+  for (size_t row = 0; row < z.num_rows; ++row) targets.push_back(row * 7 % V);
+  const OutputLayer a = {hidden.data(), weight.data(), bias.data(), targets.data(),
+                         is_weighted ? weights.data() : nullptr};
+  CrossEntropy trained, predicted;
+  const float loss = trained.forward(z, a, true);
+  must(predicted.forward(z, a, false) == loss, "the loss is the same with and without gradients");
+  Floats d_hidden(hidden.size()), d_weight(weight.size()), d_bias(V), log_p(z.num_rows);
+  trained.backward(z, .5f, d_hidden.data(), d_weight.data(), d_bias.data());
+  log_probs(z, a, log_p.data());
+  double summed = 0;
+  for (size_t row = 0; row < z.num_rows; ++row)
+    summed -= double(log_p[row]) * (is_weighted ? weights[row] : 1.f / z.num_rows);
+  must(std::abs(summed - loss) < 1e-4 * (1 + std::abs(loss)), "the loss is the sum of the log-probabilities");
+  for (const Floats* part : {&d_hidden, &d_weight, &d_bias})
+    for (float number : *part) must(number - number == 0, "every result is finite");
+  try {
+    predicted.backward(z, 1, d_hidden.data(), d_weight.data(), d_bias.data());
+    must(false, "a backward pass needs a forward pass that trains");
   } catch (const std::invalid_argument&) {
   }
 }
@@ -126,7 +169,7 @@ static void check_layer_norm(size_t count, int size) {
 
 // Through the operators, as MXNet calls them: shapes that do not fit are refused before anything is computed.
 static void check_operator() {
-  const char *names[] = {"cell", "trains", "d_inputs"}, *values[] = {"gru", "0", "1"};
+  const char *names[] = {"cell", "trains", "vocab_size"}, *values[] = {"gru", "0", "0"};
   const auto computation = operators()[0].create(Attributes(names, values, 3));
   Floats x = some(2 * 3 * 4, 1), w = some(3 * 5 * 11, 2), h = some(3 * 5, 3), y(2 * 3 * 5), last(3 * 5);
   for (const int64_t steps : {2, 0}) {
@@ -143,12 +186,16 @@ static void check_operator() {
 }
 
 int main() {
-  for (const char* name : {"rnn_tanh", "rnn_relu", "lstm", "gru"}) {
+  for (const char* name : {"rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_softsign", "rnn_softrelu", "lstm", "gru"}) {
     for (const Sizes& z : {Sizes{1, 1, 1, 1}, Sizes{3, 9, 17, 17}, Sizes{5, 21, 28, 33}, Sizes{70, 2, 9, 16}})
       check_training(name, z);
-    check_training(name, {2, 40, 30, 70});  // sums that are added up in parallel
+    check_training(name, {20, 40, 30, 70});  // in several threads, with sums that are added up in parallel
     check_packing(name, {1, 1, 19, 21});
   }
+  for (bool is_weighted : {false, true})
+    for (const OutputSizes& z : {OutputSizes{1, 1, 1}, OutputSizes{65, 17, 28}, OutputSizes{200, 9, 513},
+                                 OutputSizes{130, 70, 1300}, OutputSizes{3000, 33, 30}})
+      check_cross_entropy(z, is_weighted);
   for (int size : {1, 7, 16, 65}) check_layer_norm(100, size);
   check_layer_norm(1, 3);
   check_operator();

@@ -31,9 +31,10 @@ int main(int, char** arguments) {
   Floats outputs(of_outputs), h_last(of_state), c_last(c.size());
   Floats d_inputs(inputs.size()), d_weights(weights.size()), d_h(of_state), d_c(c.size());
   const auto layer = cell.create();
-  layer->forward(z, {inputs.data(), weights.data(), h.data(), c.data(), outputs.data(), h_last.data(), c_last.data()},
+  layer->forward(z, {inputs.data(), nullptr, weights.data(), h.data(), c.data(), outputs.data(), h_last.data(),
+                      c_last.data()},
                  true);
-  layer->backward(z, {inputs.data(), weights.data(), h.data(), c.data(), outputs.data(), d_outputs.data(),
+  layer->backward(z, {inputs.data(), nullptr, weights.data(), h.data(), c.data(), outputs.data(), d_outputs.data(),
                       d_h_last.data(), d_c_last.data(), d_inputs.data(), d_weights.data(), d_h.data(), d_c.data()});
   for (const Floats* array : {&outputs, &h_last, &c_last, &d_inputs, &d_h, &d_c, &d_weights}) write(*array);
 }

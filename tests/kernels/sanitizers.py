@@ -31,7 +31,7 @@ KINDS = {
     "thread": ["-fsanitize=thread", "-DSTD_THREADS", "-pthread"],
 }
 LANES = {"address": (4, 8, 16), "thread": (16,)}
-SOURCES = ("layer.cc", "layer_norm.cc", "operator.cc", "abi.cc")
+SOURCES = ("layer.cc", "layer_norm.cc", "cross_entropy.cc", "operator.cc", "abi.cc")
 SECONDS = 600
 
 

@@ -202,7 +202,7 @@ def test_there_is_no_backward_pass_from_a_prediction():
     arrays = [np.zeros(shape).as_nd_ndarray() for shape in [(3, 2, 4), (14 * 24,), (2, 8)]]
     arrays[1].attach_grad()
     with autograd.record():
-        outputs = mxnet.nd.gluon_deeprnn_layer(*arrays, cell="gru", trains=0, d_inputs=1)[0]
+        outputs = mxnet.nd.gluon_deeprnn_layer(*arrays, cell="gru", trains=0, vocab_size=0)[0]
     outputs.backward()
     with pytest.raises(mxnet.MXNetError, match="no backward pass in a graph that was compiled for prediction"):
         arrays[1].grad.wait_to_read()

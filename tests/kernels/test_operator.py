@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(kernels.loaded() is None, reason=f"runs where our operators do: {kernels.why_not()}")
 
-GOOD = {"cell": "gru", "trains": 1, "d_inputs": 1}
+GOOD = {"cell": "gru", "trains": 1, "vocab_size": 0}
 
 
 def layer(shapes, **attributes):
@@ -21,14 +21,16 @@ def size(gates, num_inputs, num_hiddens):
 
 @pytest.mark.parametrize("cell", ["rnn", "GRU", "tanh", "", "gru ", "lstm2"])
 def test_an_unknown_cell_is_refused(cell):
-    with pytest.raises(mxnet.MXNetError, match=f"cell must be rnn_tanh, rnn_relu, lstm or gru; got {cell}\n"):
+    names = "rnn_tanh, rnn_relu, rnn_sigmoid, rnn_softsign, rnn_softrelu, lstm or gru"
+    with pytest.raises(mxnet.MXNetError, match=f"cell must be {names}; got {cell}\n"):
         layer([(3, 2, 4), (size(1, 4, 8),), (2, 8)], cell=cell)
 
 
-@pytest.mark.parametrize("name", ["trains", "d_inputs"])
-def test_a_flag_that_is_none_is_refused(name):
-    with pytest.raises(mxnet.MXNetError, match=f"{name} must be 0 or 1; got yes"):
-        layer([(3, 2, 4), (size(3, 4, 8),), (2, 8)], **{name: "yes"})
+@pytest.mark.parametrize(("name", "rule"), [("trains", "0 or 1"), ("vocab_size", "an integer of at least 0")])
+@pytest.mark.parametrize("value", ["yes", "", "-1", "1.5"])
+def test_an_attribute_that_is_no_such_number_is_refused(name, rule, value):
+    with pytest.raises(mxnet.MXNetError, match=f"{name} must be {rule}; got {value}\n"):
+        layer([(3, 2, 4), (size(3, 4, 8),), (2, 8)], **{name: value})
 
 
 @pytest.mark.parametrize(("shapes", "message"), [

@@ -1,6 +1,6 @@
 """A layer of gated recurrent units, implemented from scratch according to its equations."""
 
-from typing import Any, List, Optional
+from typing import Any, ClassVar, List, Mapping, Optional
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.graph import split
@@ -46,7 +46,7 @@ class GRUScratch(LayerScratch):
     """
 
     gates = ("r", "z", "h")
-    second_biases = {"h": "b_hh"}
+    second_biases: ClassVar[Mapping[str, str]] = {"h": "b_hh"}
 
     def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, reset: str = "after",
                  initial: Optional[Initial] = None, weight_dropout: float = 0) -> None:

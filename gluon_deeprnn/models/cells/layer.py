@@ -7,7 +7,7 @@ The product of inputs and weights does not depend on the state, so each layer co
 large product is faster than T small ones.
 """
 
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, ClassVar, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.errors import InputError
@@ -38,7 +38,7 @@ class LayerScratch(GraphBlock):
 
     num_states = 1
     gates: Tuple[str, ...]
-    second_biases: Mapping[str, str] = {}
+    second_biases: ClassVar[Mapping[str, str]] = {}
     """Gates with a bias of their own for the product with the state, and that parameter's name."""
 
     def __init__(self, num_inputs: int, num_hiddens: int, sigma: float = 0.01, *, initial: Optional[Initial] = None,
