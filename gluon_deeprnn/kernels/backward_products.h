@@ -54,15 +54,19 @@ template <typename Cell>
 void add_outer(const Panels<Cell>& w, const float* const* elements, int size, const Slopes& slopes, int num_rows,
                float* sums) {
   using S = Shape<Cell>;
-  constexpr int kRows = S::kTile;
+  // As many sums as there are registers for, with half a panel where that makes the better square.
+  constexpr bool kHalves = kRegisters == 16 && S::kVectors == 4;
+  constexpr int kVectors = kHalves ? 2 : S::kVectors, kRows = kHalves ? 6 : S::kTile;
   const size_t stride = w.width();
   for (int p = 0; p < w.num_panels; ++p) {
-    const float* d = slopes.data + (size_t(p) * S::kSlopes + slopes.offset) * kLanes;
-    float* to = sums + size_t(p) * S::kWidth;
-    int k = 0;
-    for (; k + kRows <= size; k += kRows)
-      outer<kRows, S::kVectors>(elements, k, d, slopes.row_size, num_rows, to + k * stride, stride);
-    for (; k < size; ++k) outer<1, S::kVectors>(elements, k, d, slopes.row_size, num_rows, to + k * stride, stride);
+    for (int v = 0; v < S::kVectors; v += kVectors) {
+      const float* d = slopes.data + (size_t(p) * S::kSlopes + slopes.offset + v) * kLanes;
+      float* to = sums + size_t(p) * S::kWidth + v * kLanes;
+      int k = 0;
+      for (; k + kRows <= size; k += kRows)
+        outer<kRows, kVectors>(elements, k, d, slopes.row_size, num_rows, to + k * stride, stride);
+      for (; k < size; ++k) outer<1, kVectors>(elements, k, d, slopes.row_size, num_rows, to + k * stride, stride);
+    }
   }
 }
 

@@ -23,6 +23,7 @@ namespace {
 
 constexpr int kTile = kRegisters == 32 ? 8 : 4, kColumns = 3;  // rows, and vectors of columns, of a product
 constexpr int kChunk = 64;                                     // rows that are taken through together
+constexpr int kGroup = std::max(kLanes, kTile);                // rows are padded to a multiple of them
 constexpr int kMostColumns = 512;
 constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23;
 constexpr float kFewProducts = 5e5;  // multiplications that one thread does in less time than others take to wake up
@@ -31,15 +32,19 @@ constexpr int kTokens = std::max(kLanes, kTile);               // the vocabulary
 
 constexpr int padded_size(int size, int to) { return (size + to - 1) / to * to; }
 
-inline float sum_of(Vector v) {
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += v[i];
-  return sum;
+// The sums, or the maxima, of the elements of kLanes vectors each.
+INLINED inline Vector sums_of(Vector* vectors) {
+  exchange<1>(vectors);
+  for (int n = kLanes / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) vectors[i] += vectors[i + n];
+  return vectors[0];
 }
-inline float max_of(Vector v) {
-  float max = v[0];
-  for (int i = 1; i < kLanes; ++i) max = std::max(max, v[i]);
-  return max;
+INLINED inline Vector larger(Vector a, Vector b) { return a > b ? a : b; }
+INLINED inline Vector maxima_of(Vector* vectors) {
+  exchange<1>(vectors);
+  for (int n = kLanes / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) vectors[i] = larger(vectors[i], vectors[i + n]);
+  return vectors[0];
 }
 
 // The weights as both products read them, with rows of whole vectors.
@@ -75,65 +80,71 @@ struct Weights {
 
 // What a thread works in.
 struct Scratch {
-  float *hidden, *logits, *max, *sum, *of_target;  // (kChunk, H_padded), (kChunk, columns), three of (kChunk)
+  float *copied, *logits, *max, *sum, *of_target;  // (kChunk, H_padded), (kChunk, columns), three of (kChunk)
 
   Scratch(const Weights& w, float* at)
-      : hidden(at), logits(hidden + size_t(kChunk) * w.H_padded), max(logits + kChunk * columns(w)), sum(max + kChunk),
+      : copied(at), logits(copied + size_t(kChunk) * w.H_padded), max(logits + kChunk * columns(w)), sum(max + kChunk),
         of_target(sum + kChunk) {}
   static size_t size(const Weights& w) { return size_t(kChunk) * (w.H_padded + columns(w) + 3); }
   static size_t columns(const Weights& w) { return std::min(w.V_padded, kMostColumns); }
 };
 
-// Some rows: where they begin, and how many there are.  Products go over `padded` of them, the last ones of zeros.
+// Some rows: where they begin, and how many there are.  What follows goes over `padded` of them, the last ones of zeros.
 struct Chunk {
   size_t first;
   int count, padded;
+  const float* hidden;  // (padded, H_padded)
 };
-Chunk chunk_at(size_t first, size_t end) {
-  const int count = std::min<size_t>(kChunk, end - first);
-  return {first, count, padded_size(count, kTile)};
-}
-
-void load_hidden(const Weights& w, const OutputLayer& a, const Chunk& chunk, const Scratch& own) {
-  std::memset(own.hidden, 0, sizeof(float) * chunk.padded * w.H_padded);
-  for (int r = 0; r < chunk.count; ++r)
-    std::memcpy(own.hidden + size_t(r) * w.H_padded, a.hidden + (chunk.first + r) * w.H, sizeof(float) * w.H);
+Chunk chunk_at(const Weights& w, const OutputLayer& a, size_t first, size_t end, const Scratch& own) {
+  const int count = std::min<size_t>(kChunk, end - first), padded = padded_size(count, kGroup);
+  if (count == padded && w.H == w.H_padded) return {first, count, padded, a.hidden + first * w.H};
+  std::memset(own.copied, 0, sizeof(float) * padded * w.H_padded);
+  for (int r = 0; r < count; ++r)
+    std::memcpy(own.copied + size_t(r) * w.H_padded, a.hidden + (first + r) * w.H, sizeof(float) * w.H);
+  return {first, count, padded, own.copied};
 }
 
 // The logits of some columns, (padded, size).
 void compute_logits(const Weights& w, const Chunk& chunk, int column, int size, const Scratch& own) {
   for (int r = 0; r < chunk.padded; ++r)
     std::memcpy(own.logits + size_t(r) * size, w.bias + column, sizeof(float) * size);
-  add_product<kTile, kColumns>(own.hidden, w.H_padded, chunk.padded, w.H, w.by_unit + column, w.V_padded, size,
+  add_product<kTile, kColumns>(chunk.hidden, w.H_padded, chunk.padded, w.H, w.by_unit + column, w.V_padded, size,
                                own.logits, size);
 }
 
-// Goes on with the largest logit and the sum of exponentials of each row, over some columns.
+// Goes on with the largest logit and the sum of exponentials of each row, over some columns.  Leaves the exponentials.
 void add_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, int column, int size, const Scratch& own) {
   const int real = std::min(size, w.V - column);
   for (int r = 0; r < chunk.count; ++r) {
-    float* x = own.logits + size_t(r) * size;
-    std::fill(x + real, x + size, -std::numeric_limits<float>::max());
-    Vector largest = load(x);
-    for (int v = kLanes; v < size; v += kLanes) {
-      const Vector logits = load(x + v);
-      largest = logits > largest ? logits : largest;
-    }
-    const float max = std::max(own.max[r], max_of(largest));
-    Vector sum = {};
-    for (int v = 0; v < size; v += kLanes) sum += exp(load(x + v) - max);
-    own.sum[r] = own.sum[r] * std::exp(own.max[r] - max) + sum_of(sum);
-    own.max[r] = max;
     const int target = a.targets[chunk.first + r] - column;
-    if (0 <= target && target < size) own.of_target[r] = x[target];
+    if (0 <= target && target < size) own.of_target[r] = own.logits[size_t(r) * size + target];
+  }
+  for (int first = 0; first < chunk.padded; first += kLanes) {
+    float* const x = own.logits + size_t(first) * size;
+    Vector of_rows[kLanes];
+    for (int r = 0; r < kLanes; ++r) {
+      std::fill(x + r * size + real, x + (r + 1) * size, -std::numeric_limits<float>::max());
+      of_rows[r] = load(x + r * size);
+      for (int v = kLanes; v < size; v += kLanes) of_rows[r] = larger(load(x + r * size + v), of_rows[r]);
+    }
+    const Vector before = load(own.max + first), max = larger(before, maxima_of(of_rows));
+    for (int r = 0; r < kLanes; ++r) {
+      of_rows[r] = Vector{};
+      for (int v = 0; v < size; v += kLanes) {
+        const Vector e = exp(load(x + r * size + v) - max[r]);
+        store(x + r * size + v, e);
+        of_rows[r] += e;
+      }
+    }
+    store(own.sum + first, load(own.sum + first) * exp(before - max) + sums_of(of_rows));
+    store(own.max + first, max);
   }
 }
 
-// The logits and the sums of a chunk; the logits that are left are those of the last columns.
+// The exponentials and the sums of a chunk; the exponentials that are left are those of the last columns.
 void go_through_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, const Scratch& own) {
   std::fill(own.max, own.max + kChunk, -std::numeric_limits<float>::max());
   std::fill(own.sum, own.sum + kChunk, 0.f);
-  load_hidden(w, a, chunk, own);
   for (int column = 0; column < w.V_padded; column += kMostColumns) {
     const int size = std::min(kMostColumns, w.V_padded - column);
     compute_logits(w, chunk, column, size, own);
@@ -150,16 +161,16 @@ struct Sums {
   Sums(const Weights& w, float* at) : weight(at), bias(at + size_t(w.V_padded) * w.H_padded) {}
 };
 
-// From logits to their gradients, row_weight (softmax - one_hot(target)), in place; and from these to the weights', and
-// to those of the rows, which are added to d_hidden.
+// From exponentials to the gradients of logits, row_weight (softmax - one_hot(target)), in place; and from these to the
+// weights', and to those of the rows, which are added to d_hidden.
 void add_gradients(const Weights& w, const OutputLayer& a, const Chunk& chunk, int column, int size, float row_weight,
-                   const float* max, const float* sum, const Scratch& own, const Sums& sums, float* d_hidden) {
+                   const float* sum, const Scratch& own, const Sums& sums, float* d_hidden) {
   std::memset(own.logits + size_t(chunk.count) * size, 0, sizeof(float) * (chunk.padded - chunk.count) * size);
   const int real = std::min(size, w.V - column);
   for (int r = 0; r < chunk.count; ++r) {
     float* x = own.logits + size_t(r) * size;
     const float weight = a.row_weights ? a.row_weights[chunk.first + r] : row_weight, scale = weight / sum[r];
-    for (int v = 0; v < size; v += kLanes) store(x + v, exp(load(x + v) - max[r]) * scale);
+    for (int v = 0; v < size; v += kLanes) store(x + v, load(x + v) * scale);
     std::fill(x + real, x + size, 0.f);
     const int target = a.targets[chunk.first + r] - column;
     if (0 <= target && target < size) x[target] -= weight;
@@ -168,7 +179,7 @@ void add_gradients(const Weights& w, const OutputLayer& a, const Chunk& chunk, i
   }
   add_product<kTile, kColumns>(own.logits, size, chunk.padded, size, w.by_token + size_t(column) * w.H_padded,
                                w.H_padded, w.H_padded, d_hidden, w.H_padded);
-  add_outer_product<kTile, kColumns>(own.logits, size, size, own.hidden, w.H_padded, w.H_padded, chunk.padded,
+  add_outer_product<kTile, kColumns>(own.logits, size, size, chunk.hidden, w.H_padded, w.H_padded, chunk.padded,
                                      sums.weight + size_t(column) * w.H_padded, w.H_padded);
 }
 
@@ -188,7 +199,7 @@ void log_probs(const OutputSizes& z, const OutputLayer& a, float* found) {
   AlignedFloats memory(own_size * num_slots(num_chunks));
   share_out(num_chunks, is_worth_threads(z), [&](int slot, int i) {
     const Scratch own(w, memory.data() + slot * own_size);
-    const Chunk chunk = chunk_at(size_t(i) * kChunk, z.num_rows);
+    const Chunk chunk = chunk_at(w, a, size_t(i) * kChunk, z.num_rows, own);
     go_through_columns(w, a, chunk, own);
     for (int r = 0; r < chunk.count; ++r) found[chunk.first + r] = log_prob(own, r);
   });
@@ -216,18 +227,18 @@ float CrossEntropy::forward(const OutputSizes& z, const OutputLayer& a, bool tra
       std::memset(all_sums + part * sums_size, 0, sizeof(float) * sums_size);
       std::memset(d_hidden + begin * kChunk * w.H_padded, 0, sizeof(float) * (end - begin) * kChunk * w.H_padded);
     }
-    const auto add = [&](const Chunk& chunk, int column, int size, const float* max, const float* sum) {
-      add_gradients(w, a, chunk, column, size, row_weight, max, sum, own, Sums(w, all_sums + part * sums_size),
+    const auto add = [&](const Chunk& chunk, int column, int size, const float* sum) {
+      add_gradients(w, a, chunk, column, size, row_weight, sum, own, Sums(w, all_sums + part * sums_size),
                     d_hidden + chunk.first * w.H_padded);
     };
     for (size_t i = begin; i < end; ++i) {
-      const Chunk chunk = chunk_at(i * kChunk, z.num_rows);
+      const Chunk chunk = chunk_at(w, a, i * kChunk, z.num_rows, own);
       go_through_columns(w, a, chunk, own);
       for (int r = 0; r < chunk.count; ++r)
         losses[part] -= double(a.row_weights ? a.row_weights[chunk.first + r] : row_weight) * log_prob(own, r);
       if (!trains) continue;
       if (is_in_one_piece) {
-        add(chunk, 0, w.V_padded, own.max, own.sum);
+        add(chunk, 0, w.V_padded, own.sum);
       } else {
         std::copy(own.max, own.max + kChunk, maxima + chunk.first);
         std::copy(own.sum, own.sum + kChunk, totals + chunk.first);
@@ -237,10 +248,13 @@ float CrossEntropy::forward(const OutputSizes& z, const OutputLayer& a, bool tra
     for (int column = 0; column < w.V_padded; column += kMostColumns) {  // these columns' gradients stay in the cache
       const int size = std::min(kMostColumns, w.V_padded - column);
       for (size_t i = begin; i < end; ++i) {
-        const Chunk chunk = chunk_at(i * kChunk, z.num_rows);
-        load_hidden(w, a, chunk, own);
+        const Chunk chunk = chunk_at(w, a, i * kChunk, z.num_rows, own);
         compute_logits(w, chunk, column, size, own);
-        add(chunk, column, size, maxima + chunk.first, totals + chunk.first);
+        for (int r = 0; r < chunk.count; ++r) {
+          float* x = own.logits + size_t(r) * size;
+          for (int v = 0; v < size; v += kLanes) store(x + v, exp(load(x + v) - maxima[chunk.first + r]));
+        }
+        add(chunk, column, size, totals + chunk.first);
       }
     }
   });

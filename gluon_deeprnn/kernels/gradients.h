@@ -10,8 +10,9 @@
 namespace gluon_deeprnn {
 namespace {
 
-// Parts of the batch with gradients of their own: as many as there may be threads, if they do not take too much memory.
-constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23;
+// Parts of the batch with gradients of their own: as many as there may be threads, if they do not take too much memory,
+// and have so many rows (steps times sequences) that to add up the parts takes little of the time.
+constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23, kFewestRows = 256;
 
 // Gradients of the weights of one part of the batch, laid out as the packed weights are, but row k for column k.
 template <typename Cell>
@@ -31,7 +32,8 @@ struct Sums {
 template <typename Cell>
 int num_parts(const Sizes& z, const Panels<Cell>& panels, int num_tiles) {
   const size_t size = panels.width() * (size_t(z.num_inputs) + z.num_hiddens);
-  return std::min<size_t>(num_tiles, std::clamp<size_t>(kMostSums / size, kFewestParts, kMostParts));
+  const size_t by_rows = std::max<size_t>(1, size_t(z.num_steps) * z.batch_size / kFewestRows);
+  return std::min({size_t(num_tiles), by_rows, std::clamp<size_t>(kMostSums / size, kFewestParts, kMostParts)});
 }
 
 // The sums as the flat vector of weights.

@@ -40,8 +40,12 @@ struct Panels {
   explicit Panels(const Sizes& z)
       : num_panels((z.num_hiddens + S::kUnits - 1) / S::kUnits), padded(num_panels * S::kUnits) {}
 
-  size_t width() const { return size_t(num_panels) * S::kWidth; }             // of all panels' products
-  size_t row_size() const { return size_t(num_panels) * S::kSlopes * kLanes; }  // of all panels' sums
+  size_t width() const { return size_t(num_panels) * S::kWidth; }  // of all panels' products
+  // Of all panels' sums.  Rows that are a multiple of 1 KB apart would compete for the same few lines of the cache.
+  size_t row_size() const {
+    const size_t size = size_t(num_panels) * S::kSlopes * kLanes;
+    return size % 256 ? size : size + kLanes;
+  }
 
   // Where unit u's element of gate g stands in a row of kWidth floats a panel, if the gates are rotated by `turn`.
   static size_t place(int u, int g, int turn) {
