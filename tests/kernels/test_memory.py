@@ -29,12 +29,12 @@ def mapped():
 def limit(size):
     resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
 
-def run(forward, backward, D=1):
+def run(forward, backward):
     x, w, h = arrays
     try:
         forward and limit(mapped() + forward * 2**20)
         with autograd.record():
-            y = mxnet.nd.gluon_deeprnn_layer(x, w, h, cell='gru', trains=1, vocab_size=0)[0]
+            y = mxnet.nd.gluon_deeprnn_layer(x, w, h, cell='gru', trains=1, vocab_size=V)[0]
         y.wait_to_read()
         backward and limit(mapped() + backward * 2**20)
         y.backward()
@@ -47,8 +47,10 @@ def run(forward, backward, D=1):
 
 kernels.loaded()
 H = 64
-for T, N, D in ((256, 256, 1), (1, 256, 8000)):  # much is kept; large sums
-    arrays = [np.random.normal(size=s).as_nd_ndarray() for s in ((T, N, D), (3 * H * (D + H + 2),), (N, H))]
+for T, N, V in ((256, 256, 0), (8, 128, 8000)):  # much is kept; large sums, of tokens
+    x = np.zeros((T, N), dtype='int32') if V else np.random.normal(size=(T, N, 1))
+    w, h = (np.random.normal(size=s) for s in ((3 * H * ((V or 1) + H + 2),), (N, H)))
+    arrays = [array.as_nd_ndarray() for array in (x, w, h)]
     arrays[1].attach_grad()
     mxnet.nd.waitall()
     print(repr(run(0, 0)), repr(run(40, 0)), repr(run(0, 20)), repr(run(0, 0)), sep='\\n')
@@ -78,9 +80,9 @@ def growth(work):
     work()
     return resident('VmHWM') - before
 
-def use(D, N=128, H=16):
-    tokens = numpy.random.default_rng(0).integers(0, D, N)
-    x = np.array(tokens[None], dtype='int32').as_nd_ndarray()
+def use(D, T=8, N=128, H=16):
+    tokens = numpy.random.default_rng(0).integers(0, D, (T, N))
+    x = np.array(tokens, dtype='int32').as_nd_ndarray()
     w, h = (np.random.normal(size=s).as_nd_ndarray() for s in ((3 * H * (D + H + 2),), (N, H)))
     w.attach_grad()
     mxnet.nd.waitall()
@@ -97,7 +99,7 @@ def use(D, N=128, H=16):
 
     peaks = growth(forward), growth(backward)
     gradient = w.grad.asnumpy()[:3 * H * D].reshape(3 * H, D)
-    assert (abs(gradient).max(0) > 0).tolist() == [k in set(tokens.tolist()) for k in range(D)]
+    assert (abs(gradient).max(0) > 0).tolist() == [k in set(tokens.ravel().tolist()) for k in range(D)]
     return [peak / (w.size * 4) for peak in peaks]
 
 kernels.loaded()
