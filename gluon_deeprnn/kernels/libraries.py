@@ -25,7 +25,7 @@ import threading
 from typing import Dict, List, Optional, Tuple
 
 from gluon_deeprnn import mxnet_private
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.kernels import openmp, trial
 from gluon_deeprnn.storage import cache_folder, read_json, write_json
 from mxnet import ndarray, symbol
@@ -54,6 +54,20 @@ def loaded() -> Optional[str]:
     """
     with _one_at_a_time:
         return _chosen()
+
+
+def opened() -> ctypes.CDLL:
+    """The library that `loaded` names, for its plain functions.
+
+    Raises
+    ------
+    ValueError
+        Where none is loaded.
+    """
+    name = loaded()
+    if name is None:
+        raise InputError("the operators", "compiled, and work on this processor", Described(why_not()))
+    return ctypes.CDLL(str(_FOLDER / f"layer.{name}.so"))  # the one that is loaded
 
 
 @functools.cache

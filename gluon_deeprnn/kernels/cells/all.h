@@ -1,0 +1,20 @@
+// All cells, for what has to be done with each of them.
+#ifndef GLUON_DEEPRNN_CELLS_ALL_H_
+#define GLUON_DEEPRNN_CELLS_ALL_H_
+
+#include "gru.h"
+#include "lstm.h"
+#include "rnn.h"
+
+namespace gluon_deeprnn {
+namespace {
+
+template <typename... Kinds>
+struct CellList {};
+
+using AllCells = CellList<RnnTanh, RnnRelu, Lstm, Gru>;
+
+}  // namespace
+}  // namespace gluon_deeprnn
+
+#endif  // GLUON_DEEPRNN_CELLS_ALL_H_
