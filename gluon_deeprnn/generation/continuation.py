@@ -134,7 +134,7 @@ class Continuation:
         if writer.options.beam:
             tokens = BeamSearch(writer, length, stop).tokens()
         else:
-            tokens = (int(row[0]) for row in writer.tokens(length))
+            tokens = (row[0] for row in writer.tokens(length))
         given: List[int] = []
         for token in tokens:
             given.append(token)
