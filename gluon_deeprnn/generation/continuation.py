@@ -137,9 +137,13 @@ class Continuation:
             tokens = (row[0] for row in writer.tokens(length))
         given: List[int] = []
         for token in tokens:
-            given.append(token)
             piece = shown.add(token)
-            self._keep(given, shown)
+            if shown.num_shown == shown.num_tokens and not writer.options.beam:  # it is shown at once, as most are
+                writer.keep(len(given) + 1)
+                given.clear()
+            else:
+                given.append(token)
+                self._keep(given, shown)
             if piece:
                 yield piece
             if shown.ended or turn != self._turn:

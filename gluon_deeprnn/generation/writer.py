@@ -73,7 +73,7 @@ class Writer:
         self._unused: Optional[numpy.ndarray] = None  # noise that was drawn, of tokens that were not given
         self._rows: Deque[List[int]] = deque()  # tokens, N each, that were sampled but not kept
         self._calls: List[_Call] = []  # the calls that sampled them
-        self._num_given = self._num_kept = 0  # of the rows how many were given; how many tokens were kept
+        self._num_given = self._num_kept = 0  # how many tokens were given, and kept
         self._point = Point(None, None, None)
         self.begin()
 
@@ -114,36 +114,33 @@ class Writer:
             self._point = self._steps.again(began, tokens, noise, self._masks)
             if noise is not None:
                 left = [call.noise for call in calls if call.noise is not None]
-                self._unused = numpy.concatenate([*left, *self._drawn()])[kept + self._num_given:]
-            self._num_given = 0
+                self._unused = numpy.concatenate([*left, *self._drawn()])[self._num_given - first:]
+            self._num_given = self._num_kept
         return self._point
 
     def tokens(self, length: int) -> Iterator[List[int]]:
         """Sample tokens, N at a time, after those that were kept; `NO_TOKEN` where none is allowed."""
-        kept_before, is_first = self._num_kept, True
-        for given in range(length):
-            index = given - (self._num_kept - kept_before)
+        is_first, start = True, self._num_kept
+        for place in range(start, start + length):
+            index = place - self._num_kept
             if index == len(self._rows):
                 if is_first:
                     self._steps.renew()
-                self._sample(length - given, is_first)
+                self._sample(start + length - place, is_first)
                 is_first = False
-            if index == self._num_given:
+            if place == self._num_given:
                 self._num_given += 1
             yield self._rows[index]
 
     def keep(self, num: int) -> None:
         """Add the first ``num`` of the tokens that were sampled and not kept to the texts."""
-        if not num:
-            return
         if num == 1:
             for text, token in zip(self.texts, self._rows.popleft()):
                 text.append(token)
         else:
-            rows = [self._rows.popleft() for _ in range(num)]
-            for text, tokens in zip(self.texts, zip(*rows)):
+            for text, tokens in zip(self.texts, zip(*(self._rows.popleft() for _ in range(num)))):
                 text.extend(tokens)
-        self._num_kept, self._num_given = self._num_kept + num, self._num_given - num
+        self._num_kept += num
         if not self._rows:
             self._calls.clear()
         while len(self._calls) > 1 and self._calls[1].first <= self._num_kept:  # the earlier one is not needed any more

@@ -26,10 +26,10 @@ MODELS = {
     "norm": lambda: RNNLM(RNN(33, 3, layer_norm=True), SIZE),
     "embedding": lambda: RNNLM(GRU(10, 2, weight_dropout=0.5), SIZE, embedding=7, embedding_dropout=0.5),
     "tied": lambda: RNNLM(LSTM(11, 2), SIZE, embedding=11, tied=True),
-    "scratch": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.5), SIZE),
-    "scratch-relu": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.3, activation="relu"), SIZE),
-    "scratch-gru": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.5, cell="gru"), SIZE),
-    "scratch-lstm": lambda: RNNLM(StackedRNNScratch(SIZE, 12, 2, sigma=0.5, cell="lstm", layer_norm=True), SIZE),
+    "scratch": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.1), SIZE),
+    "scratch-relu": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.1, activation="relu"), SIZE),
+    "scratch-gru": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.1, cell="gru"), SIZE),
+    "scratch-lstm": lambda: RNNLM(StackedRNNScratch(SIZE, 12, 2, sigma=0.1, cell="lstm", layer_norm=True), SIZE),
     "wide": lambda: RNNLM(GRU(70, 1), SIZE),
 }
 OPTIONS = [
@@ -39,12 +39,15 @@ OPTIONS = [
 ]
 
 
-def made(name):
-    """A model with random parameters: biases, learned states and the scales of norms too."""
+def made(name, scale=1.0):
+    """A model with random parameters: biases, learned states and the scales of norms too.
+
+    Most are so small that there is no chaos, in which differences by rounding grow.
+    """
     mxnet.random.seed(3)
     model, draw = MODELS[name](), numpy.random.default_rng(4)
     for _, parameter in model.named_parameters():
-        moved = parameter.data().asnumpy() * 2 + draw.normal(0, 0.2, parameter.shape)
+        moved = scale * (parameter.data().asnumpy() + draw.normal(0, 0.1, parameter.shape))
         parameter.set_data(np.array(moved, dtype="float32"))
     return model
 
@@ -65,7 +68,7 @@ def numbers(point):
 def assert_equal(one, other):
     for a, b in zip(numbers(one), numbers(other)):
         assert a.shape == b.shape
-        assert abs(a - b).max() < 1e-5
+        assert abs(a - b).max() < 1e-5 * max(1, abs(a).max())
 
 
 def tokens_of(steps, prefixes, chunks, mask, noise):
@@ -84,14 +87,14 @@ def tokens_of(steps, prefixes, chunks, mask, noise):
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", ["gru", "kit"])
 def test_tokens_are_those_of_the_graph_for_every_option(name, options):
-    model, draw = made(name), numpy.random.default_rng(1)
+    model, draw = made(name, 2.0), numpy.random.default_rng(1)
     mask = numpy.where(numpy.arange(SIZE) == 0, -numpy.inf, 0).astype("float32")
     prefixes = draw.integers(1, SIZE, (6, 3)).astype("int32")
     noise = None if options.get("temperature") == 0 else draw.gumbel(size=(48, 3, SIZE)).astype("float32")
     (expected, points), (found, others) = (tokens_of(steps, prefixes, (8, 8, 32), mask, noise)
                                            for steps in both(model, **options))
     assert (found == expected).all()
-    assert len({*found.ravel().tolist()}) > 2
+    assert len({*found.ravel().tolist()}) > 1
     for one, other in zip(points, others):
         assert_equal(one, other)
 
@@ -189,12 +192,6 @@ class Own(RNNLM):
         return -logits, state
 
 
-def hooked():
-    model = RNNLM(GRU(4), SIZE)
-    model.dense.register_forward_hook(lambda *_: None)
-    return model
-
-
 def another_output_layer():
     model = RNNLM(GRU(4), SIZE)
     model.dense = gluon.nn.Dense(SIZE, activation="relu", flatten=False, in_units=4)
@@ -212,11 +209,19 @@ def in_double_precision():
     lambda: RNNLM(StackedRNNScratch(SIZE, 4, 1, cell="mgu"), SIZE),
     lambda: RNNLM(StackedRNNScratch(SIZE, 4, 1, cell="gru", reset="before"), SIZE),
     lambda: RNNLM(StackedRNNScratch(SIZE, 4, 1, activation="sigmoid"), SIZE),
-    lambda: Own(GRU(4), SIZE), hooked, another_output_layer, in_double_precision])
+    lambda: Own(GRU(4), SIZE), another_output_layer, in_double_precision])
 def test_other_models_are_left_to_the_graph(make):
     model = make()
     assert plain_model(model, CPU) is None
     assert isinstance(steps_of(model, DecodingOptions(), CPU), GraphSteps)
+
+
+def test_a_model_with_hooks_is_left_to_the_graph():
+    model = RNNLM(GRU(4), SIZE)
+    hook = model.dense.register_forward_hook(lambda *_: None)
+    assert plain_model(model, CPU) is None
+    hook.detach()
+    assert plain_model(model, CPU) is not None
 
 
 def test_gpus_beams_and_training_are_left_to_the_graph():
