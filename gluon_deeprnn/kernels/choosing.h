@@ -24,6 +24,20 @@ INLINED inline Vector exp_of(Vector x) {
   return x < -87.f ? Vector{} : e.scale * e.rest + e.scale;
 }
 
+INLINED inline Integers lanes() {
+  Integers numbers;
+  for (int lane = 0; lane < kLanes; ++lane) numbers[lane] = lane;
+  return numbers;
+}
+
+// All lanes together, two and two, in each lane.
+template <typename Function>
+INLINED inline Vector fold(Vector v, const Function& function) {
+  for (int distance = kLanes / 2; distance > 0; distance /= 2)
+    v = function(v, __builtin_shuffle(v, (lanes() + distance) & (kLanes - 1)));
+  return v;
+}
+
 // Rows of `size` floats, a multiple of kLanes: the logits of `vocab_size` tokens, and -infinity behind them.
 class Chooser {
  public:
@@ -41,12 +55,8 @@ class Chooser {
       is_nan |= next != next;
       best = next > best ? next : best;
     }
-    float found = best[0];
-    for (int lane = 0; lane < kLanes; ++lane) {
-      if (is_nan[lane]) return std::numeric_limits<float>::quiet_NaN();
-      found = std::max(found, best[lane]);
-    }
-    return found;
+    best = is_nan ? all(std::numeric_limits<float>::quiet_NaN()) : best;
+    return fold(best, [](Vector a, Vector b) INLINED { return (a != a) | (a > b) ? a : b; })[0];
   }
 
   // The token; `seen`, flags of the tokens so far, is null without a repetition penalty, noise may be null.
@@ -102,9 +112,7 @@ class Chooser {
       store(to + i, e);
       sums += e;
     }
-    float sum = 0;
-    for (int lane = 0; lane < kLanes; ++lane) sum += sums[lane];
-    return sum;
+    return fold(sums, [](Vector a, Vector b) INLINED { return a + b; })[0];
   }
 
   // Keeps the smallest set of tokens whose probabilities add up to at least top_p, and those as likely as its last.
@@ -129,9 +137,7 @@ class Chooser {
 
   // The first of the largest.
   int argmax(const float* x) const {
-    Integers at, place;
-    for (int lane = 0; lane < kLanes; ++lane) at[lane] = lane;
-    place = at;
+    Integers at = lanes(), place = at;
     Vector best = load(x);
     for (size_t i = kLanes; i < size_; i += kLanes) {
       const Vector next = load(x + i);
@@ -139,10 +145,15 @@ class Chooser {
       place = next > best ? at : place;
       best = next > best ? next : best;
     }
-    int found = 0;
-    for (int lane = 1; lane < kLanes; ++lane)
-      if (best[lane] > best[found] || (best[lane] == best[found] && place[lane] < place[found])) found = lane;
-    return place[found];
+    for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+      const Integers turned = (lanes() + distance) & (kLanes - 1);
+      const Vector other = __builtin_shuffle(best, turned);
+      const Integers its_place = __builtin_shuffle(place, turned);
+      const Integers is_better = (other > best) | ((other == best) & (its_place < place));
+      best = is_better ? other : best;
+      place = is_better ? its_place : place;
+    }
+    return place[0];
   }
 
   const int vocab_size_;

@@ -6,7 +6,7 @@ standard library.
 
 Small layers of every cell, whose sizes leave a ragged end in every loop, go through the same functions that MXNet
 calls.  Outputs are compared with the equations in double precision, gradients with the difference quotient of the
-equations along a random direction.
+equations along a random direction.  Networks of one layer of every cell read and write tokens by the plain functions.
 """
 
 from array import array
@@ -23,8 +23,44 @@ _ROWS, _SIZE, _EPSILON = 7, 19, 1e-5  # of the layer normalization
 _STEP = 1e-5
 _GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 
+_FORCED = 100.0  # noise that decides which token is written
+
 Numbers = Sequence[float]
 Shape = Tuple[int, ...]
+
+
+class NetworkWeights(ctypes.Structure):
+    """As in ``writing.h``."""
+
+    _fields_ = (*((name, ctypes.c_int32) for name in ("vocab_size", "embedding_size", "num_layers", "num_hiddens",
+                                                      "is_residual")),
+                ("epsilon", ctypes.c_float), ("cells", ctypes.POINTER(ctypes.c_char_p)),
+                ("layers", ctypes.POINTER(ctypes.c_void_p)), ("norms", ctypes.POINTER(ctypes.c_void_p)),
+                *((name, ctypes.c_void_p) for name in ("embedding", "output", "bias")))
+
+
+class Choice(ctypes.Structure):
+    """As in ``writing.h``."""
+
+    _fields_ = (*((name, ctypes.c_float) for name in ("scale", "penalty", "top_p", "log_min_p")),
+                ("top_k", ctypes.c_int32))
+
+
+class Batch(ctypes.Structure):
+    """As in ``writing.h``."""
+
+    _fields_ = (("first", ctypes.c_int32), ("count", ctypes.c_int32), ("batch_size", ctypes.c_int32))
+
+
+def with_types(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library, with the types of its functions for reading and writing tokens."""
+    whole, place = ctypes.c_int, ctypes.c_void_p
+    library.gluon_deeprnn_network_new.argtypes = [place, place]
+    library.gluon_deeprnn_network_delete.argtypes = [place]
+    library.gluon_deeprnn_network_read.argtypes = [place, place, whole, place, place, place]
+    library.gluon_deeprnn_network_write.argtypes = [place, place, whole, *[place] * 5, whole, *[place] * 4]
+    library.gluon_deeprnn_network_score.argtypes = [place, whole, *[place] * 5]
+    return library
 
 
 class Library:
@@ -37,7 +73,7 @@ class Library:
     """
 
     def __init__(self, path: str) -> None:
-        self._library = ctypes.CDLL(path)
+        self._library = self.functions = with_types(ctypes.CDLL(path))
         if not self._library.initialize(10901):
             raise ValueError("it is not made for MXNet 1.9.1")
         self._operators: Dict[bytes, Any] = {}
@@ -185,6 +221,44 @@ def check_layer_norm(library: Library) -> None:
     check("layer_norm", normalized, use, library, inputs, [(_ROWS, _SIZE)], draw)
 
 
+def check_writing(library: Library) -> None:
+    """Tokens that the noise decides, the largest logits before them, and the state that is left, for all cells."""
+    draw = random.Random(3)  # noqa: S311
+    functions, batch = library.functions, Batch(0, _N, _N)
+    choice = Choice(0.5, 1, 1, -math.inf, 0)
+    for cell, gates in _GATES.items():
+        weights, output, bias, state = (
+            array("f", (draw.uniform(-0.5, 0.5) for _ in range(size)))
+            for size in (gates * _H * (_D + _H + 2), _D * _H, _D, (1 + (cell == "lstm")) * _N * _H))
+        forced = [draw.randrange(_D) for _ in range((_T + 1) * _N)]
+        noise = array("f", (_FORCED * (k == token) for token in forced[_N:] for k in range(_D)))
+        token, masks = array("i", forced[:_N]), array("f", [0.0] * _D)
+        tokens, largest = array("i", [-1]) * (_T * _N), array("f", [math.nan]) * (_T * _N)
+        last, network = array("f", [math.nan]) * len(state), ctypes.c_void_p()
+        given = NetworkWeights(_D, 0, 1, _H, 0, 0, (ctypes.c_char_p * 1)(cell.encode()),
+                               (ctypes.c_void_p * 1)(_place(weights)), None, None, _place(output), _place(bias))
+        if functions.gluon_deeprnn_network_new(ctypes.byref(given), ctypes.byref(network)):
+            raise ValueError(f"{cell}: a network cannot be made")
+        failed = functions.gluon_deeprnn_network_write(
+            network, ctypes.byref(batch), _T, ctypes.byref(choice), *map(_place, (token, state, noise, masks)), 0,
+            None, *map(_place, (tokens, largest, last)))
+        functions.gluon_deeprnn_network_delete(network)
+        if failed or tokens.tolist() != forced[_N:]:
+            raise ValueError(f"{cell}: the tokens that are written differ by some")
+        hot = [float(k == index) for index in forced[:_T * _N] for k in range(_D)]
+        outputs, *after = recurrent(cell, hot, weights, *(state[i:i + _N * _H] for i in range(0, len(state), _N * _H)))
+        rows = [outputs[start:start + _H] for start in range(0, len(outputs), _H)]
+        best = [max(sum(map(operator.mul, row, output[k * _H:(k + 1) * _H])) + bias[k] for k in range(_D))
+                for row in rows]
+        error = max(abs(a - b) for a, b in zip([*largest, *last], [*best, *(x for part in after for x in part)]))
+        if not error <= 1e-5:
+            raise ValueError(f"{cell}: logits and states of writing differ by {error:.1e}")
+
+
+def _place(numbers: array) -> int:
+    return numbers.buffer_info()[0]
+
+
 def describe(path: str) -> str:
     """What ``processor.any.so`` says of the processor: its name, a line end, the libraries that it can run."""
     ask = ctypes.CDLL(path).gluon_deeprnn_processor
@@ -200,6 +274,7 @@ def main(path: str) -> None:
     library = Library(path)
     check_layers(library)
     check_layer_norm(library)
+    check_writing(library)
 
 
 if __name__ == "__main__":

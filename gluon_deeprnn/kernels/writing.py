@@ -12,7 +12,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_deeprnn import runtime
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.kernels import libraries
+from gluon_deeprnn.kernels import libraries, trial
 import numpy
 
 CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru")
@@ -58,7 +58,7 @@ class Weights(NamedTuple):
     bias: Array
 
 
-class Choice(ctypes.Structure):
+class Choice(trial.Choice):
     """How a token is chosen; the defaults choose the most likely one, or sample from the model's distribution.
 
     Parameters
@@ -71,27 +71,9 @@ class Choice(ctypes.Structure):
     top_k : int, default 0
     """
 
-    _fields_ = (("scale", ctypes.c_float), ("penalty", ctypes.c_float), ("top_p", ctypes.c_float),
-                ("log_min_p", ctypes.c_float), ("top_k", ctypes.c_int32))
-
     def __init__(self, scale: float = 1, penalty: float = 1, top_p: float = 1, log_min_p: float = -math.inf,
                  top_k: int = 0) -> None:
         super().__init__(scale, penalty, top_p, log_min_p, top_k)
-
-
-class _Weights(ctypes.Structure):
-    """``NetworkWeights`` of ``writing.h``."""
-
-    _fields_ = (*((name, ctypes.c_int32) for name in ("vocab_size", "embedding_size", "num_layers", "num_hiddens",
-                                                      "is_residual")),
-                ("epsilon", ctypes.c_float),
-                ("cells", ctypes.POINTER(ctypes.c_char_p)), ("layers", ctypes.POINTER(ctypes.c_void_p)),
-                ("norms", ctypes.POINTER(ctypes.c_void_p)),
-                *((name, ctypes.c_void_p) for name in ("embedding", "output", "bias")))
-
-
-class _Batch(ctypes.Structure):
-    _fields_ = (("first", ctypes.c_int32), ("count", ctypes.c_int32), ("batch_size", ctypes.c_int32))
 
 
 class Network:
@@ -120,7 +102,7 @@ class Network:
         self.products = sum(layer.size for layer in kept.layers) + kept.output.size
         if kept.embedding is None:  # of the first layer's weights of the inputs, only a row is read
             self.products -= self.vocab_size * _GATES[cells[0]] * self.num_hiddens
-        given = _Weights(
+        given = trial.NetworkWeights(
             self.vocab_size, 0 if kept.embedding is None else kept.embedding.shape[1], self.num_layers,
             self.num_hiddens, kept.is_residual, kept.epsilon, (ctypes.c_char_p * len(cells))(*map(str.encode, cells)),
             _all_at(kept.layers), _all_at(kept.norms), _at(kept.embedding), _at(kept.output), _at(kept.bias))
@@ -204,7 +186,7 @@ class Network:
         ends = [min(batch_size, part * tiles // parts * _TILE) for part in range(parts + 1)]
 
         def compute(first: int, end: int) -> int:
-            batch = _Batch(first, end - first, batch_size)
+            batch = trial.Batch(first, end - first, batch_size)
             return function(self._handle, ctypes.byref(batch), num_steps, *arguments)
 
         if parts == 1:
@@ -219,15 +201,7 @@ class Network:
 @functools.cache
 def _library() -> Any:
     """The library whose operators are used, with the types of its functions for writing."""
-    library, whole, place = libraries.opened(), ctypes.c_int, ctypes.c_void_p
-    new, read = library.gluon_deeprnn_network_new, library.gluon_deeprnn_network_read
-    write, score = library.gluon_deeprnn_network_write, library.gluon_deeprnn_network_score
-    new.argtypes = [place, place]
-    library.gluon_deeprnn_network_delete.argtypes = [place]
-    read.argtypes = [place, place, whole, place, place, place]
-    write.argtypes = [place, place, whole, *[place] * 5, whole, *[place] * 4]
-    score.argtypes = [place, whole, *[place] * 5]
-    return library
+    return trial.with_types(libraries.opened())
 
 
 def _checked(weights: Weights) -> Weights:
