@@ -5,7 +5,8 @@ ours where it is the faster of the two, for up to 256 hidden units, and MXNet's 
 in a graph that is exported, and where ours was not compiled.
 
 ``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``cells/`` that of a step of each cell, ``operator.cc`` the
-operators, ``abi.cc`` the interface to MXNet.  They are compiled for AVX-512, AVX2 or NEON;
+operators, ``abi.cc`` the interface to MXNet.  ``writing.cc`` has plain functions that read and write tokens, all layers
+at a time, without MXNet (`gluon_deeprnn.kernels.writing`).  They are compiled for AVX-512, AVX2 or NEON;
 `gluon_deeprnn.kernels.libraries` chooses one at its first use.
 """
 

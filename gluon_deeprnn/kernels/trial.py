@@ -240,8 +240,8 @@ def check_writing(library: Library) -> None:
         if functions.gluon_deeprnn_network_new(ctypes.byref(given), ctypes.byref(network)):
             raise ValueError(f"{cell}: a network cannot be made")
         failed = functions.gluon_deeprnn_network_write(
-            network, ctypes.byref(batch), _T, ctypes.byref(choice), *map(_place, (token, state, noise, masks)), 0,
-            None, *map(_place, (tokens, largest, last)))
+            network, ctypes.byref(batch), _T, ctypes.byref(choice), _place(token), _place(state), _place(noise),
+            _place(masks), 0, None, _place(tokens), _place(largest), _place(last))
         functions.gluon_deeprnn_network_delete(network)
         if failed or tokens.tolist() != forced[_N:]:
             raise ValueError(f"{cell}: the tokens that are written differ by some")

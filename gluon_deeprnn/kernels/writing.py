@@ -91,7 +91,7 @@ class Network:
         Multiply-adds for a token.
     """
 
-    _handle = None
+    _handle: Optional[ctypes.c_void_p] = None
 
     def __init__(self, weights: Weights) -> None:
         self._library = _library()
@@ -118,7 +118,8 @@ class Network:
         """The state, (S, L, N, H), after tokens, (T, N) int32, that are read in a state."""
         tokens, state = _ready(tokens, "int32"), self._state(state, tokens.shape[1])
         last = numpy.empty_like(state)
-        self._share(self._library.gluon_deeprnn_network_read, *tokens.shape, [_at(tokens), _at(state), _at(last)])
+        self._share(self._library.gluon_deeprnn_network_read, len(tokens), tokens.shape[1],
+                    [_at(tokens), _at(state), _at(last)])
         return last
 
     def write(self, num_steps: int, choice: Choice, token: Array, state: Array, noise: Optional[Array], masks: Array,
@@ -161,7 +162,7 @@ class Network:
         return tokens, largest, last, seen
 
     def score(self, tokens: Array, targets: Array, state: Array) -> Tuple[Array, Array]:
-        """log p of targets, (T,), each after the tokens, (T,), up to its own, of one sequence; and its last state."""
+        """The log p of targets, (T,), each after the tokens, (T,), up to its own, of one sequence; and its last state."""
         tokens, targets, state = _ready(tokens, "int32"), _ready(targets, "int32"), self._state(state, 1)
         _must_be("targets", targets, tokens.shape)
         found, last = numpy.empty(len(tokens), "float32"), numpy.empty_like(state)

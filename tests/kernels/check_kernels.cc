@@ -3,33 +3,16 @@
 // The numbers themselves are compared with MXNet's, with the equations and with NumPy elsewhere.  Here: the same call
 // gives the same bits again, in several threads at a time, with kept and with new weights; and no access
 // is out of bounds or a race, which the sanitizers report.  Every array is a block of its own, of exactly its size.
-#include <cstdio>
-#include <cstdlib>
-#include <random>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "abi.h"
+#include "check.h"
 #include "layer.h"
 #include "layer_norm.h"
 
 using namespace gluon_deeprnn;
-using Floats = std::vector<float>;
-
-static void must(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "%s must hold\n", what);
-  std::exit(1);
-}
-
-static Floats some(size_t size, unsigned seed, float scale = 1) {
-  std::mt19937 draw(seed);
-  Floats array(size);
-  for (float& x : array) x = scale * (int(draw() % 2001) - 1000) / 1000.f;
-  return array;
-}
-
 // What a layer is given, and what it computes.
 struct Use {
   const Cell& cell;
@@ -148,6 +131,7 @@ int main() {
       check_training(name, z);
     check_training(name, {2, 40, 30, 70});  // sums that are added up in parallel
     check_packing(name, {1, 1, 19, 21});
+    check_writing(name);
   }
   for (int size : {1, 7, 16, 65}) check_layer_norm(100, size);
   check_layer_norm(1, 3);

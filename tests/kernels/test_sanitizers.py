@@ -14,10 +14,13 @@ FAULTS = {  # a sanitizer, a file, what stands there, and what is wrong
              "scratch(z, w, own + 0 * slot * own_size)"),
     "ragged-end": ("address", "vectors.h", "std::memcpy(to, padded, sizeof(float) * count)",
                    "std::memcpy(to, padded, sizeof(float) * kLanes)"),
+    "written": ("address", "writing.cc", "const size_t n = first + i, place = t * N + n;",
+                "const size_t n = first + i, place = t * N + n + 1;"),
     "bounds": ("address", "panels.h", "if (count == most) return false;",
                "if (count == most + size) return false;"),
 }
-REPORTS = {"race": "data race", "ragged-end": "heap-buffer-overflow", "bounds": "out of bounds|stack-buffer-overflow"}
+REPORTS = {"race": "data race", "ragged-end": "heap-buffer-overflow", "written": "heap-buffer-overflow",
+           "bounds": "out of bounds|stack-buffer-overflow"}
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ FAULTS = {  # a file, what stands there, and what is wrong
     "one-hot": ("panels.h", "found->index[count++] = k;", "found->index[count++] = 0;"),
     "sums": ("gradients.h", "for (int part = 1; part < num_parts", "for (int part = 2; part < num_parts"),
     "packing": ("transpose.h", "lower[j] = j & kDistance ? kLanes + j :", "lower[j] = j & kDistance ? j :"),
+    "writing": ("layer_step.h", "a.inputs.tokens[first + i]", "a.inputs.tokens[first]"),
+    "choosing": ("choosing.h", "place = next > best ? at : place;", "place = at;"),
+    "output-layer": ("output_layer.h", "i * padded() + place, sums[p][i][v]", "i * padded() + place, sums[p][0][v]"),
     "norm-backward": ("layer_norm.cc", "(g - mean_g - h * mean_gh)", "(g - mean_g)"),
 }
 
