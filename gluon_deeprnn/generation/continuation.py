@@ -16,8 +16,8 @@ class Continuation:
     """A text that a model continues, piece by piece, with the state carried from one to the next.
 
     ``read(a)``, ``write(n)`` and ``write(m)`` give the text that `gluon_deeprnn.generate` gives for the prefix a and
-    n + m tokens (not with a beam, whose search ends with each call).  If the model was trained further in between, the next
-    call of `read`, or of `write` that samples, uses its new parameters, in the state in which the text is.
+    n + m tokens (not with a beam, whose search ends with each call).  If the model was trained further in between, the
+    next call of `read`, or of `write` that samples, uses its new parameters, in the state in which the text is.
 
     Parameters
     ----------

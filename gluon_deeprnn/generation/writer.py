@@ -16,6 +16,7 @@ from gluon_deeprnn.models.language_model import check_language_model
 import numpy
 
 _BYTES = 16  # of noise for each logit: in double precision, in single precision, and on the device
+_ALWAYS_THERE = 2**24  # bytes: to ask how many there are takes as long as 50 characters of text
 
 
 class _Call(NamedTuple):
@@ -198,7 +199,10 @@ class Writer:
 
 def _check_memory(name: str, num: int, vocab_size: int) -> None:
     """Raise an error if a call with this number of sequences needs more memory than there is, mostly for the noise."""
-    needed, available = num * vocab_size * STEPS * _BYTES, runtime.memory_bytes()
+    needed = num * vocab_size * STEPS * _BYTES
+    if needed < _ALWAYS_THERE:
+        return
+    available = runtime.memory_bytes()
     if needed > available:
         raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
                          Described(f"{num}, which needs about {needed / 1e9:.1f} GB"))

@@ -162,7 +162,7 @@ class Network:
         return tokens, largest, last, seen
 
     def score(self, tokens: Array, targets: Array, state: Array) -> Tuple[Array, Array]:
-        """The log p of targets, (T,), each after the tokens, (T,), up to its own, of one sequence; and its last state."""
+        """The log p of targets, (T,), each after the tokens, (T,), up to it, of one sequence; and its last state."""
         tokens, targets, state = _ready(tokens, "int32"), _ready(targets, "int32"), self._state(state, 1)
         _must_be("targets", targets, tokens.shape)
         found, last = numpy.empty(len(tokens), "float32"), numpy.empty_like(state)

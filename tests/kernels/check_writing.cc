@@ -1,5 +1,5 @@
-// Networks that read, write and score tokens, at ragged sizes: the same bits in parts of a batch, by several threads at a
-// time, and alone; and no access that is out of bounds.
+// Networks that read, write and score tokens, at ragged sizes: the same bits in parts of a batch, by several threads at
+// a time, and alone; and no access that is out of bounds.
 #include "writing.h"
 
 #include <limits>
