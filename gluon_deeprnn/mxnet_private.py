@@ -29,6 +29,11 @@ def children(block: Any) -> Dict[str, Any]:
     return block._children
 
 
+def has_hooks(block: Any) -> bool:
+    """Whether functions of a user's are called before or after a block."""
+    return bool(block._forward_hooks or block._forward_pre_hooks)
+
+
 def own_parameters(block: Any) -> Dict[str, Parameter]:
     """The parameters that are attributes of a block, by name."""
     return block._reg_params

@@ -16,7 +16,8 @@ class Continuation:
     """A text that a model continues, piece by piece, with the state carried from one to the next.
 
     ``read(a)``, ``write(n)`` and ``write(m)`` give the text that `gluon_deeprnn.generate` gives for the prefix a and
-    n + m tokens (not with a beam, whose search ends with each call).
+    n + m tokens (not with a beam, whose search ends with each call).  If the model was trained further in between, the
+    next call of `read`, or of `write` that samples, uses its new parameters, in the state in which the text is.
 
     Parameters
     ----------
@@ -134,12 +135,16 @@ class Continuation:
         if writer.options.beam:
             tokens = BeamSearch(writer, length, stop).tokens()
         else:
-            tokens = (int(row[0]) for row in writer.tokens(length))
+            tokens = (row[0] for row in writer.tokens(length))
         given: List[int] = []
         for token in tokens:
-            given.append(token)
             piece = shown.add(token)
-            self._keep(given, shown)
+            if shown.num_shown == shown.num_tokens and not writer.options.beam:  # it is shown at once, as most are
+                writer.keep(len(given) + 1)
+                given.clear()
+            else:
+                given.append(token)
+                self._keep(given, shown)
             if piece:
                 yield piece
             if shown.ended or turn != self._turn:

@@ -1,5 +1,6 @@
 """Text generation by sampling or greedy decoding."""
 
+import itertools
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
@@ -10,6 +11,7 @@ from gluon_deeprnn.generation.beam import BeamSearch
 from gluon_deeprnn.generation.continuation import Continuation
 from gluon_deeprnn.generation.copies import RunLimit
 from gluon_deeprnn.generation.options import DecodingOptions, stop_strings
+from gluon_deeprnn.generation.steps import STEPS
 from gluon_deeprnn.generation.stopping import ShownText
 from gluon_deeprnn.generation.writer import Writer
 
@@ -19,10 +21,12 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
              length_penalty: float = 0, no_copy: Optional[RunLimit] = None, stop: Union[str, Sequence[str]] = (),
              seed: int = 0, skip_unknown: bool = False,
              device: Optional[Union[str, Context]] = None) -> Iterator[str]:
-    """Generate the continuation of a prefix, token by token.  The model is hybridized for it, if it is not already.
+    """Generate the continuation of a prefix, token by token.
 
-    Tokens are sampled on the device, up to 32 per call; the text does not depend on this number.  A model of records
-    begins with the beginning of a record, and its text ends with the record.
+    On the CPU the compiled library samples them without MXNet.  Where it cannot (see
+    `gluon_deeprnn.models.plain.plain_model`), MXNet's graphs do, and the model is hybridized for it, if it is not
+    already.  Several tokens are sampled per call; the text does not depend on their number.  A model of records begins
+    with the beginning of a record, and its text ends with the record.
 
     Parameters
     ----------
@@ -157,12 +161,14 @@ def samples(model: Any, vocab: Any, prefix: str, length: int, num_samples: int, 
     if options.beam:
         return [_Text(vocab, stop).sample(each.tokens) for each in BeamSearch(writer, length, stop, num_samples).run()]
     found = [_Text(vocab, stop) for _ in range(num_samples)]
-    for row in writer.tokens(length):
-        writer.keep(1)
-        for text, token in zip(found, row.tolist()):
-            text.add(token)
-        if all(text.shown.ended for text in found):
+    tokens = writer.tokens(length)
+    while not all(text.shown.ended for text in found):
+        rows = list(itertools.islice(tokens, STEPS))
+        if not rows:
             break
+        writer.keep(len(rows))
+        for text, column in zip(found, zip(*rows)):
+            text.add(column)
     return [text.sample() for text in found]
 
 
@@ -174,13 +180,11 @@ class _Text:
         self._pieces: List[str] = []
         self._tokens: List[int] = []
 
-    def add(self, token: int) -> None:
-        if not self.shown.ended:
-            self._pieces.append(self.shown.add(token))
-            self._tokens.append(token)
+    def add(self, tokens: Sequence[int]) -> None:
+        self._pieces.append(self.shown.extend(tokens))
+        self._tokens.extend(tokens)
 
     def sample(self, tokens: Sequence[int] = ()) -> Sample:
-        for token in tokens:
-            self.add(token)
+        self.add(tokens)
         self._pieces.append(self.shown.finish(last=True))
         return Sample("".join(self._pieces), self._tokens[:self.shown.num_shown])

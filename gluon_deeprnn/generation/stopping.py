@@ -2,11 +2,15 @@
 
 import copy
 from typing import Dict, Iterator, Sequence, Tuple
+import weakref
 
 from gluon_deeprnn.data import Vocab
 
 NO_TOKEN = -1
 """In place of a token: none is allowed."""
+
+_whole: "weakref.WeakKeyDictionary[Vocab, Dict[int, str]]" = weakref.WeakKeyDictionary()
+"""The texts of tokens that are complete by themselves, by their index, as far as they were asked for."""
 
 
 class ShownText:
@@ -48,6 +52,7 @@ class ShownText:
         self._ends: Tuple[int, ...] = ()  # where in the held text each token ends that is complete but not shown
         self._incomplete: Tuple[int, ...] = ()  # the tokens of an incomplete character
         self._known: Dict[Tuple[int, ...], Tuple[str, Tuple[int, ...]]] = {}  # what such tokens and the next one add
+        self._whole = _whole.setdefault(vocab, {})
         self.num_tokens = self.num_shown = 0
         self.ended = self.found = ""
 
@@ -58,6 +63,9 @@ class ShownText:
     def add(self, token: int) -> str:
         """Add a token; return the text that can be shown now."""
         self.num_tokens += 1
+        if not self._incomplete and not self._stop and token in self._whole:
+            self.num_shown += 1
+            return self._whole[token]
         if token == NO_TOKEN or token == self._end:
             self.ended = "no_copy" if token == NO_TOKEN else "record"
             return self._show(len(self._held))
@@ -66,7 +74,23 @@ class ShownText:
             pieces, rest = _pieces(self._vocab, tokens)
             self._known[tokens] = pieces, _incomplete(self._vocab, tokens) if rest else ()
         text, self._incomplete = self._known[tokens]
+        if len(tokens) == 1 and not self._incomplete:
+            self._whole[token] = text
         return self._append(text, len(tokens) - len(self._incomplete))
+
+    def extend(self, tokens: Sequence[int]) -> str:
+        """Add tokens until the text has ended; return the text that can be shown now."""
+        if not self._incomplete and not self._stop and not self.ended:
+            pieces = list(map(self._whole.get, tokens))
+            if None not in pieces:
+                self.num_tokens, self.num_shown = self.num_tokens + len(pieces), self.num_shown + len(pieces)
+                return "".join(filter(None, pieces))
+        shown = []
+        for token in tokens:
+            if self.ended:
+                break
+            shown.append(self.add(token))
+        return "".join(shown)
 
     def finish(self, *, last: bool) -> str:
         """Return the text that was held back, since no tokens follow for now; ``last``: and never will."""

@@ -1,7 +1,7 @@
-"""Reads tokens and samples their continuation, several steps per call on the device, for one or several sequences."""
+"""Reads tokens and samples their continuation, several steps per call, for one or several sequences."""
 
-import math
-from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+from collections import deque
+from typing import Any, Deque, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Vocab
@@ -9,39 +9,29 @@ from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.generation.copies import RunLimit
 from gluon_deeprnn.generation.options import DecodingOptions
-from gluon_deeprnn.generation.sampler import Sampler, step_block
+from gluon_deeprnn.generation.steps import STEPS, Point, steps_of
 from gluon_deeprnn.generation.stopping import NO_TOKEN
-from gluon_deeprnn.graph import context_of, one_at_a_time
-from gluon_deeprnn.models.language_model import check_language_model, check_logits
-from mxnet import np
+from gluon_deeprnn.graph import context_of
+from gluon_deeprnn.models.language_model import check_language_model
 import numpy
 
-_PREFIX_STEPS = 32
 _BYTES = 16  # of noise for each logit: in double precision, in single precision, and on the device
-_FIRST_STEPS, _STEPS = 8, 32  # fewer steps in the first call, for a short latency; more later, for throughput
-
-
-class Point(NamedTuple):
-    """What the next step depends on: the model's state before a token, (L, N, H) each, and the token, (N,).
-
-    The token is None before anything was read.  With a repetition penalty also which tokens there were so far, (N, V).
-    """
-
-    state: List[np.ndarray]
-    token: Any
-    seen: List[np.ndarray]
+_ALWAYS_THERE = 2**24  # bytes: to ask how many there are takes as long as 50 characters of text
 
 
 class _Call(NamedTuple):
-    """A call of the sampler: the number of tokens before it, where it began, and the generators of its noise then."""
+    """A call that sampled tokens: the number of tokens before it, where it began, and its noise, (T, N, V)."""
 
     first: int
     began: Point
-    generators: Sequence[Mapping[str, Any]]
+    noise: Optional[numpy.ndarray]
 
 
 class Writer:
     """Reads tokens and samples the ones that follow, for N sequences; the state belongs to the tokens that were kept.
+
+    The model's parameters are those that it has when tokens are read, and when the first token of a call of `tokens` is
+    sampled; a model that was trained further in between is used as it is now, in the state in which it was.
 
     Tokens that were sampled but not kept are given again by the next call of `tokens`, and forgotten if other tokens
     are read instead.  The noise of a token depends on the seed and on the number of tokens that were given before it;
@@ -76,30 +66,23 @@ class Writer:
         _check_memory("beam", options.beam, len(vocab))
         self.model, self.ctx, self.vocab, self.options, self.no_copy = (
             model, context_of(model, device), vocab, options, no_copy)
-        with one_at_a_time:
-            if not model.hybridized:
-                model.hybridize()
         never = [vocab.unknown_index, *([] if vocab.begin_index is None else [vocab.begin_index])]
         self.never = numpy.isin(numpy.arange(len(vocab)), never if len(vocab) > 1 else [])
-        self._masks = np.array(numpy.where(self.never, -numpy.inf, 0).astype("float32"), ctx=self.ctx)
-        self._sampler = step_block(Sampler, model, options.top_k if options.top_k < len(vocab) else 0,
-                                   options.top_p < 1, options.min_p > 0, options.repetition_penalty != 1)
-        self._values = [np.array([value], dtype="float32", ctx=self.ctx) for value in _values(options)]
+        self._masks = numpy.where(self.never, -numpy.inf, 0).astype("float32")
+        self._steps = steps_of(model, options, self.ctx)
         self._generators = [numpy.random.default_rng(options.seed + i) for i in range(num_sequences)]
-        self._rows: List[numpy.ndarray] = []  # tokens, (N,) each, that were sampled but not kept
+        self._unused: Optional[numpy.ndarray] = None  # noise that was drawn, of tokens that were not given
+        self._rows: Deque[List[int]] = deque()  # tokens, N each, that were sampled but not kept
         self._calls: List[_Call] = []  # the calls that sampled them
-        self._num_given = self._num_kept = 0  # of the rows how many were given; how many tokens were kept
-        self._point = Point([], None, [])
+        self._num_given = self._num_kept = 0  # how many tokens were given, and kept
+        self._point = Point(None, None, None)
         self.begin()
 
     def begin(self) -> None:
         """Forget what was read and written; a vocabulary with boundaries begins with the beginning of a record."""
         self.point()  # the random numbers go on after the tokens that were given
         sequences = len(self._generators)
-        seen = []
-        if self.options.repetition_penalty != 1:
-            seen = [np.zeros((sequences, len(self.vocab)), dtype="float32", ctx=self.ctx)]
-        self._point = Point(self.model.begin_state(sequences, self.ctx), None, seen)
+        self._point = self._steps.begin(sequences)
         self.texts: List[List[int]] = [[] for _ in range(sequences)]
         if self.vocab.begin_index is not None:
             self.read([self.vocab.begin_index])
@@ -115,103 +98,111 @@ class Writer:
         """Read tokens, the same ones for all sequences, after those that were kept."""
         if not indices:
             return
-        state, token, seen = self.point()
-        read = numpy.repeat(numpy.array(indices, dtype="int32")[:, None], len(self.texts), axis=1)  # (T, N)
-        if token is not None:
-            read = numpy.concatenate([token.asnumpy()[None], read])
-        for start in range(0, len(read) - 1, _PREFIX_STEPS):
-            piece = read[start:min(start + _PREFIX_STEPS, len(read) - 1)]
-            _, state = self.model(np.array(piece, dtype="int32", ctx=self.ctx), state)
-        if seen:
-            flags = seen[0].asnumpy()
-            flags[:, list(indices)] = 1
-            seen = [np.array(flags, ctx=self.ctx)]
-        self._point = Point(state, np.array(read[-1], dtype="int32", ctx=self.ctx), seen)
+        self._steps.renew()
+        point = self.point()
+        tokens = numpy.repeat(numpy.array(indices, dtype="int32")[:, None], len(self.texts), axis=1)  # (T, N)
+        self._point = self._steps.read(point, tokens)
         for text in self.texts:
             text.extend(int(index) for index in indices)
 
     def point(self) -> Point:
         """The state after the tokens that were kept; those that were not are forgotten."""
-        calls, self._calls, self._rows = self._calls, [], []
-        if calls:  # samples the same tokens again, up to the last one that was kept
-            self._point = calls[0].began
-            for generator, state in zip(self._generators, calls[0].generators):
-                generator.bit_generator.state = state
-            for _ in range(self._num_kept - calls[0].first):  # none with a limit of copies: one token per call
-                self._sample(1, self._masks)
-            self._noise(self._num_given)
-            self._num_given = 0
+        calls, self._calls, self._rows = self._calls, [], deque()
+        if calls:
+            first, began, noise = calls[0]
+            kept = self._num_kept - first  # none with a limit of copies: one token per call
+            tokens = numpy.array([text[len(text) - kept:] for text in self.texts], dtype="int32").T  # (kept, N)
+            self._point = self._steps.again(began, tokens, noise, self._masks)
+            if noise is not None:
+                left = [call.noise for call in calls if call.noise is not None]
+                self._unused = numpy.concatenate([*left, *self._drawn()])[self._num_given - first:]
+            self._num_given = self._num_kept
         return self._point
 
-    def tokens(self, length: int) -> Iterator[numpy.ndarray]:
-        """Sample tokens, (N,) at a time, after those that were kept; `NO_TOKEN` where none is allowed."""
-        steps, kept_before = _FIRST_STEPS, self._num_kept
-        for given in range(length):
-            index = given - (self._num_kept - kept_before)
+    def tokens(self, length: int) -> Iterator[List[int]]:
+        """Sample tokens, N at a time, after those that were kept; `NO_TOKEN` where none is allowed."""
+        is_first, start = True, self._num_kept
+        for place in range(start, start + length):
+            index = place - self._num_kept
             if index == len(self._rows):
-                generators = [generator.bit_generator.state for generator in self._generators]
-                self._calls.append(_Call(self._num_kept + index, self._point, generators))
-                self._rows += [self._sample_within(self.no_copy)] if self.no_copy else self._sample(steps, self._masks)
-                steps = _STEPS if length - given - steps > _FIRST_STEPS else _FIRST_STEPS
-            self._num_given = max(self._num_given, index + 1)
+                if is_first:
+                    self._steps.renew()
+                self._sample(start + length - place, is_first)
+                is_first = False
+            if place == self._num_given:
+                self._num_given += 1
             yield self._rows[index]
 
     def keep(self, num: int) -> None:
         """Add the first ``num`` of the tokens that were sampled and not kept to the texts."""
-        if not num:
-            return
-        for row in self._rows[:num]:
-            for text, token in zip(self.texts, row):
-                text.append(int(token))
-        del self._rows[:num]
-        self._num_kept, self._num_given = self._num_kept + num, self._num_given - num
+        if num == 1:
+            for text, token in zip(self.texts, self._rows.popleft()):
+                text.append(token)
+        else:
+            for text, tokens in zip(self.texts, zip(*(self._rows.popleft() for _ in range(num)))):
+                text.extend(tokens)
+        self._num_kept += num
         if not self._rows:
             self._calls.clear()
         while len(self._calls) > 1 and self._calls[1].first <= self._num_kept:  # the earlier one is not needed any more
             del self._calls[0]
 
-    def _sample_within(self, limit: RunLimit) -> numpy.ndarray:
-        """Sample one token for each sequence, (N,), with which no run of the training text is longer than allowed."""
-        masks = numpy.repeat(numpy.where(self.never, -numpy.inf, 0).astype("float32")[None], len(self.texts), axis=0)
+    def _sample(self, left: int, is_first: bool) -> None:
+        """Sample more tokens, in one call; ``left`` are asked for."""
+        steps = 1 if self.no_copy else self._steps.num_steps(len(self.texts), left, is_first)
+        noise = self._noise(steps)
+        call = _Call(self._num_kept + len(self._rows), self._point, noise)
+        if self.no_copy:
+            rows = [self._sample_within(self.no_copy, noise)]
+        else:
+            tokens, self._point = self._steps.write(self._point, steps, noise, self._masks)
+            rows = tokens.tolist()
+        self._calls.append(call)
+        self._rows.extend(rows)
+
+    def _sample_within(self, limit: RunLimit, noise: Optional[numpy.ndarray]) -> List[int]:
+        """Sample a token for each sequence with which no run of the training text is longer than allowed."""
+        masks = numpy.repeat(self._masks[None], len(self.texts), axis=0)
         blocked = numpy.zeros(len(self.texts), dtype=bool)
         for i, text in enumerate(self.texts):
-            context = [*text[-limit.length:], *(int(row[i]) for row in self._rows)]
+            context = [*text[-limit.length:], *(row[i] for row in self._rows)]
             masks[i, limit.excluded(context)] = -numpy.inf
             blocked[i] = NO_TOKEN in context[-1:] or numpy.isneginf(masks[i]).all()
         if blocked.all():
-            return numpy.full(len(blocked), NO_TOKEN)
+            return [NO_TOKEN] * len(blocked)
         masks[blocked] = 0
-        return numpy.where(blocked, NO_TOKEN, self._sample(1, np.array(masks, ctx=self.ctx))[0])
+        tokens, self._point = self._steps.write(self._point, 1, noise, masks)
+        return numpy.where(blocked, NO_TOKEN, tokens[0]).tolist()
 
-    def _sample(self, steps: int, masks: np.ndarray) -> List[numpy.ndarray]:
-        """Sample the next tokens in one call; the masks, (V,) or (N, V), are added to the logits."""
-        state, token, seen = self._point
-        noise = np.array(self._noise(steps), ctx=self.ctx)
-        scale, *limits = self._values
-        tokens, best, token, state, *seen = self._sampler(token, state, noise, scale, masks, *limits, *seen)
-        check_logits(best.asnumpy())
-        self._point = Point(state, token, seen)
-        return list(tokens.asnumpy())
+    def _noise(self, steps: int) -> Optional[numpy.ndarray]:
+        """Gumbel noise, (steps, N, V), separate for each sequence and independent of the number of steps per call.
 
-    def _noise(self, steps: int) -> numpy.ndarray:
-        """Gumbel noise, (steps, N, V), separate for each sequence and independent of the number of steps per call."""
-        size = len(self.vocab)
+        None, for zeros, at temperature 0.
+        """
         if self.options.temperature == 0:
-            return numpy.zeros((steps, len(self._generators), size), dtype="float32")
-        return numpy.stack([g.gumbel(size=(steps, size)) for g in self._generators], axis=1).astype("float32")
+            return None
+        drawn = self._drawn()
+        missing, size = steps - sum(map(len, drawn)), len(self.vocab)
+        if missing > 0:
+            fresh = numpy.empty((missing, len(self._generators), size), dtype="float32")
+            for i, generator in enumerate(self._generators):
+                fresh[:, i] = generator.gumbel(size=(missing, size))
+            drawn.append(fresh)
+        noise = drawn[0] if len(drawn) == 1 else numpy.concatenate(drawn)
+        self._unused = noise[steps:]
+        return noise[:steps]
+
+    def _drawn(self) -> List[numpy.ndarray]:
+        """Noise that was drawn and not used yet."""
+        return [] if self._unused is None or not len(self._unused) else [self._unused]
 
 
 def _check_memory(name: str, num: int, vocab_size: int) -> None:
     """Raise an error if a call with this number of sequences needs more memory than there is, mostly for the noise."""
-    needed, available = num * vocab_size * _STEPS * _BYTES, runtime.memory_bytes()
+    needed = num * vocab_size * STEPS * _BYTES
+    if needed < _ALWAYS_THERE:
+        return
+    available = runtime.memory_bytes()
     if needed > available:
         raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
                          Described(f"{num}, which needs about {needed / 1e9:.1f} GB"))
-
-
-def _values(options: DecodingOptions) -> List[float]:
-    """What the logits are multiplied by; then top_p, log(min_p) and the repetition penalty, where they are used."""
-    return [1 / options.temperature if options.temperature else 1.0,
-            *([options.top_p] if options.top_p < 1 else []),
-            *([math.log(options.min_p)] if options.min_p > 0 else []),
-            *([options.repetition_penalty] if options.repetition_penalty != 1 else [])]

@@ -27,6 +27,7 @@ import numpy
 
 _GRAPHS_KEPT = 16
 _MANY_CHANGES = 10
+_SINGLE = ("float32", numpy.float32)
 
 _log = logging.getLogger(__name__)
 
@@ -195,7 +196,8 @@ class GraphBlock(CompiledBlock):
             flat, structure = mxnet_private.flatten(args, "input")
             self.set_input_structure(structure)
             inputs = [symbol.var(f"data{i}", shape=a.shape, dtype=a.dtype).as_np_ndarray() for i, a in enumerate(flat)]
-            self.traced = inputs, self._trace_for(flat[0].ctx if self._fuses else None, inputs)
+            fuses = self._fuses and all(each.dtype in _SINGLE for each in self.collect_params().values())
+            self.traced = inputs, self._trace_for(flat[0].ctx if fuses else None, inputs)
         return self.traced
 
     def _trace_for(self, device: Optional[Context], inputs: List[Any]) -> Any:

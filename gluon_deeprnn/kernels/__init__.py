@@ -5,7 +5,8 @@ ours where it is the faster of the two, for up to 256 hidden units, and MXNet's 
 in a graph that is exported, and where ours was not compiled.
 
 ``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``cells/`` that of a step of each cell, ``operator.cc`` the
-operators, ``abi.cc`` the interface to MXNet.  They are compiled for AVX-512, AVX2 or NEON;
+operators, ``abi.cc`` the interface to MXNet.  ``writing.cc`` has plain functions that read and write tokens, all layers
+at a time, without MXNet (`gluon_deeprnn.kernels.writing`).  They are compiled for AVX-512, AVX2 or NEON;
 `gluon_deeprnn.kernels.libraries` chooses one at its first use.
 """
 
@@ -16,14 +17,15 @@ from gluon_deeprnn import runtime
 from gluon_deeprnn.graph import as_int32, device_of, is_array, node_of
 from gluon_deeprnn.kernels.libraries import loaded as loaded
 from gluon_deeprnn.kernels.libraries import why_not as why_not
+from gluon_deeprnn.kernels.trial.equations import GATES
 from mxnet import autograd
+import numpy
 
 _uses = itertools.count()
 
 _MOST_HIDDENS = {"lstm": (192, 512), "gru": (256, 512), "rnn_tanh": (256, 512), "rnn_relu": (256, 512)}
 """The largest layer that trains, and that only predicts, faster by our operator than by MXNet's."""
 
-_CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_softsign", "rnn_softrelu")
 _MOST_EMBEDDED = 0.5
 """For a smaller vocabulary than this share of the tokens in a batch, each token's embedding is multiplied once."""
 
@@ -69,7 +71,7 @@ def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
 
 def fuses(mode: str, inputs: Any) -> bool:
     """Whether a layer that is written step by step is computed by one operator: in a graph for the CPU."""
-    return mode in _CELLS and not is_array(inputs) and _are_ours(inputs)
+    return mode in GATES and not is_array(inputs) and _are_ours(inputs)
 
 
 def fused_layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any,
@@ -133,7 +135,9 @@ def layer_norm(F: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
 
 def _are_ours(x: Any) -> bool:
     """Whether our operators can compute with ``x``."""
-    device = device_of(x)  # not known in a graph that has to run anywhere
+    if is_array(x) and x.dtype != numpy.float32:
+        return False
+    device = device_of(x)  # not known in a graph that has to run anywhere, or that has other numbers
     return device is not None and device.device_type == "cpu" and loaded() is not None
 
 

@@ -52,7 +52,7 @@ struct Weights {
   int H, V, H_padded, V_padded;
   float *by_unit, *by_token, *bias;  // (H, V_padded), (V_padded, H_padded), (V_padded)
 
-  Weights(const OutputSizes& z, const OutputLayer& a, bool trains)
+  Weights(const OutputSizes& z, const OutputArrays& a, bool trains)
       : H(z.num_hiddens), V(z.vocab_size), H_padded(padded_size(H, kLanes)), V_padded(padded_size(V, kTokens)) {
     const size_t of_units = aligned_size(size_t(H) * V_padded), of_tokens = trains ? size_t(V_padded) * H_padded : 0;
     by_unit = memory_.reserve(of_units + of_tokens + V_padded);
@@ -95,7 +95,7 @@ struct Chunk {
   int count, padded;
   const float* hidden;  // (padded, H_padded)
 };
-Chunk chunk_at(const Weights& w, const OutputLayer& a, size_t first, size_t end, const Scratch& own) {
+Chunk chunk_at(const Weights& w, const OutputArrays& a, size_t first, size_t end, const Scratch& own) {
   const int count = std::min<size_t>(kChunk, end - first), padded = padded_size(count, kGroup);
   if (count == padded && w.H == w.H_padded) return {first, count, padded, a.hidden + first * w.H};
   std::memset(own.copied, 0, sizeof(float) * padded * w.H_padded);
@@ -113,7 +113,7 @@ void compute_logits(const Weights& w, const Chunk& chunk, int column, int size, 
 }
 
 // Goes on with the largest logit and the sum of exponentials of each row, over some columns.  Leaves the exponentials.
-void add_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, int column, int size, const Scratch& own) {
+void add_columns(const Weights& w, const OutputArrays& a, const Chunk& chunk, int column, int size, const Scratch& own) {
   const int real = std::min(size, w.V - column);
   for (int r = 0; r < chunk.count; ++r) {
     const int target = a.targets[chunk.first + r] - column;
@@ -142,7 +142,7 @@ void add_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, int
 }
 
 // The exponentials and the sums of a chunk; the exponentials that are left are those of the last columns.
-void go_through_columns(const Weights& w, const OutputLayer& a, const Chunk& chunk, const Scratch& own) {
+void go_through_columns(const Weights& w, const OutputArrays& a, const Chunk& chunk, const Scratch& own) {
   std::fill(own.max, own.max + kChunk, -std::numeric_limits<float>::max());
   std::fill(own.sum, own.sum + kChunk, 0.f);
   for (int column = 0; column < w.V_padded; column += kMostColumns) {
@@ -163,7 +163,7 @@ struct Sums {
 
 // From exponentials to the gradients of logits, row_weight (softmax - one_hot(target)), in place; and from these to the
 // weights', and to those of the rows, which are added to d_hidden.
-void add_gradients(const Weights& w, const OutputLayer& a, const Chunk& chunk, int column, int size, float row_weight,
+void add_gradients(const Weights& w, const OutputArrays& a, const Chunk& chunk, int column, int size, float row_weight,
                    const float* sum, const Scratch& own, const Sums& sums, float* d_hidden) {
   std::memset(own.logits + size_t(chunk.count) * size, 0, sizeof(float) * (chunk.padded - chunk.count) * size);
   const int real = std::min(size, w.V - column);
@@ -192,7 +192,7 @@ bool is_worth_threads(const OutputSizes& z) { return float(z.num_rows) * z.num_h
 
 }  // namespace
 
-void log_probs(const OutputSizes& z, const OutputLayer& a, float* found) {
+void log_probs(const OutputSizes& z, const OutputArrays& a, float* found) {
   const Weights w(z, a, false);
   const int num_chunks = (z.num_rows + kChunk - 1) / kChunk;
   const size_t own_size = aligned_size(Scratch::size(w));
@@ -205,7 +205,7 @@ void log_probs(const OutputSizes& z, const OutputLayer& a, float* found) {
   });
 }
 
-float CrossEntropy::forward(const OutputSizes& z, const OutputLayer& a, bool trains) {
+float CrossEntropy::forward(const OutputSizes& z, const OutputArrays& a, bool trains) {
   const Weights w(z, a, trains);
   const float row_weight = 1.f / z.num_rows;
   const int parts = num_parts(w, z.num_rows), slots = num_slots(parts);

@@ -16,20 +16,20 @@ struct OutputSizes {
 };
 
 // All arrays are contiguous; targets are below V.
-struct OutputLayer {
+struct OutputArrays {
   const float *hidden, *weight, *bias;  // (R, H), (V, H), (V)
   const int32_t* targets;               // (R)
   const float* row_weights;             // (R), or null: 1 / R each
 };
 
 // log p(target) for every row, (R).
-void log_probs(const OutputSizes& sizes, const OutputLayer& arrays, float* found);
+void log_probs(const OutputSizes& sizes, const OutputArrays& arrays, float* found);
 
 // The weighted sum of -log p(target) over all rows.  With its gradients: they are computed together with it, while the
 // logits of a few rows are in the cache; a batch's logits are never in memory.
 class CrossEntropy {
  public:
-  float forward(const OutputSizes& sizes, const OutputLayer& arrays, bool trains);
+  float forward(const OutputSizes& sizes, const OutputArrays& arrays, bool trains);
 
   // `slope` is the gradient of the sum.  After a forward pass of these sizes that trains; throws std::invalid_argument
   // otherwise.

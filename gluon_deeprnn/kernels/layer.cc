@@ -10,13 +10,12 @@
 #include "layer.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <vector>
 
 #include "backward.h"
-#include "cells/gru.h"
-#include "cells/lstm.h"
-#include "cells/rnn.h"
+#include "cells/all.h"
 #include "forward.h"
 #include "parallel.h"
 
@@ -113,16 +112,11 @@ constexpr Cell cell() {
           []() -> std::unique_ptr<Layer> { return std::make_unique<LayerOf<Kind>>(); }};
 }
 
-// All cells.  Another one is a file in cells/ and a line here.
-constexpr Cell kCells[] = {
-    cell<RnnTanh>(),
-    cell<RnnRelu>(),
-    cell<RnnSigmoid>(),
-    cell<RnnSoftsign>(),
-    cell<RnnSoftrelu>(),
-    cell<Lstm>(),
-    cell<Gru>(),
-};
+template <typename... Kinds>
+constexpr std::array<Cell, sizeof...(Kinds)> table(CellList<Kinds...>) {
+  return {cell<Kinds>()...};
+}
+constexpr auto kCells = table(AllCells());
 
 }  // namespace
 

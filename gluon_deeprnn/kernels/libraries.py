@@ -25,8 +25,9 @@ import threading
 from typing import Dict, List, Optional, Tuple
 
 from gluon_deeprnn import mxnet_private
-from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.kernels import openmp, trial
+from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.kernels import openmp
+from gluon_deeprnn.kernels.trial import interface
 from gluon_deeprnn.storage import cache_folder, read_json, write_json
 from mxnet import ndarray, symbol
 from mxnet.base import MXNetError, OpHandle, c_str, check_call, mx_uint
@@ -34,6 +35,7 @@ from mxnet.base import MXNetError, OpHandle, c_str, check_call, mx_uint
 _FOLDER = Path(__file__).parent
 _OPERATORS = ("gluon_deeprnn_layer", "gluon_deeprnn_layer_norm", "gluon_deeprnn_cross_entropy",
               "gluon_deeprnn_log_probs")
+_TRIAL = _FOLDER / "trial"
 _TRIAL_SECONDS = 120.0
 _MOST_VERDICTS = 64
 _PASSED = ""
@@ -55,6 +57,20 @@ def loaded() -> Optional[str]:
     """
     with _one_at_a_time:
         return _chosen()
+
+
+def opened() -> ctypes.CDLL:
+    """The library that `loaded` names, for its plain functions.
+
+    Raises
+    ------
+    ValueError
+        Where none is loaded.
+    """
+    name = loaded()
+    if name is None:
+        raise InputError("the operators", "compiled, and work on this processor", Described(why_not()))
+    return ctypes.CDLL(str(_FOLDER / f"layer.{name}.so"))  # the one that is loaded
 
 
 @functools.cache
@@ -93,7 +109,7 @@ def processor() -> Tuple[str, List[str]]:
     library = _FOLDER / "processor.any.so"
     if not library.exists() or _verdict(library, "any processor") != _PASSED:
         return "", []
-    name, _, runs = trial.describe(str(library)).partition("\n")
+    name, _, runs = interface.describe(str(library)).partition("\n")
     return name, runs.split()
 
 
@@ -113,7 +129,8 @@ def verdicts() -> Dict[str, str]:
 
 
 def _verdict(library: Path, processor_name: str) -> str:
-    tried = hashlib.sha256(library.read_bytes() + Path(trial.__file__).read_bytes()).hexdigest()
+    files = (library, *sorted(_TRIAL.glob("*.py")))
+    tried = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     key = f"{library.name} {tried} on {processor_name}"
     kept = _kept()
     if key not in kept:
@@ -141,9 +158,9 @@ def _try(library: Path) -> Tuple[str, bool]:
     if not sys.executable:
         return "there is no Python interpreter that could try it", False
     try:
-        # -I: whatever else is installed, or set in the environment, has no part in it.
+        # -I: whatever else is installed, or set in the environment, has no part in it; -B: no files are written.
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", "-S", trial.__file__, str(library)], stdin=subprocess.DEVNULL, capture_output=True,
+            [sys.executable, "-I", "-S", "-B", str(_TRIAL), str(library)], stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="replace", timeout=_TRIAL_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"it could not be tried ({error})", False

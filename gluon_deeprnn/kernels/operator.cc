@@ -3,8 +3,7 @@
 //   y = gluon_deeprnn_layer_norm(x, gamma, beta, epsilon=...)
 //   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=...,
 //                                                   vocab_size=...)
-//   loss = gluon_deeprnn_cross_entropy(hidden, weight, bias, targets[, row_weights], trains=..., weighted=...)
-//   log_p = gluon_deeprnn_log_probs(hidden, weight, bias, targets)
+// and those of output_operators.cc.
 //
 // trains: 1 keeps what the backward pass needs, in the operator's state (as an output, MXNet would write a gradient of
 // zeros for it); 0 has no backward pass.  vocab_size: above 0 the inputs are tokens, int32.
@@ -18,47 +17,19 @@
 #include <vector>
 
 #include "abi.h"
-#include "cross_entropy.h"
 #include "layer.h"
 #include "layer_norm.h"
+#include "output_operators.h"
+#include "requirements.h"
 
 namespace gluon_deeprnn {
 namespace {
-
-constexpr unsigned kUnknown = -1;  // a size that MXNet asks for
-constexpr uint64_t kMostElements = kUnknown - 1;
-
-using Dims = std::vector<uint64_t>;
-
-std::string text_of(const Dims& shape) {
-  std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + (shape.size() == 1 ? ",)" : ")");
-}
-
-void require(bool condition, const std::string& name, const std::string& rule, const std::string& got) {
-  if (!condition) throw std::invalid_argument(name + " must be " + rule + "; got " + got);
-}
-void require_shape(const std::string& name, const Dims& expected, const Dims& found) {
-  require(found == expected, name, "of shape " + text_of(expected), text_of(found));
-}
 
 const Cell& cell_of(const Attributes& attributes) {
   const std::string name = attributes.at("cell");
   const Cell* cell = find_cell(name);
   require(cell, "cell", cell_names(), name);
   return *cell;
-}
-
-bool flag_of(const Attributes& attributes, const char* name) {
-  const std::string value = attributes.at(name);
-  require(value == "0" || value == "1", name, "0 or 1", value);
-  return value == "1";
-}
-
-constexpr uint64_t kMost = std::numeric_limits<int>::max();
-bool are_positive(const Dims& dims) {
-  return std::all_of(dims.begin(), dims.end(), [](uint64_t size) { return 0 < size && size <= kMost; });
 }
 
 int vocab_size_of(const Attributes& attributes) {
@@ -68,13 +39,6 @@ int vocab_size_of(const Attributes& attributes) {
   require(!value.empty() && *end == 0 && 0 <= size && uint64_t(size) <= kMost, "vocab_size",
           "an integer of at least 0", value);
   return size;
-}
-
-void require_tokens(const char* name, const int32_t* tokens, size_t count, int vocab_size) {
-  int32_t least = 0, most = 0;
-  for (size_t i = 0; i < count; ++i) least = std::min(least, tokens[i]), most = std::max(most, tokens[i]);
-  require(least >= 0 && most < vocab_size, name, "at least 0 and below " + std::to_string(vocab_size),
-          std::to_string(least < 0 ? least : most));
 }
 
 // Sizes of a layer, from the shapes of its inputs and its hidden state.  Tokens have no axis of features.
@@ -99,9 +63,6 @@ void count_layer(const Attributes& attributes, int* num_inputs, int* num_outputs
   *num_inputs = 2 + states;
   *num_outputs = 1 + states;
 }
-
-Dims dims_of(const Shape& shape) { return Dims(shape.begin(), shape.end()); }
-Dims dims_of(const Array& array) { return Dims(array.shape, array.shape + array.num_axes); }
 
 void infer_layer(const Attributes& attributes, std::vector<Shape>* in, std::vector<Shape>* out) {
   const Cell& cell = cell_of(attributes);
@@ -165,86 +126,6 @@ class LayerComputation : public Computation {
 };
 int tokens_of_layer(const Attributes& attributes) { return vocab_size_of(attributes) ? 0 : -1; }
 
-void count_cross_entropy(const Attributes& attributes, int* num_inputs, int* num_outputs) {
-  *num_inputs = 4 + flag_of(attributes, "weighted");
-  *num_outputs = 1;
-}
-void count_log_probs(const Attributes&, int* num_inputs, int* num_outputs) {
-  *num_inputs = 4;
-  *num_outputs = 1;
-}
-
-// Sizes of the output layer, if those of all arrays fit each other.
-OutputSizes output_sizes_of(const std::vector<Dims>& in) {
-  const Dims &hidden = in[0], &weight = in[1];
-  require(hidden.size() == 3 && are_positive(hidden), "hidden", "(T, N, H), with at least one time step and sequence",
-          text_of(hidden));
-  require(weight.size() == 2 && are_positive(weight) && weight[1] == hidden[2], "weight",
-          "(V, " + std::to_string(hidden[2]) + ")", text_of(weight));
-  require_shape("bias", {weight[0]}, in[2]);
-  require_shape("targets", {hidden[0], hidden[1]}, in[3]);
-  if (in.size() > 4) require_shape("row_weights", {hidden[0], hidden[1]}, in[4]);
-  return {hidden[0] * hidden[1], int(hidden[2]), int(weight[0])};
-}
-OutputSizes output_sizes_of(const Array* in, int count) {
-  std::vector<Dims> dims;
-  for (int i = 0; i < count; ++i) dims.push_back(dims_of(in[i]));
-  return output_sizes_of(dims);
-}
-OutputLayer output_layer(const Array* in, bool is_weighted) {
-  return {in[0].data, in[1].data, in[2].data, in[3].tokens(), is_weighted ? in[4].data : nullptr};
-}
-
-void infer_output(const std::vector<Shape>& in) {
-  std::vector<Dims> dims;
-  for (const Shape& shape : in) dims.push_back(dims_of(shape));
-  output_sizes_of(dims);
-}
-void infer_cross_entropy(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
-  infer_output(*in);
-  (*out)[0] = {1};
-}
-void infer_log_probs(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
-  infer_output(*in);
-  (*out)[0] = (*in)[3];
-}
-int tokens_of_output(const Attributes&) { return 3; }
-
-class CrossEntropyComputation : public Computation {
- public:
-  explicit CrossEntropyComputation(const Attributes& attributes)
-      : trains_(flag_of(attributes, "trains")), is_weighted_(flag_of(attributes, "weighted")) {}
-
-  void forward(const Array* in, const Array* out) override {
-    const OutputSizes z = output_sizes_of(in, 4 + is_weighted_);
-    require_tokens("targets", in[3].tokens(), z.num_rows, z.vocab_size);
-    out[0].data[0] = loss_.forward(z, output_layer(in, is_weighted_), trains_);
-  }
-  void backward(const Array* given, const Array* gradients) override {
-    if (!trains_) throw std::invalid_argument("there is no backward pass in a graph that was compiled for prediction");
-    const OutputSizes z = output_sizes_of(given + 1, 4 + is_weighted_);
-    loss_.backward(z, given[0].data[0], gradients[0].data, gradients[1].data, gradients[2].data);
-  }
-
- private:
-  const bool trains_, is_weighted_;
-  CrossEntropy loss_;
-};
-
-class LogProbsComputation : public Computation {
- public:
-  explicit LogProbsComputation(const Attributes&) {}
-
-  void forward(const Array* in, const Array* out) override {
-    const OutputSizes z = output_sizes_of(in, 4);
-    require_tokens("targets", in[3].tokens(), z.num_rows, z.vocab_size);
-    log_probs(z, output_layer(in, false), out[0].data);
-  }
-  void backward(const Array*, const Array*) override {
-    throw std::invalid_argument("gluon_deeprnn_log_probs has no backward pass");
-  }
-};
-
 void count_norm(const Attributes&, int* num_inputs, int* num_outputs) {
   *num_inputs = 3;
   *num_outputs = 1;
@@ -292,19 +173,13 @@ class LayerNorm : public Computation {
   const float epsilon_;
 };
 
-template <typename Kind>
-std::unique_ptr<Computation> create(const Attributes& attributes) {
-  return std::make_unique<Kind>(attributes);
-}
-
 }  // namespace
 
 const std::vector<Operator>& operators() {
   static const std::vector<Operator> all = {
       {"gluon_deeprnn_layer", count_layer, tokens_of_layer, infer_layer, create<LayerComputation>},
-      {"gluon_deeprnn_cross_entropy", count_cross_entropy, tokens_of_output, infer_cross_entropy,
-       create<CrossEntropyComputation>},
-      {"gluon_deeprnn_log_probs", count_log_probs, tokens_of_output, infer_log_probs, create<LogProbsComputation>},
+      kCrossEntropy,
+      kLogProbs,
       {"gluon_deeprnn_layer_norm", count_norm, no_tokens, infer_norm, create<LayerNorm>},
   };
   return all;

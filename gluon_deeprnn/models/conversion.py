@@ -109,7 +109,7 @@ def as_fused(model: Any) -> Any:
     check_fused(cell.name, model.layer_options)
     made = FUSED[cell.name](model.num_hiddens, model.num_layers, num_inputs=model.num_inputs,
                             weight_dropout=model.weight_dropout, **_own_options(model, cell, fused=True), **model.kit())
-    return _filled(made, _by_layer(_values(model), lambda layer: _layer_as_fused(layer, cell)))
+    return _filled(made, _by_layer(_values(model), lambda layer: layer_as_fused(layer, cell)))
 
 
 def _own_options(model: Any, cell: Cell, *, fused: bool = False) -> Dict[str, Any]:
@@ -162,7 +162,8 @@ def _layer_as_scratch(layer: Arrays, cell: Cell) -> Arrays:
     return made
 
 
-def _layer_as_fused(layer: Arrays, cell: Cell) -> Arrays:
+def layer_as_fused(layer: Mapping[str, numpy.ndarray], cell: Cell) -> Arrays:
+    """The parts of a fused layer's weights, in their order, from the parameters of a layer from scratch by name."""
     second = [layer[cell.second_biases[gate]] if gate in cell.second_biases else numpy.zeros_like(layer[f"b_{gate}"])
               for gate in cell.gates]
     return {"i2h_weight": numpy.concatenate([layer[f"W_x{gate}"].T for gate in cell.gates]),

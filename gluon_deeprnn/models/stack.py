@@ -134,6 +134,11 @@ class _LayerNorm(gluon.nn.LayerNorm):
     def hybrid_forward(self, F: Any, data: Any, gamma: Any, beta: Any) -> Any:
         return kernels.layer_norm(F, data, gamma, beta, self._epsilon)
 
+    @property
+    def epsilon(self) -> float:
+        """What is added to the variance."""
+        return self._epsilon
+
 
 class _FirstState(GraphBlock):
     """A learned initial state: one vector per layer and state array."""
@@ -154,6 +159,10 @@ class _FirstState(GraphBlock):
     def symbols(self, zeros: Any) -> List[Any]:
         """The initial state inside a graph; ``zeros`` is (1, N, 1)."""
         return [zeros + parameter.var() for parameter in self._parameters]
+
+
+PARTS = (_LayerNorm, _FirstState)
+"""The blocks of which a stack consists, beside its layers."""
 
 
 def _mask(F: Any, num_steps: int, lengths: Any) -> Any:

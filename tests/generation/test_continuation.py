@@ -1,8 +1,7 @@
 import itertools
 
 from gluon_deeprnn import GRU, LSTM, RNNLM, RNNLMScratch, StackedRNNScratch, Vocab, generate
-from gluon_deeprnn.generation import Continuation, TrainingText, generate_many, writer
-from gluon_deeprnn.generation.sampler import Sampler
+from gluon_deeprnn.generation import Continuation, TrainingText, generate_many, steps
 import mxnet
 import pytest
 
@@ -49,8 +48,8 @@ def test_pieces_are_the_text_that_is_written_at_once(model, vocab, lengths, opti
     assert "".join(vocab.text(text.tokens)) == "it has" + "".join(pieces)
 
 
-@pytest.mark.parametrize("steps", [(1, 1), (3, 5), (64, 64)])
-def test_pieces_do_not_depend_on_the_number_of_steps_per_call(gru, vocab, steps, monkeypatch):
+@pytest.mark.parametrize("numbers", [(1, 1), (3, 5), (64, 64)])
+def test_pieces_do_not_depend_on_the_number_of_steps_per_call(gru, vocab, numbers, monkeypatch, calls):
     def written():
         text = Continuation(gru, vocab, temperature=1.0, seed=3)
         text.read("it has")
@@ -62,9 +61,13 @@ def test_pieces_do_not_depend_on_the_number_of_steps_per_call(gru, vocab, steps,
         return [*pieces, *text.write(30)]
 
     expected = written()
-    monkeypatch.setattr(writer, "_FIRST_STEPS", steps[0])
-    monkeypatch.setattr(writer, "_STEPS", steps[1])
+    numbers_before = {*calls}
+    calls.clear()
+    monkeypatch.setattr(steps, "FIRST_STEPS", numbers[0])
+    monkeypatch.setattr(steps, "STEPS", numbers[1])
+    monkeypatch.setattr(steps, "MOST_STEPS", numbers[1])
     assert written() == expected
+    assert {*calls} != numbers_before
 
 
 class Ends:
@@ -170,14 +173,12 @@ def test_the_same_stop_string_ends_the_text_again_and_another_does_not(gru, voca
     assert "".join(vocab.text(text.tokens)) == f"it{shown}e{going_on}"
 
 
-def test_tokens_that_are_sampled_ahead_are_not_sampled_again(gru, vocab, monkeypatch):
-    calls, call = [], Sampler.__call__
-    monkeypatch.setattr(Sampler, "__call__", lambda block, *arguments: calls.append(1) or call(block, *arguments))
+def test_tokens_that_are_sampled_ahead_are_not_sampled_again(gru, vocab, calls):
     text = Continuation(gru, vocab)
     text.read("it")
     for _ in range(8):
         assert len("".join(text.write(1))) == 1
-    assert len(calls) == 1
+    assert calls == [8]
 
 
 @pytest.mark.parametrize("lengths", [(1, 1, 1, 1, 1, 95), (50, 50), (2, 3, 5, 90)], ids=str)

@@ -5,34 +5,17 @@
 // is out of bounds or a race, which the sanitizers report.  Every array is a block of its own, of exactly its size.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <random>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "abi.h"
+#include "check.h"
 #include "cross_entropy.h"
 #include "layer.h"
 #include "layer_norm.h"
 
 using namespace gluon_deeprnn;
-using Floats = std::vector<float>;
-
-static void must(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "%s must hold\n", what);
-  std::exit(1);
-}
-
-static Floats some(size_t size, unsigned seed, float scale = 1) {
-  std::mt19937 draw(seed);
-  Floats array(size);
-  for (float& x : array) x = scale * (int(draw() % 2001) - 1000) / 1000.f;
-  return array;
-}
-
 // What a layer is given, and what it computes.  The tokens are those of the one-hot vectors.
 enum Inputs { kFull, kOneHot, kTokens };
 struct Use {
@@ -136,7 +119,7 @@ static void check_cross_entropy(OutputSizes z, bool is_weighted) {
   const Floats weights = is_weighted ? some(z.num_rows, 4) : Floats();
   std::vector<int32_t> targets;
   for (size_t row = 0; row < z.num_rows; ++row) targets.push_back(row * 7 % V);
-  const OutputLayer a = {hidden.data(), weight.data(), bias.data(), targets.data(),
+  const OutputArrays a = {hidden.data(), weight.data(), bias.data(), targets.data(),
                          is_weighted ? weights.data() : nullptr};
   CrossEntropy trained, predicted;
   const float loss = trained.forward(z, a, true);
@@ -191,6 +174,7 @@ int main() {
       check_training(name, z);
     check_training(name, {20, 40, 30, 70});  // in several threads, with sums that are added up in parallel
     check_packing(name, {1, 1, 19, 21});
+    check_writing(name);
   }
   for (bool is_weighted : {false, true})
     for (const OutputSizes& z : {OutputSizes{1, 1, 1}, OutputSizes{65, 17, 28}, OutputSizes{200, 9, 513},

@@ -1,6 +1,6 @@
 """The kernels under sanitizers: ``python tests/kernels/sanitizers.py`` builds, runs, and ends with status 0 or not.
 
-Two builds of ``check_kernels.cc``, with all warnings as errors:
+Two builds of ``check_kernels.cc`` and ``check_writing.cc``, with all warnings as errors:
 
 ``address``
     Address, leak and undefined-behaviour sanitizer, with OpenMP, for vectors of 4, 8 and 16 floats.
@@ -31,7 +31,9 @@ KINDS = {
     "thread": ["-fsanitize=thread", "-DSTD_THREADS", "-pthread"],
 }
 LANES = {"address": (4, 8, 16), "thread": (16,)}
-SOURCES = ("layer.cc", "layer_norm.cc", "cross_entropy.cc", "operator.cc", "abi.cc")
+SOURCES = ("layer.cc", "layer_norm.cc", "cross_entropy.cc", "operator.cc", "output_operators.cc", "abi.cc",
+           "writing.cc")
+CHECKS = ("check_kernels.cc", "check_writing.cc")
 SECONDS = 600
 
 
@@ -51,7 +53,7 @@ def missing(kind: str) -> str:
 def check(kind: str, lanes: int, folder: Path, kernels: Path = KERNELS) -> subprocess.CompletedProcess:
     """Build the program and run it; what it reported."""
     program = folder / f"check_{kind}_{lanes}"
-    files = [HERE / "check_kernels.cc", *(kernels / name for name in SOURCES)]
+    files = [*(HERE / name for name in CHECKS), *(kernels / name for name in SOURCES)]
     subprocess.run(["g++", *FLAGS, *KINDS[kind], f"-DLANES={lanes}", f"-I{kernels}", *map(str, files), "-o",
                     str(program)], check=True, timeout=SECONDS)
     settings = {"OMP_NUM_THREADS": "4", "OMP_WAIT_POLICY": "passive", "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",

@@ -14,10 +14,13 @@ FAULTS = {  # a sanitizer, a file, what stands there, and what is wrong
              "scratch(z, w, own + 0 * slot * own_size)"),
     "ragged-end": ("address", "vectors.h", "std::memcpy(to, padded, sizeof(float) * count)",
                    "std::memcpy(to, padded, sizeof(float) * kLanes)"),
+    "written": ("address", "writing.cc", "const size_t n = first + i, place = t * N + n;",
+                "const size_t n = first + i, place = t * N + n + 1;"),
     "bounds": ("address", "panels.h", "if (count == most) return false;",
                "if (count == most + size) return false;"),
 }
-REPORTS = {"race": "data race", "ragged-end": "heap-buffer-overflow", "bounds": "out of bounds|stack-buffer-overflow"}
+REPORTS = {"race": "data race", "ragged-end": "heap-buffer-overflow", "written": "heap-buffer-overflow",
+           "bounds": "out of bounds|stack-buffer-overflow"}
 
 
 @pytest.fixture
@@ -55,6 +58,6 @@ def test_sanitizers_find_a_fault_that_is_put_there(fault, needs, tmp_path):
 
 
 def test_parallel_regions_begin_in_one_file_which_the_thread_sanitizer_sees():
-    found = {path.name for path in Path(sanitizers.KERNELS).rglob("*.[ch]*")
+    found = {path.name for path in Path(sanitizers.KERNELS).rglob("*")
              if re.search(r"#pragma omp|std::thread\b", path.read_text(encoding="utf-8"))}
     assert found == {"parallel.h"}
