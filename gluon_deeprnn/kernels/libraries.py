@@ -160,8 +160,8 @@ def _try(library: Path) -> Tuple[str, bool]:
     try:
         # -I: whatever else is installed, or set in the environment, has no part in it; -B: no files are written.
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", "-S", "-B", str(_TRIAL), str(library)], stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=_TRIAL_SECONDS, check=False)
+            [sys.executable, "-I", "-S", "-B", str(_TRIAL), str(library)], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, errors="replace", timeout=_TRIAL_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"it could not be tried ({error})", False
     if done.returncode == 0:

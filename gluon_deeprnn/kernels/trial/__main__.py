@@ -14,10 +14,8 @@ import sys
 from typing import Callable, List, Sequence, Tuple
 
 # A folder that is run finds its own files, and no package.
-from equations import EPSILON, GATES, ROWS, SIZE, VOCAB, D, H, N, T  # type: ignore[import-not-found]
-from equations import cross_entropy, normalized, recurrent
-from interface import Batch, Choice, Library, NetworkWeights, Numbers  # type: ignore[import-not-found]
-from interface import Shape, Tokens, describe
+from equations import EPSILON, GATES, ROWS, SIZE, VOCAB, D, H, N, T, cross_entropy, normalized, recurrent
+from interface import Batch, Choice, Library, NetworkWeights, Numbers, Shape, Tokens, describe
 
 _STEP = 1e-5
 _FORCED = 100.0  # noise that decides which token is written
