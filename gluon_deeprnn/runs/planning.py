@@ -223,7 +223,7 @@ def _batch_size(data: TextData, tokens: int) -> int:
 
 def _largest(tokens: int) -> int:
     """The largest number of hidden units that helps a text of this length."""
-    return 128 if tokens < 60_000 else 256 if tokens < 500_000 else 512
+    return 128 if tokens < 60_000 else 256 if tokens < 2_000_000 else 512
 
 
 def _set_size(choice: _OpenSettings, num_hiddens: int, data: TextData, tokens: int) -> None:
