@@ -2,7 +2,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 from gluon_deeprnn import runtime
 import numpy
@@ -29,9 +28,8 @@ def test_import_loads_no_optional_packages():
 @pytest.mark.slow
 def test_import_costs_little_more_than_mxnet_itself():
     def seconds(code):
-        started = time.perf_counter()
-        assert python(code).returncode == 0
-        return time.perf_counter() - started
+        done = python(f"{code}\nimport time; print(time.process_time())")  # CPU time: other processes do not count
+        return float(done.stdout)
 
     removed = [name for name, _ in runtime._removed_names()]
     ours, mxnets = "import gluon_deeprnn", (

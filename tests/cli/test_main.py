@@ -164,7 +164,7 @@ def test_a_closed_pipe_is_not_an_error(run):
 @pytest.mark.slow
 def test_ctrl_c_writes_a_checkpoint_and_prints_the_command_to_resume(fox_file, tmp_path):
     out = tmp_path / "my run"
-    settings = ["--text", fox_file, *SMALL, "--max-epochs", "400", "--dropout", "0.2", "--schedule", "constant"]
+    settings = ["--text", fox_file, *SMALL, "--max-epochs", "100000", "--dropout", "0.2", "--schedule", "constant"]
     going = subprocess.Popen(command("train", *settings, "--out", out), stderr=subprocess.PIPE, text=True,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # not as a background job
     while not (out / "history.jsonl").exists():
