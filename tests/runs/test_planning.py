@@ -177,7 +177,7 @@ def test_training_from_a_run_is_planned_for_the_vocabulary_with_which_it_is_trai
     assert main(["train", "--text", str(tmp_path / "fox"), "--num-hiddens", "8", "--max-epochs", "1", "--out", first,
                  *arguments]) == 0
     sizes = []
-    monkeypatch.setattr(planning, "measure", lambda config, data: sizes.append(len(data.vocab)) or Speed(1e5, 1e5))
+    monkeypatch.setattr(planning, "measure", lambda config, data: sizes.append(len(data.vocab)) or Speed(1e3, 1e3))
     assert main(["train", "--from", first, "--text", str(tmp_path / "more"), "--budget", "0.08", "--out", second,
                  *arguments]) == 0
     assert sizes == [len(load_run(second).vocab)] == [len(load_run(first).vocab) + 11]
@@ -277,7 +277,7 @@ def test_the_printed_command_repeats_the_training_bitwise(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("given", [[], ["--embedding", "16"], ["--num-hiddens", "16"]])
 def test_tied_weights_may_be_given_without_sizes(given, tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(1e5, 1e5))
+    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(1e3, 1e3))
     (tmp_path / "text").write_text(text(300)[0].text, encoding="utf-8")
     out = tmp_path / "run"
     assert main(["train", "--text", str(tmp_path / "text"), "--tied", *given, "--budget", "0.08", "--sample-length",
