@@ -76,12 +76,8 @@ def check(folder, command, stream, how):
         (folder / "new").rename(folder / f"trained-{time.monotonic_ns()}")
 
 
-def in_the_quick_round(command, stream, how):
-    return (command, stream) == ("generate", "stdout") or (command, stream, how) == ("train", "stderr", "full")
-
-
 @pytest.mark.parametrize(("command", "stream", "how"), [
-    pytest.param(command, stream, how, marks=[] if in_the_quick_round(command, stream, how) else pytest.mark.slow)
+    pytest.param(command, stream, how, marks=[] if (command, stream) == ("generate", "stdout") else pytest.mark.slow)
     for command in COMMANDS for stream in NAMES for how in ("closed", "full", "pipe")
     if stream != "stdin" or (command, how) == ("train", "closed")])  # no other command reads standard input
 def test_every_command_with_each_stream_closed_full_or_broken(command, stream, how, folder):

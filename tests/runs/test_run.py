@@ -206,8 +206,8 @@ def test_a_cell_without_a_fused_operator_is_trained_plotted_and_loaded(fox_file,
     assert evaluate(run.model, run.data().val_dataloader()).perplexity == pytest.approx(result["val_ppl"], rel=1e-6)
 
 
-@pytest.mark.parametrize("given", ["-", *(pytest.param(given, marks=pytest.mark.slow)
-                                         for given in ("/dev/stdin", "<(cat {file})"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("given", ["-", "/dev/stdin", "<(cat {file})"])
 def test_a_run_on_a_text_from_a_stream_stores_it_and_is_resumed_even_where_it_was_moved(fox_file, tmp_path, given):
     command = f"'{sys.executable}' -m gluon_deeprnn train --batch-size 64 --num-steps 8 --num-hiddens 8 " \
               f"--max-epochs 1 --out '{tmp_path}/run' --text {given.format(file=fox_file)} < '{fox_file}'"
