@@ -1,6 +1,7 @@
 # make train    install into .venv, train the chapter's GRU, print perplexities and a sample, plot the curves
-# make test     install with the test tools, run the whole test suite
-# make test-avx2  run the tests of the kernels and models with AVX2 instead of AVX-512
+# make test     install with the test tools, run the whole test suite on all cores
+# make test-quick  run the tests that are not marked slow
+# make test-avx2  run the tests of the kernels and models with AVX2 instead of AVX-512, and with two threads each
 # make test-sanitizers  run the kernels under address, undefined-behaviour and thread sanitizers
 # make docs     build the site into docs/_build/html
 # make bench    run the benchmarks, each of the other libraries in its own environment
@@ -15,20 +16,27 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 MXNET   := $(PIP) install --no-deps mxnet==1.9.1 gluonnlp==0.10.0
 INSTALL := $(PIP) install --no-warn-conflicts --editable
 
+# A worker for each core that may be used (tests/conftest.py).  Each begins with a contiguous part of the tests, so that
+# it makes few fixtures of modules and sessions again, and takes tests from the others when it has none left.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
 SOURCES := setup.cfg setup.py pyproject.toml $(wildcard gluon_deeprnn/kernels/*.cc gluon_deeprnn/kernels/*.h \
            gluon_deeprnn/kernels/cells/*.h)
 
-.PHONY: train test test-avx2 test-sanitizers docs bench clean
+.PHONY: train test test-quick test-avx2 test-sanitizers docs bench clean
 
 train: $(VENV)/installed
 	$(BIN)/gluon-deeprnn train --recipe chapter-gru
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-quick: $(VENV)/installed-test
+	$(PYTEST) -m "not slow"
 
 test-avx2: $(VENV)/installed-test
-	GLUON_DEEPRNN_KERNELS=avx2 DNNL_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell \
-		$(BIN)/python -m pytest -m "not slow" tests/kernels tests/models
+	GLUON_DEEPRNN_KERNELS=avx2 DNNL_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2 \
+		$(PYTEST) -m "not slow" tests/kernels tests/models
 
 # A program of its own: it needs g++ and no package.
 test-sanitizers:

@@ -1,7 +1,10 @@
-"""Shared fixtures: a seed, a small text, and the real texts if they are available."""
+"""Shared fixtures: a seed, a small text, and the real texts if they are available.  How many tests run at a time."""
 
 import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # set before MXNet is imported; child processes have it too
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gluon_deeprnn
 from gluon_deeprnn.data import Source, TextData
@@ -15,6 +18,12 @@ hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. "
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means: pytest-xdist itself counts all cores of the machine, whatever the affinity and quota."""
+    return gluon_deeprnn.runtime.usable_cores()
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,13 @@ import pytest
 SMALL = ["--num-hiddens", "16", "--max-epochs", "2", "--batch-size", "64", "--num-steps", "8", "--prefix", "the dog"]
 
 
-@pytest.fixture
-def run(fox_file, tmp_path, capsys):
-    folder = tmp_path / "run"
-    assert main(["train", "--text", str(fox_file), *SMALL, "--out", str(folder)]) == 0
-    capsys.readouterr()
-    return folder
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that no test changes."""
+    top = tmp_path_factory.mktemp("run")
+    (top / "fox.txt").write_text("The quick brown fox jumps over the lazy dog, and the dog does not care. " * 20)
+    assert main(["train", "--text", str(top / "fox.txt"), *SMALL, "--out", str(top / "run")]) == 0
+    return top / "run"
 
 
 def command(*arguments):
@@ -164,7 +165,7 @@ def test_a_closed_pipe_is_not_an_error(run):
 @pytest.mark.slow
 def test_ctrl_c_writes_a_checkpoint_and_prints_the_command_to_resume(fox_file, tmp_path):
     out = tmp_path / "my run"
-    settings = ["--text", fox_file, *SMALL, "--max-epochs", "400", "--dropout", "0.2", "--schedule", "constant"]
+    settings = ["--text", fox_file, *SMALL, "--max-epochs", "100000", "--dropout", "0.2", "--schedule", "constant"]
     going = subprocess.Popen(command("train", *settings, "--out", out), stderr=subprocess.PIPE, text=True,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # not as a background job
     while not (out / "history.jsonl").exists():

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -75,20 +76,9 @@ def check(folder, command, stream, how):
         (folder / "new").rename(folder / f"trained-{time.monotonic_ns()}")
 
 
-@pytest.mark.parametrize("how", ["closed", "full", "pipe"])
-@pytest.mark.parametrize("command", ["train", "generate"])
-def test_output_that_cannot_be_written_does_not_lose_results(command, how, folder):
-    check(folder, command, "stdout", how)
-
-
-@pytest.mark.parametrize("how", ["closed", "full", "pipe"])
-def test_log_messages_that_cannot_be_written_do_not_lose_results(how, folder):
-    check(folder, "train", "stderr", how)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("command", "stream", "how"), [
-    (command, stream, how) for command in COMMANDS for stream in NAMES for how in ("closed", "full", "pipe")
+    pytest.param(command, stream, how, marks=[] if (command, stream) == ("generate", "stdout") else pytest.mark.slow)
+    for command in COMMANDS for stream in NAMES for how in ("closed", "full", "pipe")
     if stream != "stdin" or (command, how) == ("train", "closed")])  # no other command reads standard input
 def test_every_command_with_each_stream_closed_full_or_broken(command, stream, how, folder):
     check(folder, command, stream, how)
@@ -135,7 +125,7 @@ def wait_for(file, process):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("request_to_end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("request_to_end", [signal.SIGHUP, signal.SIGINT])
 def test_signals_write_a_checkpoint_and_print_the_command_to_resume(request_to_end, folder, tmp_path):
     run_folder = tmp_path / "run"
     with training(folder, [*COMMANDS["train"][:-1], run_folder, "--max-epochs", "100000"]) as process:
@@ -161,17 +151,17 @@ def test_a_training_under_nohup_ignores_sighup(folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_signal_is_handled_while_graphs_are_compiled(folder, tmp_path):
-    # From scratch, every layer and step has separate operators, so compilation takes long.
-    run_folder = tmp_path / "run"
+    # From scratch, every layer and step has separate operators: compiling and two epochs take 90 s of CPU time.
+    run_folder, before = tmp_path / "run", resource.getrusage(resource.RUSAGE_CHILDREN)
     with training(folder, [*COMMANDS["train"][:-1], run_folder, "--implementation", "scratch", "--num-layers", "60",
                            "--num-steps", "32"]) as process:
         wait_for(run_folder / "config.json", process)
         time.sleep(2)
-        started = time.monotonic()
         process.terminate()
-        _, notes = process.communicate(timeout=60)
-        assert time.monotonic() - started < 15
+        _, notes = process.communicate(timeout=120)
         assert process.returncode == 130, notes
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 20  # CPU time: other processes do not count
     assert "Traceback" not in notes
 
 

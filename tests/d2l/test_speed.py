@@ -21,9 +21,9 @@ def test_a_step_at_batch_size_1_takes_little_longer_than_the_packages_own(real_t
     our_model = gluon_deeprnn.RNNLM(gluon_deeprnn.GRU(32, 2), len(data.vocab), lr=1)
 
     def seconds(fit):
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         fit()
-        return time.perf_counter() - started
+        return time.perf_counter() - started[0], time.process_time() - started[1]
 
     def theirs():
         d2l.Trainer(1, gradient_clip_val=1).fit(model, data)
@@ -33,7 +33,8 @@ def test_a_step_at_batch_size_1_takes_little_longer_than_the_packages_own(real_t
 
     theirs(), ours()  # compiled now
     times = [(seconds(theirs), seconds(ours)) for _ in range(12)]
-    layer, own = ([1000 * second / STEPS for second in measured] for measured in zip(*times))
+    layer, own = ([1000 * elapsed / STEPS for elapsed, _ in measured] for measured in zip(*times))
+    layer_cpu, own_cpu = ([used for _, used in measured] for measured in zip(*times))
     print(f"\nms per step, median of 12 alternating runs: {statistics.median(layer):.2f}, the package's own "
           f"{statistics.median(own):.2f}; fastest {min(layer):.2f}, {min(own):.2f}")
-    assert min(layer) < 1.5 * min(own)
+    assert min(layer_cpu) < 1.5 * min(own_cpu)  # CPU time: other processes do not count

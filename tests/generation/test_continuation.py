@@ -8,7 +8,7 @@ import pytest
 TEXT = "the time machine, it has been; by h. g. wells"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vocab():
     return Vocab(TEXT)
 
@@ -19,15 +19,16 @@ def sharp(model, factor=3.0):
     return model
 
 
-@pytest.fixture(params=["gru", "lstm", "scratch"])
+@pytest.fixture(scope="module", params=["gru", "lstm", "scratch"])
 def model(request, vocab):
+    """A model that no test changes: its graphs are compiled once."""
     mxnet.random.seed(2)
     size = len(vocab)
     return {"gru": lambda: sharp(RNNLM(GRU(16, 2), size)), "lstm": lambda: sharp(RNNLM(LSTM(8, 1), size)),
             "scratch": lambda: RNNLMScratch(StackedRNNScratch(size, 12, 2, sigma=0.6), size)}[request.param]()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gru(vocab):
     mxnet.random.seed(2)
     return sharp(RNNLM(GRU(16, 2), len(vocab)))

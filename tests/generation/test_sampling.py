@@ -11,17 +11,23 @@ from sampling import filtered, generated, sample
 from scipy import stats
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vocab():
     return Vocab("the time machine, it has", cleaning="d2l")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(vocab):
-    made = RNNLM(GRU(16, 2), len(vocab))
-    for _, parameter in made.named_parameters():
+    """A model that no test changes: its graphs are compiled once."""
+    return made(vocab)
+
+
+def made(vocab):
+    mxnet.random.seed(1)
+    model = RNNLM(GRU(16, 2), len(vocab))
+    for _, parameter in model.named_parameters():
         parameter.set_data(parameter.data() * 3)
-    return made
+    return model
 
 
 def by_hand(model, vocab, prefix, length, temperature, seed=0):
@@ -94,7 +100,8 @@ def test_texts_generated_in_one_batch_equal_those_of_their_seeds(model, vocab):
     assert len(set(texts)) == 5
 
 
-def test_new_parameters_are_used_by_graphs_that_were_compiled_before(model, vocab):
+def test_new_parameters_are_used_by_graphs_that_were_compiled_before(vocab):
+    model = made(vocab)
     before = "".join(generate(model, vocab, "it has", 30, temperature=0))
     model.dense.bias.set_data(np.array(numpy.linspace(9, 0, len(vocab))))
     assert "".join(generate(model, vocab, "it has", 30, temperature=0)) != before
@@ -174,7 +181,8 @@ def test_bad_arguments_are_refused_before_anything_is_generated(model, vocab, op
 
 
 @pytest.mark.parametrize("temperature", [0, 1.0])
-def test_parameters_that_are_not_finite_are_an_error(model, vocab, temperature):
+def test_parameters_that_are_not_finite_are_an_error(vocab, temperature):
+    model = made(vocab)
     model.dense.bias.set_data(np.array([numpy.nan] * len(vocab)))
     with pytest.raises(ValueError, match=r"^the model's logits must be finite numbers; got nan"):
         next(generate(model, vocab, "it has", 5, temperature=temperature))

@@ -78,6 +78,7 @@ def test_hybridizing_drops_the_same(cell, kind):
 def test_gradients_with_a_fixed_mask_equal_finite_differences(cell, implementation, kind):
     core = started(CELLS[cell](4, 2, num_inputs=3, **KINDS[kind]))
     core = as_scratch(core) if implementation == "scratch" else core
+    core.hybridize()
     x, d_outputs = draw(5, 2, 3), draw(5, 2, 4)
     _, _, gradients = step(core, x, d_outputs)
     parameters = dict(core.named_parameters())

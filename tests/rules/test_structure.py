@@ -155,7 +155,7 @@ def test_every_public_definition_is_documented_and_annotated(module):
             assert not missing, f"{module}.{name}: {missing}"
 
 
-@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["mypy"]])
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], pytest.param(["mypy"], marks=pytest.mark.slow)])
 def test_ruff_and_mypy_report_no_errors(tool):
     program = Path(sys.executable).parent / tool[0]
     if not program.exists() and not shutil.which(tool[0]):

@@ -1,5 +1,7 @@
+import functools
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -21,16 +23,33 @@ def config(file, **settings):
                      prefix="the dog", **settings)
 
 
+FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. "
+
+
 @pytest.fixture(params=["d2l", "book"])
 def protocol(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A function that returns a folder with a text and a run on it, and the run's result; it is trained once."""
+    @functools.cache
+    def train(protocol):
+        top = tmp_path_factory.mktemp(protocol)
+        (top / "fox.txt").write_text(FOX * 20, encoding="utf-8")
+        mxnet.random.seed(1)
+        return top, begin_run(config(top / "fox.txt", protocol=protocol), RunFolder(top / "run"), None, progress=False)
+
+    return train
+
+
 @pytest.fixture
-def finished(fox_file, tmp_path, protocol):
-    folder = RunFolder(tmp_path / "run")
-    result = begin_run(config(fox_file, protocol=protocol), folder, None, progress=False)
-    return folder, result
+def finished(trained, tmp_path, protocol):
+    """A copy of a finished run, and its result."""
+    top, result = trained(protocol)
+    shutil.copytree(top / "run", tmp_path / "run")
+    return RunFolder(tmp_path / "run"), result
 
 
 def test_a_run_writes_the_documented_files(finished, protocol):
@@ -98,12 +117,14 @@ def test_a_run_resumed_for_more_epochs_equals_the_longer_run(fox_file, tmp_path,
     assert load_run(short.path).config.max_epochs == 5
 
 
-def test_a_run_with_a_changed_text_is_not_resumed(finished, fox_file):
+def test_a_run_with_a_changed_text_is_not_resumed(fox_file, tmp_path, protocol):
+    folder = RunFolder(tmp_path / "run")
+    begin_run(config(fox_file, protocol=protocol).replace(max_epochs=1), folder, None, progress=False)
     fox_file.write_text("another text " * 100, encoding="utf-8")
     with pytest.raises(ValueError, match=r"^text must be unchanged since the run was started, fox.*got fox"):
-        resume_run(finished[0], 5, progress=False)
+        resume_run(folder, 5, progress=False)
     with pytest.raises(ValueError, match=r"^text must be unchanged since the run was started"):
-        load_run(finished[0].path).data()
+        load_run(folder.path).data()
 
 
 def test_a_second_run_does_not_overwrite_the_first(finished, fox_file):
@@ -185,15 +206,17 @@ def test_a_cell_without_a_fused_operator_is_trained_plotted_and_loaded(fox_file,
     assert evaluate(run.model, run.data().val_dataloader()).perplexity == pytest.approx(result["val_ppl"], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["-", "/dev/stdin", "<(cat {file})"])
-def test_a_run_on_a_text_from_a_stream_stores_it_and_is_resumed(fox_file, tmp_path, given):
+def test_a_run_on_a_text_from_a_stream_stores_it_and_is_resumed_even_where_it_was_moved(fox_file, tmp_path, given):
     command = f"'{sys.executable}' -m gluon_deeprnn train --batch-size 64 --num-steps 8 --num-hiddens 8 " \
               f"--max-epochs 1 --out '{tmp_path}/run' --text {given.format(file=fox_file)} < '{fox_file}'"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "cleaning none keeps 100.0% of stream" in done.stderr
     assert (tmp_path / "run" / "texts" / "stream").read_bytes() == fox_file.read_bytes()
-    assert resume_run(RunFolder(tmp_path / "run"), 2, progress=False)["epochs"] == 2
+    moved = (tmp_path / "run").rename(tmp_path / "elsewhere")
+    assert resume_run(RunFolder(moved), 2, progress=False)["epochs"] == 2
 
 
 def test_a_stream_without_text_is_refused_in_one_line(tmp_path):
@@ -217,14 +240,6 @@ def test_a_run_whose_text_was_moved_is_resumed_with_its_new_place_and_remembers_
     moved.write_text("another text, of other words " * 40)
     assert main([*command, "6", "--text", str(moved)]) == 2
     assert "text must be unchanged since the run was started" in capsys.readouterr().err
-
-
-def test_a_text_that_the_run_keeps_is_found_after_the_folder_was_moved(fox_file, tmp_path):
-    command = f"'{sys.executable}' -m gluon_deeprnn train --batch-size 64 --num-steps 8 --num-hiddens 8 " \
-              f"--max-epochs 1 --out '{tmp_path}/run' --text - < '{fox_file}'"
-    assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0
-    moved = (tmp_path / "run").rename(tmp_path / "elsewhere")
-    assert resume_run(RunFolder(moved), 2, progress=False)["epochs"] == 2
 
 
 @pytest.fixture

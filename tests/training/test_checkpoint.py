@@ -1,3 +1,5 @@
+import copy
+import functools
 import itertools
 
 from gluon_deeprnn import GRU, RNNLM, Trainer
@@ -109,6 +111,18 @@ def test_a_source_with_only_carries_state_is_trained_and_resumed_like_ours(proto
     assert same(ours, resumed)
 
 
+@pytest.fixture(scope="module")
+def trained():
+    """A function that trains for two epochs, once for each protocol; it returns the data and a copy of a checkpoint."""
+    @functools.cache
+    def train(protocol):
+        data, keep = data_of(protocol), Keep()
+        Trainer(2, progress=False, callbacks=[keep]).fit(model_of(data), data)
+        return data, keep.checkpoints[-1]
+
+    return lambda protocol: copy.deepcopy(train(protocol))
+
+
 @pytest.mark.parametrize(("damage", "message"), [
     (lambda arrays, about: about["position"].update(epoch=-1), "a position outside the training"),
     (lambda arrays, about: about["position"].update(batch=10**6), "a position outside the training"),
@@ -129,10 +143,8 @@ def test_a_source_with_only_carries_state_is_trained_and_resumed_like_ours(proto
     (lambda arrays, about: arrays.update({"best/x": numpy.zeros(3, "float32")}), "best parameters of different shapes"),
 ])
 @pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
-def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, message, protocol):
-    data, keep = data_of(protocol), Keep()
-    Trainer(2, progress=False, callbacks=[keep]).fit(model_of(data), data)
-    arrays, about = keep.checkpoints[-1]
+def test_a_checkpoint_that_is_not_one_of_this_training_is_refused(damage, message, protocol, trained):
+    data, (arrays, about) = trained(protocol)
     damage(arrays, about)
     with pytest.raises(ValueError, match=f"^checkpoint must be one of this training; got .*{message}"):
         Trainer(4, progress=False).fit(model_of(data), data, resume=(arrays, about))
