@@ -9,10 +9,21 @@ Its stacked scratch network trains the output layer only, as the book's does.
 import json
 import math
 import sys
+import warnings
 
 import numpy
 
-numpy.bool = bool  # MXNet reads the removed alias
+_REMOVED = {  # names that MXNet reads from NumPy, which has removed them
+    "bool": bool, "float_": numpy.float64, "NaN": numpy.nan, "NAN": numpy.nan, "Inf": numpy.inf, "infty": numpy.inf,
+    "Infinity": numpy.inf, "PINF": numpy.inf, "NINF": -numpy.inf, "PZERO": 0.0, "NZERO": -0.0, "alltrue": numpy.all,
+    "sometrue": numpy.any, "product": numpy.prod, "cumproduct": numpy.cumprod, "row_stack": numpy.vstack,
+    "in1d": numpy.isin, "trapz": getattr(numpy, "trapezoid", None), "round_": numpy.round, "msort": numpy.sort,
+    **dict.fromkeys(("mirr", "npv", "pmt", "ppmt", "pv", "rate"))}
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    for name, meaning in _REMOVED.items():
+        if not hasattr(numpy, name):
+            setattr(numpy, name, meaning)
 
 from epochs import serve  # noqa: E402
 from mxnet import autograd, gluon, np, npx  # noqa: E402
