@@ -1,12 +1,16 @@
-"""Recurrent layers and layer normalisation on the CPU by operators of our own, compiled at installation.
+"""What is computed on the CPU by operators of our own, compiled at installation.
 
-They compute what MXNet's operators do, to within rounding, in less time (see ``benchmarks/README.md``).  `layer` takes
-ours where it is the faster of the two, for up to 256 hidden units, and MXNet's elsewhere: in larger layers, on a GPU,
-in a graph that is exported, and where ours was not compiled.
+They compute what MXNet's operators do, to within rounding, in less time (see ``benchmarks/README.md``):
 
-``layer.cc`` and ``layer_norm.cc`` have the arithmetic, ``cells/`` that of a step of each cell, ``operator.cc`` the
-operators, ``abi.cc`` the interface to MXNet.  ``writing.cc`` has plain functions that read and write tokens, all layers
-at a time, without MXNet (`gluon_deeprnn.kernels.writing`).  They are compiled for AVX-512, AVX2 or NEON;
+- `layer`, a recurrent layer.  Ours is taken where it is the faster of the two, for up to 256 hidden units, and MXNet's
+  elsewhere: in larger layers, on a GPU, in a graph that is exported, and where ours was not compiled.
+- `fused_layer`, a layer that is written step by step, in a graph.
+- `cross_entropy` and `log_probs`, the output layer and its loss, in a graph.
+- `layer_norm`.
+
+``layer.cc``, ``cross_entropy.cc`` and ``layer_norm.cc`` have the arithmetic, ``cells/`` that of a step of each cell,
+``operator.cc`` and ``output_operators.cc`` the operators, ``abi.cc`` the interface to MXNet.  ``writing.cc`` reads and
+writes tokens without MXNet (`gluon_deeprnn.kernels.writing`).  They are compiled for AVX-512, AVX2 or NEON;
 `gluon_deeprnn.kernels.libraries` chooses one at its first use.
 """
 
