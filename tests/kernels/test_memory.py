@@ -47,7 +47,7 @@ def run(forward, backward):
 
 kernels.loaded()
 H = 64
-for T, N, V in ((256, 256, 0), (8, 128, 8000)):  # much is kept; large sums, of tokens
+for T, N, V in ((256, 256, 0), (8, 128, 20000)):  # much is kept; large sums, of tokens
     x = np.zeros((T, N), dtype='int32') if V else np.random.normal(size=(T, N, 1))
     w, h = (np.random.normal(size=s) for s in ((3 * H * ((V or 1) + H + 2),), (N, H)))
     arrays = [array.as_nd_ndarray() for array in (x, w, h)]
