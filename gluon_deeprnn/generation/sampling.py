@@ -24,7 +24,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     """Generate the continuation of a prefix, token by token.
 
     On the CPU the compiled library samples them without MXNet.  Where it cannot (see
-    `gluon_deeprnn.models.plain.plain_model`), MXNet's graphs do, and the model is hybridized for it, if it is not
+    ``gluon_deeprnn.models.plain.plain_model``), MXNet's graphs do, and the model is hybridized for it, if it is not
     already.  Several tokens are sampled per call; the text does not depend on their number.  A model of records begins
     with the beginning of a record, and its text ends with the record.
 
