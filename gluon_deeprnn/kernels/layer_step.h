@@ -21,22 +21,6 @@
 namespace gluon_deeprnn {
 namespace {
 
-// sums[p][i][v] += sum over k of rows[i][k] * panel p's [k][v], for kPanels panels that lie panel_size apart.
-template <int kPanels, int kRows, int kVectors>
-INLINED inline void multiply_panels(const float* const* rows, int depth, const float* matrix, size_t panel_size,
-                                    size_t stride, Vector (*sums)[kRows][kVectors]) {
-  if constexpr (kPanels == 1) {
-    multiply<kRows, kVectors>(rows, depth, matrix, stride, sums[0]);
-  } else {
-    static_assert(kRows == 1, "several sequences fill the registers with the sums of one panel");
-    for (int k = 0; k < depth; ++k, matrix += stride) {
-      const Vector x = all(rows[0][k]);
-      for (int p = 0; p < kPanels; ++p)
-        for (int v = 0; v < kVectors; ++v) sums[p][0][v] += x * load(matrix + p * panel_size + v * kLanes);
-    }
-  }
-}
-
 // Panels that a single sequence takes together.
 constexpr int panels_together(int num_vectors) {
   return std::max(1, std::min(4, (kRegisters == 32 ? 16 : 12) / num_vectors));
@@ -110,53 +94,30 @@ class LayerStepOf : public LayerStep {
 
   template <int kPanels, int kRows>
   void compute(const Arrays& a, int panel, int first) const {
-    constexpr int V = S::kVectors, kApart = S::kApart;
     const int D = sizes_.num_inputs, H = sizes_.num_hiddens;
     const size_t inputs_size = size_t(D) * S::kWidth, recurrent_size = size_t(H) * S::kWidth;
     const float* inputs = packed_.inputs + panel * inputs_size;
     const float* bias = packed_.bias + size_t(panel) * S::kSlopes * kLanes;
-    const float* h[kRows];
-    for (int i = 0; i < kRows; ++i) h[i] = a.hidden + size_t(first + i) * H;
-    Vector sums[kPanels][kRows][V];
-    for (int p = 0; p < kPanels; ++p)
-      for (int i = 0; i < kRows; ++i)
-        for (int v = 0; v < V; ++v) sums[p][i][v] = load(bias + (p * S::kSlopes + v + kApart) * kLanes);
-    if (a.inputs.are_one_hot()) {
-      for (int i = 0; i < kRows; ++i) {
-        const float* row = inputs + size_t(a.inputs.tokens[first + i]) * S::kWidth;
-        for (int p = 0; p < kPanels; ++p)
-          for (int v = 0; v < V; ++v) sums[p][i][v] += load(row + p * inputs_size + v * kLanes);
-      }
-    } else {
-      const float* x[kRows];
-      for (int i = 0; i < kRows; ++i) x[i] = a.inputs.row(first + i);
-      multiply_panels<kPanels, kRows, V>(x, D, inputs, inputs_size, S::kWidth, sums);
+    const float *h[kRows], *x[kRows];
+    for (int i = 0; i < kRows; ++i) {
+      h[i] = a.hidden + size_t(first + i) * H;
+      x[i] = a.inputs.are_one_hot() ? inputs + size_t(a.inputs.tokens[first + i]) * S::kWidth : a.inputs.row(first + i);
     }
-    // The last sums are kept apart; those of the products with the state take their registers, at the front.
-    Vector apart[kPanels][kRows][kApart + 1];
-    if constexpr (kApart > 0) {
-      for (int p = 0; p < kPanels; ++p) {
-        for (int i = 0; i < kRows; ++i) {
-          for (int v = 0; v < kApart; ++v) apart[p][i][v] = sums[p][i][V - kApart + v];
-          for (int v = V - 1; v >= kApart; --v) sums[p][i][v] = sums[p][i][v - kApart];
-          for (int v = 0; v < kApart; ++v) sums[p][i][v] = load(bias + (p * S::kSlopes + v) * kLanes);
-        }
-      }
-    }
-    multiply_panels<kPanels, kRows, V>(h, H, packed_.recurrent + panel * recurrent_size, recurrent_size, S::kWidth,
-                                       sums);
-    for (int p = 0; p < kPanels; ++p) {
-      for_blocks<S::kBlocks>([&](auto block) INLINED {
-        constexpr int b = block;
-        const int unit = (panel + p) * S::kUnits + b * kLanes, count = H - unit;
-        if (count <= 0) return;
-        for (int i = 0; i < kRows; ++i) {
+    const auto add_inputs = [&](Vector(*sums)[kRows][S::kVectors]) INLINED {
+      if (a.inputs.are_one_hot())
+        add_rows_of_weights<kPanels, kRows, S::kVectors>(x, inputs_size, sums);
+      else
+        multiply_panels<kPanels, kRows, S::kVectors>(x, D, inputs, inputs_size, S::kWidth, sums);
+    };
+    through_panels<Cell, kPanels, kRows>(
+        bias, add_inputs, h, H, packed_.recurrent + panel * recurrent_size,
+        [&](int p, int i, int b, const Vector* sums, const Vector* apart) INLINED {
+          const int unit = (panel + p) * S::kUnits + b * kLanes, count = H - unit;
+          if (count <= 0) return;
           float* memory = S::kHasMemory ? a.memory + size_t(first + i) * panels_.padded + unit : nullptr;
-          const ForwardStep step = {&sums[p][i][b * S::kGates], apart[p][i], h[i] + unit, count, memory, nullptr};
+          const ForwardStep step = {sums, apart, h[i] + unit, count, memory, nullptr};
           store(a.next + size_t(first + i) * H + unit, Cell::forward(step), count);
-        }
-      });
-    }
+        });
   }
 
   const Sizes sizes_;
