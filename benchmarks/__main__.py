@@ -19,6 +19,7 @@ import tempfile
 from typing import Any, Dict, List
 
 from gluon_deeprnn.data import TextData, default_corpus
+from gluon_deeprnn.kernels.libraries import loaded, processor
 import numpy
 
 from benchmarks.environments import python_of
@@ -27,6 +28,7 @@ from benchmarks.picture import draw
 HERE = Path(__file__).parent
 SCRIPTS = {"ours": "ours.py", "d2l-mxnet": "d2l_mxnet.py", "torch": "torch_peer.py", "jax": "jax_peer.py"}
 CELLS = ("gru", "lstm", "rnn", "scratch")
+TEXT_MODELS = ((32, 28), (256, 65), (512, 65))
 SIZES = [(hiddens, layers) for hiddens in (64, 256, 1024) for layers in (1, 2, 4, 8)]
 
 Job = Dict[str, Any]
@@ -156,18 +158,20 @@ def steps(report: Report, *, train: bool) -> None:
 
 
 def generation(report: Report, peers: List[str]) -> None:
-    """Text from the chapter's GRU, one stream and many."""
-    report.say("Text drawn from a GRU, 2 x 32, 500 characters, in microseconds a character; median.\n")
-    report.say("| who | 1 stream | 64 streams, a character of each |\n|---|---|---|")
-    rows: Dict[str, List[float]] = {}
-    for streams in (1, 64):
-        job = {"job": "generate", "length": 500, "streams": streams}
-        names = ["ours", *(peer for peer in peers if peer == "torch")]
-        report.compare(f"generate {streams}", dict.fromkeys(names, job))
-        for name, median in report.medians[f"generate {streams}"].items():
-            rows.setdefault(name, []).append(median / 500 / streams * 1e6)
-    for name, (one, many) in rows.items():
-        report.say(f"| {name} | {one:.1f} | {many:.2f} |")
+    """Text from GRUs of three sizes, one stream and many."""
+    report.say("Text sampled from a GRU, 500 characters, in microseconds per character; median.\n")
+    report.say("| layers x units, symbols | who | 1 stream | 64 streams, per character |\n|---|---|---|---|")
+    names = ["ours", *(peer for peer in peers if peer == "torch")]
+    for hiddens, symbols in TEXT_MODELS:
+        rows: Dict[str, List[float]] = {}
+        for streams in (1, 64):
+            what = f"generate {hiddens} {streams}"
+            job = {"job": "generate", "length": 500, "streams": streams, "num_hiddens": hiddens, "vocab_size": symbols}
+            report.compare(what, dict.fromkeys(names, job))
+            for name, median in report.medians[what].items():
+                rows.setdefault(name, []).append(median / 500 / streams * 1e6)
+        for name, (one, many) in rows.items():
+            report.say(f"| 2 x {hiddens}, {symbols} | {name} | {one:.1f} | {many:.2f} |")
     report.say()
 
 
@@ -183,7 +187,8 @@ def main() -> None:
     for peer in peers:
         python_of(peer)
     report = Report(options.rounds, options.out)
-    report.say(f"{platform.machine()}, {len(os.sched_getaffinity(0))} processors, {options.rounds} rounds\n")
+    report.say(f"{processor()[0] or platform.machine()}, {len(os.sched_getaffinity(0))} cores, library "
+               f"{loaded() or 'none'}, load {os.getloadavg()[0]:.1f} at the beginning, {options.rounds} rounds\n")
     for what in options.only.split(","):
         if what == "epoch":
             epochs(report, peers)

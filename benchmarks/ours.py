@@ -84,8 +84,8 @@ def step_job(job: dict) -> None:
 
 def generate_job(job: dict) -> None:
     """Text by the package's own function."""
-    vocab = Vocab("abcdefghijklmnopqrstuvwxyz ")
-    model = RNNLM(GRU(32, 2), len(vocab))
+    vocab = Vocab("".join(chr(ord("a") + i) for i in range(job["vocab_size"] - 1)))  # and the unknown token
+    model = RNNLM(GRU(job["num_hiddens"], 2), len(vocab))
     timed(lambda: generate_many(model, vocab, "a", job["length"], job["streams"], temperature=1))
 
 

@@ -33,16 +33,16 @@ class RNNScratch(nn.Module):
 
 
 class Model(nn.Module):
-    """One-hot tokens, two layers of 32 hidden units, a linear layer."""
+    """One-hot tokens, two layers, of 32 hidden units by default, and a linear layer."""
 
-    def __init__(self, cell, size):
+    def __init__(self, cell, size, num_hiddens=32):
         super().__init__()
         self.size = size
         if cell == "scratch":
             self.rnn = nn.Sequential(RNNScratch(size, 32), RNNScratch(32, 32))
         else:
-            self.rnn = LAYERS[cell](size, 32, 2)
-        self.linear = nn.Linear(32, size)
+            self.rnn = LAYERS[cell](size, num_hiddens, 2)
+        self.linear = nn.Linear(num_hiddens, size)
         self.scratch = cell == "scratch"
 
     def forward(self, tokens):
@@ -101,13 +101,14 @@ def step_job(job):
 
 def generate_job(job):
     """A character at a time, the state carried, drawn at temperature 1."""
-    model = Model("gru", 28)
+    size = job["vocab_size"]
+    model = Model("gru", size, job["num_hiddens"])
 
     @torch.no_grad()
     def write():
         token, state = torch.zeros(1, job["streams"], dtype=torch.int64), None
         for _ in range(job["length"]):
-            outputs, state = model.rnn(functional.one_hot(token, 28).float(), state)
+            outputs, state = model.rnn(functional.one_hot(token, size).float(), state)
             token = torch.multinomial(torch.softmax(model.linear(outputs[0]), -1), 1).T
         return token
 
