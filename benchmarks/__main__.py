@@ -1,103 +1,35 @@
 """Time the same work, ours and the peers', in turn; print tables, write JSON lines and a picture.
 
-usage: python -m benchmarks [--rounds N] [--only epoch,scratch,generate,step,predict] [--without torch,jax] [--out DIR]
+usage: python -m benchmarks [--rounds N] [--only epoch,scratch,generate,step,predict] [--without torch,jax]
+                            [--libraries avx512,avx2] [--out DIR]
 
 Every contestant is a process of its own with its own packages, threads and settings.  It prepares itself, then works
 whenever it reads a line, and answers with the seconds that it took.  All take their turn in each round, so that a
-machine whose speed drifts treats them alike.  The first round warms up and is not counted.
+machine whose speed drifts treats them alike.  The first round warms up and is not counted.  Everything is measured once
+with each of our libraries that works on this processor, and with the peers limited to the same instructions.
 """
 
 import argparse
-import json
 import math
 import os
 from pathlib import Path
 import platform
 import statistics
-import subprocess
 import tempfile
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from gluon_deeprnn.data import TextData, default_corpus
-from gluon_deeprnn.kernels.libraries import loaded, processor
+from gluon_deeprnn.kernels.libraries import processor, verdicts
 import numpy
 
+from benchmarks.arithmetic import of_epoch, of_layers
+from benchmarks.contest import HERE, INSTRUCTIONS, Report
 from benchmarks.environments import python_of
 from benchmarks.picture import draw
 
-HERE = Path(__file__).parent
-SCRIPTS = {"ours": "ours.py", "d2l-mxnet": "d2l_mxnet.py", "torch": "torch_peer.py", "jax": "jax_peer.py"}
 CELLS = ("gru", "lstm", "rnn", "scratch")
 TEXT_MODELS = ((32, 28), (256, 65), (512, 65))
 SIZES = [(hiddens, layers) for hiddens in (64, 256, 1024) for layers in (1, 2, 4, 8)]
-
-Job = Dict[str, Any]
-
-
-class Contestant:
-    """A process that does its work at each call."""
-
-    def __init__(self, name: str, job: Job) -> None:
-        self.name = name
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "MXNET_", "MALLOC_"))}
-        who = name.split()[0]  # "ours not-hybridized" is ours
-        self._process = subprocess.Popen([python_of(who), str(HERE / SCRIPTS[who]), json.dumps(job)],
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-    def ready(self) -> None:
-        """Wait until it has prepared itself."""
-        self._read()
-
-    def work(self) -> Dict[str, float]:
-        """Seconds, and what else it measured, of another turn."""
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> Dict[str, float]:
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"benchmarks: {self.name} ended with status {self._process.wait()}")
-        return json.loads(line)
-
-    def close(self) -> None:
-        """Let it end."""
-        self._process.stdin.close()
-        self._process.wait()
-
-
-class Report:
-    """Rounds of contestants, and what came of them."""
-
-    def __init__(self, rounds: int, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.rounds, self.folder, self.medians = rounds, folder, {}
-        self._lines = (folder / "measured.jsonl").open("w")
-        self._table = (folder / "tables.md").open("w")
-
-    def say(self, text: str = "") -> None:
-        """A line of the tables."""
-        print(text, flush=True)
-        print(text, file=self._table, flush=True)
-
-    def compare(self, what: str, jobs: Dict[str, Job]) -> Dict[str, List[float]]:
-        """Seconds of each contestant in every round."""
-        contestants = []
-        for name, job in jobs.items():  # one prepares itself after the other
-            contestants.append(Contestant(name, job))
-            contestants[-1].ready()
-        seconds: Dict[str, List[float]] = {name: [] for name in jobs}
-        for i in range(self.rounds + 1):
-            for contestant in contestants:
-                measured = contestant.work()
-                if i > 0:
-                    seconds[contestant.name].append(measured["seconds"])
-                    print(json.dumps({"what": what, "who": contestant.name, "round": i, **measured}), file=self._lines,
-                          flush=True)
-        for contestant in contestants:
-            contestant.close()
-        self.medians[what] = {name: statistics.median(values) for name, values in seconds.items()}
-        return seconds
 
 
 def epochs(report: Report, peers: List[str]) -> None:
@@ -106,7 +38,7 @@ def epochs(report: Report, peers: List[str]) -> None:
     data = TextData([source], 1024, 32)
     report.say(f"One epoch of the chapter's job (2 layers, 32 hidden units, batch 1024, 32 steps, 10 training and 5 "
                f"validation batches) on {source.name}, in seconds; median (min to max).\n")
-    report.say("| cell | who | seconds an epoch | ours is faster by |\n|---|---|---|---|")
+    report.say("| cell | who | seconds an epoch | ours is faster by | share of the peak |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         tokens = Path(folder) / "tokens.npy"
         numpy.save(tokens, data.vocab.encode(data.vocab.split(source.text)))
@@ -118,10 +50,11 @@ def epochs(report: Report, peers: List[str]) -> None:
                 jobs["torch compiled"] = {**job, "compiled": True}
             seconds = report.compare(f"epoch {cell}", jobs)
             ours = statistics.median(seconds["ours"])
+            flop = of_epoch(cell, len(data.vocab), train_tokens=10_000 * 32, val_tokens=5_000 * 32)
             for name, values in seconds.items():
                 median = statistics.median(values)
                 report.say(f"| {cell} | {name} | {median:.3f} ({min(values):.3f} to {max(values):.3f}) | "
-                           f"{median / ours:.2f} |")
+                           f"{median / ours:.2f} | {report.share(flop, median)} |")
     report.say()
 
 
@@ -141,17 +74,21 @@ def scratch(report: Report) -> None:
 def steps(report: Report, *, train: bool) -> None:
     """The layers alone at many sizes, against torch."""
     kind = "forward and backward" if train else "prediction alone"
-    report.say(f"The layers alone, {kind}, batch 64, 35 steps, inputs as wide as the layers: torch's time over ours.\n")
+    report.say(f"The layers alone, {kind}, batch 64, 35 steps, inputs as wide as the layers: torch's time over ours, "
+               "and in brackets our share of the peak.\n")
     report.say("| cell | hidden | 1 layer | 2 | 4 | 8 | geometric mean |\n|---|---|---|---|---|---|---|")
     for cell in CELLS[:3]:
         ratios: List[float] = []
+        shares: List[str] = []
         for hiddens, layers in SIZES:
             job = {"job": "step", "cell": cell, "num_hiddens": hiddens, "num_layers": layers, "train": train}
             what = f"{'step' if train else 'predict'} {cell} {hiddens} {layers}"
             report.compare(what, {"ours": job, "torch": job})
-            ratios.append(report.medians[what]["torch"] / report.medians[what]["ours"])
+            ours = report.medians[what]["ours"]
+            ratios.append(report.medians[what]["torch"] / ours)
+            shares.append(report.share(of_layers(cell, hiddens, layers, 64 * 35, train=train), ours))
             if layers == 8:
-                row = " | ".join(f"{ratio:.2f}" for ratio in ratios[-4:])
+                row = " | ".join(f"{ratio:.2f} ({share})" for ratio, share in list(zip(ratios, shares))[-4:])
                 mean = f"{math.exp(statistics.mean(map(math.log, ratios))):.2f}" if hiddens == 1024 else ""
                 report.say(f"| {cell} | {hiddens} | {row} | {mean} |")
     report.say()
@@ -177,19 +114,31 @@ def generation(report: Report, peers: List[str]) -> None:
 
 def main() -> None:
     """Run what is asked for."""
+    works = [name for name, verdict in verdicts().items() if not verdict]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="epoch,scratch,generate,step,predict")
     parser.add_argument("--without", default="", help="peers to leave out: torch, jax")
+    parser.add_argument("--libraries", default=",".join(works) or "mxnet", help="which of ours; default: %(default)s")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     peers = [peer for peer in ("torch", "jax") if peer not in options.without.split(",")]
     for peer in peers:
         python_of(peer)
-    report = Report(options.rounds, options.out)
+    for library in options.libraries.split(","):
+        if library not in INSTRUCTIONS:
+            parser.error(f"--libraries must be of {', '.join(INSTRUCTIONS)}; got {library}")
+        measure(Report(options.rounds, options.out / library, library), options.only.split(","), peers)
+
+
+def measure(report: Report, tasks: List[str], peers: List[str]) -> None:
+    """Measure with one of our libraries."""
+    load = os.getloadavg()[0]
+    report.measure_peak()
     report.say(f"{processor()[0] or platform.machine()}, {len(os.sched_getaffinity(0))} cores, library "
-               f"{loaded() or 'none'}, load {os.getloadavg()[0]:.1f} at the beginning, {options.rounds} rounds\n")
-    for what in options.only.split(","):
+               f"{report.instructions}, load {load:.1f} at the beginning, {report.rounds} rounds. The peak, a large "
+               f"product in NumPy with the same instructions: {report.peak / 1e9:.0f} GFLOP/s.\n")
+    for what in tasks:
         if what == "epoch":
             epochs(report, peers)
         elif what == "scratch":
@@ -198,7 +147,7 @@ def main() -> None:
             generation(report, peers)
         elif what in ("step", "predict") and "torch" in peers:
             steps(report, train=what == "step")
-    draw(report.medians, options.out / "epochs.png")
+    draw(report.medians, report.folder / "epochs.png")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
 """Train with torch, eager or compiled, as a careful user writes it: usage torch_peer.py JOB.json."""
 
 import json
+import os
 import sys
 
 from epochs import serve, timed
 import numpy
 import torch
 from torch import nn
+import torch._inductor.config
 from torch.nn import functional
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
+if os.environ.get("ATEN_CPU_CAPABILITY") == "avx2":
+    torch._inductor.config.cpp.simdlen = 256  # the compiled network uses the same instructions
 LAYERS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
