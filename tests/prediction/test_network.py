@@ -86,7 +86,7 @@ def test_a_text_that_repeats_itself_is_learned_while_it_is_read():
     model, _ = model_and_text("gru")
     text = numpy.tile([1, 2, 3, 4], 300)
     nats = -log_probs_of(DynamicPredictor(model, gradient_statistics(model, text), lr=0.005), text)
-    assert nats[-200:].mean() < 0.5 * nats[:200].mean()
+    assert nats[-200:].mean() < 0.7 * nats[:200].mean()
 
 
 def test_wrong_arguments_are_refused():
