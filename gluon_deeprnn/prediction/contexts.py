@@ -1,118 +1,101 @@
-"""How often each token has followed each context, in a text that may go on growing."""
+"""What stands before a token: the last few tokens, and the words that they end. Each context is a number."""
 
-from typing import Dict, List, Tuple
+from typing import List, NamedTuple, Sequence
 
-from gluon_deeprnn import _checks
-from gluon_deeprnn.errors import InputError
 import numpy
 
-MOST_ORDER = 32
+ORDERS = (0, 1, 2, 3, 4, 5, 6, 8, 12)
+"""How many of the last tokens a context consists of."""
 
-Sorted = Tuple[numpy.ndarray, List[numpy.ndarray]]
+_MASK = (1 << 64) - 1
+_FACTOR = 0x9E3779B97F4A7C15
+_WORD, _BEFORE, _SECOND = 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5
+NUM_OF_WORDS = 4
+"""Contexts of words: what there is of the present word, alone, after the word before it, after the one before that, and
+after both."""
+
+LOWER = (*range(-1, len(ORDERS) - 1), 2, 3, 3, 4)
+"""For each context a shorter one, whose distribution its own is interpolated with; -1: the uniform distribution."""
 
 
-class ContextCounts:
-    """Counts of the tokens that followed each context of 0 to ``order`` tokens, in a text and in what was added to it.
+class _Words(NamedTuple):
+    """Hashes of what there is of the present word and of the two words before it; 0 for no word."""
 
-    The text is sorted once by its contexts, so that those that end alike lie side by side.  The counts of a context
-    are made when they are first asked for.  The text that is added is another one: its first token has no context.
+    present: int = 0
+    before: int = 0
+    second: int = 0
+
+    def after(self, letter: int) -> "_Words":
+        """After another token: a letter, or 0 for what ends a word."""
+        if letter:
+            return _Words((self.present * _FACTOR + letter) & _MASK, self.before, self.second)
+        return _Words(0, self.present, self.before) if self.present else self
+
+    def contexts(self) -> List[int]:
+        present, before, second = self.present * _WORD, self.before * _BEFORE, self.second * _SECOND
+        return [present & _MASK, (present + before + 1) & _MASK, (present + second + 2) & _MASK,
+                (present + before + second + 3) & _MASK]
+
+
+class Contexts:
+    """The contexts of the next token of a text that grows.
 
     Parameters
     ----------
-    tokens : numpy.ndarray
-        Indices of the text, (n,), int32.
-    vocab_size : int
-        The size V of the vocabulary.
-    order : int
-        The length of the longest contexts, from 0 to 32.
+    letters : sequence of int
+        For each token of the vocabulary the number of its letter, alike for capitals; 0 for what is between words.
 
     Examples
     --------
-    >>> import numpy
-    >>> from gluon_deeprnn.prediction.contexts import ContextCounts
-    >>> counts = ContextCounts(numpy.array([0, 1, 0, 2, 0, 1], dtype='int32'), vocab_size=3, order=2)
-    >>> counts.add(0)  # a new text begins with token 0
-    >>> counts.rows().tolist()  # after no context, after 0
-    [[4.0, 2.0, 1.0], [0.0, 2.0, 1.0]]
+    >>> from gluon_deeprnn.prediction.contexts import Contexts
+    >>> one, other = Contexts([0, 1, 2]), Contexts([0, 1, 2])
+    >>> for token in [1, 0, 2, 1]:
+    ...     one.add(token)
+    >>> for token in [2, 0, 2, 1]:
+    ...     other.add(token)
+    >>> [int(a == b) for a, b in zip(one.numbers(), other.numbers())]
+    [1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0]
     """
 
-    def __init__(self, tokens: numpy.ndarray, vocab_size: int, order: int) -> None:
-        self.vocab_size = _checks.integer("vocab_size", vocab_size, at_least=1)
-        self.order = _checks.integer("order", order, at_least=0)
-        if order > MOST_ORDER:
-            raise InputError("order", f"at most {MOST_ORDER}", order)
-        tokens = _checks.indices("tokens", tokens, vocab_size)
-        self._next, self._before = _sorted_by_context(tokens, vocab_size, order)
-        self._table = numpy.zeros((64, vocab_size), dtype="float32")
-        self._places: Dict[bytes, int] = {}
-        self._history = b""  # the last `order` tokens, 4 bytes each
-        self._along: List[int] = []  # the places of the contexts of the next token, from the shortest
+    def __init__(self, letters: Sequence[int]) -> None:
+        self._letters = list(letters)
+        self._last: List[int] = []  # from the nearest on
+        self._words = _Words()
 
-    def rows(self) -> numpy.ndarray:
-        """The counts before the next token, (k, V): of the contexts of 0, 1, ... tokens that have occurred."""
-        places = self._known()
-        return self._table[places]
+    def numbers(self) -> List[int]:
+        """A number of 64 bits for each of `ORDERS`, and for each of the contexts of words.
+
+        Where there are not as many tokens yet the context is what there is: that of a lower order.
+        """
+        found, number, factor, used = [], 0, 1, 0
+        for order in ORDERS:
+            for token in self._last[used:order]:
+                factor = factor * _FACTOR & _MASK
+                number = (number + (token + 1) * factor) & _MASK
+            used = order
+            found.append(number)
+        return found + self._words.contexts()
 
     def add(self, token: int) -> None:
         """Go on: the next token is this one."""
-        places = self._known()
-        length = len(self._history) // 4
-        for k in range(len(places), length + 1):
-            places.append(self._new(self._context(k)))
-        self._table[places, token] += 1
-        self._history = (self._history + int(token).to_bytes(4, "little"))[-4 * self.order:] if self.order else b""
-        self._along = []
-
-    def _known(self) -> List[int]:
-        """The places in the table of the contexts that have occurred."""
-        if self._along:
-            return self._along
-        history = self._history
-        found, first, end = [], 0, len(self._next)  # the interval of the sorted text with this context
-        searched = 0
-        for k in range(len(history) // 4 + 1):
-            context = history[len(history) - 4 * k:]
-            place = self._places.get(context)
-            if place is None:
-                for j in range(searched, k):
-                    token = int.from_bytes(history[len(history) - 4 * j - 4:len(history) - 4 * j], "little")
-                    column = self._before[j][first:end]
-                    first, end = (first + int(column.searchsorted(token)),
-                                  first + int(column.searchsorted(token, "right")))
-                searched = k
-                if first == end and k:
-                    break
-                place = self._new(context)
-                self._table[place] = numpy.bincount(self._next[first:end], minlength=self.vocab_size)
-            found.append(place)
-        self._along = found
-        return found
-
-    def _context(self, length: int) -> bytes:
-        return self._history[len(self._history) - 4 * length:]
-
-    def _new(self, context: bytes) -> int:
-        """A place for the counts of a context, all 0."""
-        place = self._places[context] = len(self._places)
-        if place == len(self._table):
-            self._table = numpy.concatenate([self._table, numpy.zeros_like(self._table)])
-        return place
+        self._last = [token, *self._last[:ORDERS[-1] - 1]]
+        self._words = self._words.after(self._letters[token])
 
 
-def _sorted_by_context(tokens: numpy.ndarray, vocab_size: int, order: int) -> Sorted:
-    """The tokens, sorted by those before them from the nearest on, and for each distance the tokens before them."""
-    dtype = numpy.min_scalar_type(vocab_size)
-    before = [numpy.concatenate([numpy.full(min(k, len(tokens)), vocab_size), tokens[:-k]]).astype(dtype)
-              for k in range(1, order + 1)]
-    if not before:
-        return tokens, []
-    bits = int(vocab_size).bit_length()
-    at_once = 64 // bits
-    words = []
-    for start in range(0, order, at_once):
-        word = numpy.zeros(len(tokens), dtype="uint64")
-        for column in before[start:start + at_once]:
-            word = (word << numpy.uint64(bits)) | column
-        words.append(word)
-    places = numpy.lexsort(words[::-1])
-    return tokens[places], [column[places] for column in before]
+def contexts_of(tokens: numpy.ndarray, letters: Sequence[int]) -> List[numpy.ndarray]:
+    """What `Contexts.numbers` would be before each token of a text: for each kind of context (n,), uint64."""
+    with numpy.errstate(over="ignore"):
+        found, number, factor, used = [], numpy.zeros(len(tokens), "uint64"), numpy.uint64(1), 0
+        plus_one = tokens.astype("uint64") + numpy.uint64(1)
+        for order in ORDERS:
+            number = number.copy()
+            for distance in range(used + 1, order + 1):
+                factor = factor * numpy.uint64(_FACTOR)
+                number[distance:] += plus_one[:-distance] * factor
+            used = order
+            found.append(number)
+    words, of_words = _Words(), numpy.empty((len(tokens), NUM_OF_WORDS), "uint64")
+    for i, token in enumerate(tokens.tolist()):
+        of_words[i] = words.contexts()
+        words = words.after(letters[token])
+    return found + list(of_words.T)
