@@ -31,6 +31,30 @@ bool are_tokens(const Network& network, const Batch& b, int num_steps, const int
   return true;
 }
 
+constexpr Batch kOne = {0, 1, 1};
+
+// A single sequence reads tokens; work(t, logits) gets the logits of each step.
+template <typename Work>
+void read_one(const Network& network, int num_steps, const int32_t* tokens, const float* state, float* last_state,
+              const Work& work) {
+  constexpr int kAtOnce = 32;  // steps whose logits are computed together, so that their weights are read once
+  const size_t H = network.num_hiddens, row = network.output.padded();
+  Sequences sequences(network, kOne);
+  AlignedFloats memory(kAtOnce * (aligned_size(H) + row));
+  float *outputs = memory.data(), *logits = outputs + kAtOnce * aligned_size(H);
+  sequences.set_state(state);
+  for (int t = 0; t < num_steps; t += kAtOnce) {
+    const int steps = std::min(kAtOnce, num_steps - t);
+    for (int i = 0; i < steps; ++i) {
+      const float* last = sequences.step(tokens + t + i);
+      std::copy(last, last + H, outputs + i * H);
+    }
+    network.output.logits(outputs, steps, logits);
+    for (int i = 0; i < steps; ++i) work(t + i, logits + i * row);
+  }
+  sequences.get_state(last_state);
+}
+
 }  // namespace
 }  // namespace gluon_deeprnn
 
@@ -95,29 +119,28 @@ EXPORTED int gluon_deeprnn_network_write(const void* handle, const Batch* batch,
 EXPORTED int gluon_deeprnn_network_score(const void* handle, int num_steps, const int32_t* tokens,
                                          const int32_t* targets, const float* state, float* log_probs,
                                          float* last_state) {
-  constexpr int kAtOnce = 32;  // steps whose logits are computed together, so that their weights are read once
   return guarded([&] {
     const Network& network = network_of(handle);
-    const Batch one = {0, 1, 1};
-    if (!are_tokens(network, one, num_steps, tokens) || !are_tokens(network, one, num_steps, targets)) return kBadToken;
-    const size_t H = network.num_hiddens, row = network.output.padded();
+    if (!are_tokens(network, kOne, num_steps, tokens) || !are_tokens(network, kOne, num_steps, targets))
+      return kBadToken;
     const Choice choice = {};
-    const Chooser chooser(network.vocab_size, row, choice);
-    Sequences sequences(network, one);
-    AlignedFloats memory(kAtOnce * (aligned_size(H) + row) + chooser.scratch_size());
-    float *outputs = memory.data(), *logits = outputs + kAtOnce * aligned_size(H), *scratch = logits + kAtOnce * row;
-    sequences.set_state(state);
-    for (int t = 0; t < num_steps; t += kAtOnce) {
-      const int steps = std::min(kAtOnce, num_steps - t);
-      for (int i = 0; i < steps; ++i) {
-        const float* last = sequences.step(tokens + t + i);
-        std::copy(last, last + H, outputs + i * H);
-      }
-      network.output.logits(outputs, steps, logits);
-      for (int i = 0; i < steps; ++i)
-        log_probs[t + i] = chooser.log_prob(logits + i * row, targets[t + i], scratch);
-    }
-    sequences.get_state(last_state);
+    const Chooser chooser(network.vocab_size, network.output.padded(), choice);
+    AlignedFloats scratch(chooser.scratch_size());
+    read_one(network, num_steps, tokens, state, last_state, [&](int t, float* logits) {
+      log_probs[t] = chooser.log_prob(logits, targets[t], scratch.data());
+    });
+    return kDone;
+  });
+}
+
+EXPORTED int gluon_deeprnn_network_logits(const void* handle, int num_steps, const int32_t* tokens, const float* state,
+                                          float* logits, float* last_state) {
+  return guarded([&] {
+    const Network& network = network_of(handle);
+    if (!are_tokens(network, kOne, num_steps, tokens)) return kBadToken;
+    const size_t V = network.vocab_size;
+    read_one(network, num_steps, tokens, state, last_state,
+             [&](int t, const float* of_step) { std::copy(of_step, of_step + V, logits + t * V); });
     return kDone;
   });
 }

@@ -58,6 +58,10 @@ int gluon_deeprnn_network_write(const void* network, const gluon_deeprnn::Batch*
 int gluon_deeprnn_network_score(const void* network, int num_steps, const int32_t* tokens, const int32_t* targets,
                                 const float* state, float* log_probs, float* last_state);
 
+// The logits of the next token, (T, V), after each of tokens (T,) of a single sequence.
+int gluon_deeprnn_network_logits(const void* network, int num_steps, const int32_t* tokens, const float* state,
+                                 float* logits, float* last_state);
+
 }  // extern "C"
 
 #endif  // GLUON_DEEPRNN_WRITING_H_

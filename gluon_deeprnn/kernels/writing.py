@@ -168,6 +168,14 @@ class Network:
                                                         _at(state), _at(found), _at(last)))
         return found, last
 
+    def logits(self, tokens: Array, state: Array) -> Tuple[Array, Array]:
+        """The logits of the next token, (T, V), after each of the tokens, (T,), of one sequence; and its last state."""
+        tokens, state = _ready(tokens, "int32"), self._state(state, 1)
+        found, last = numpy.empty((len(tokens), self.vocab_size), "float32"), numpy.empty_like(state)
+        _must(self._library.gluon_deeprnn_network_logits(self._handle, len(tokens), _at(tokens), _at(state),
+                                                         _at(found), _at(last)))
+        return found, last
+
     def _state(self, state: Array, batch_size: int) -> Array:
         state = _ready(state)
         _must_be("state", state, (self.num_states, self.num_layers, batch_size, self.num_hiddens))

@@ -136,7 +136,7 @@ class FusedStack(RecurrentStack):
         Initialization of the weights; see `gluon_deeprnn.models.initializers.Initial`.
     recurrent_initializer : str, optional
         A different initialization of the recurrent weights, such as "orthogonal".
-    input_dropout : float in [0, 1), default 0
+    input_dropout, output_dropout : float in [0, 1), default 0
     variational, layer_norm, residual, learned_state : bool, default False
         Options for deep networks; see `gluon_deeprnn.models.RecurrentStack`.
 
@@ -157,8 +157,9 @@ class FusedStack(RecurrentStack):
 
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
                  num_inputs: int = 0, weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
-                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
+                 variational: bool = False, layer_norm: bool = False, residual: bool = False,
+                 learned_state: bool = False) -> None:
         num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         num_layers = _checks.integer("num_layers", num_layers, at_least=1)
         num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
@@ -168,8 +169,8 @@ class FusedStack(RecurrentStack):
                              forget_bias=self.layer_options[i].get("forget_bias"), weight_dropout=weight_dropout)
                   for i, mode in enumerate(check_fused(self.cell, self.layer_options))]
         super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, input_dropout=input_dropout,
-                         variational=variational, layer_norm=layer_norm, residual=residual,
-                         learned_state=learned_state)
+                         output_dropout=output_dropout, variational=variational, layer_norm=layer_norm,
+                         residual=residual, learned_state=learned_state)
         self.weight_dropout = layers[0].weight_dropout
 
     def know_inputs(self, num_inputs: int) -> None:
@@ -210,13 +211,14 @@ class RNN(FusedStack):
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
                  activation: Union[str, Sequence[str]] = "tanh", num_inputs: int = 0,
                  weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
-                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
+                 variational: bool = False, layer_norm: bool = False, residual: bool = False,
+                 learned_state: bool = False) -> None:
         self._own_options = {"activation": activation}
         super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
                          initializer=initializer, recurrent_initializer=recurrent_initializer,
-                         input_dropout=input_dropout, variational=variational, layer_norm=layer_norm,
-                         residual=residual, learned_state=learned_state)
+                         input_dropout=input_dropout, output_dropout=output_dropout, variational=variational,
+                         layer_norm=layer_norm, residual=residual, learned_state=learned_state)
 
 
 class LSTM(FusedStack):
@@ -254,14 +256,15 @@ class LSTM(FusedStack):
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
                  forget_bias: Optional[float] = None, num_inputs: int = 0,
                  weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
-                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
+                 variational: bool = False, layer_norm: bool = False, residual: bool = False,
+                 learned_state: bool = False) -> None:
         if forget_bias is not None:
             self._own_options = {"forget_bias": forget_bias}
         super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
                          initializer=initializer, recurrent_initializer=recurrent_initializer,
-                         input_dropout=input_dropout, variational=variational, layer_norm=layer_norm,
-                         residual=residual, learned_state=learned_state)
+                         input_dropout=input_dropout, output_dropout=output_dropout, variational=variational,
+                         layer_norm=layer_norm, residual=residual, learned_state=learned_state)
 
 
 class GRU(FusedStack):

@@ -41,7 +41,7 @@ class StackedRNNScratch(RecurrentStack):
         Initialization of the weights; see `gluon_deeprnn.models.initializers.Initial`.
     recurrent_initializer : str, optional
         A different initialization of the recurrent weights, such as "orthogonal".
-    input_dropout : float in [0, 1), default 0
+    input_dropout, output_dropout : float in [0, 1), default 0
     variational, layer_norm, residual, learned_state : bool, default False
         Options for deep networks; see `gluon_deeprnn.models.RecurrentStack`.
 
@@ -80,8 +80,9 @@ class StackedRNNScratch(RecurrentStack):
     def __init__(self, num_inputs: int, num_hiddens: int, num_layers: int, sigma: float = 0.01, *, cell: str = "rnn",
                  activation: Union[str, Sequence[str]] = "tanh", reset: str = "after", forget_bias: float = 0,
                  dropout: float = 0, weight_dropout: float = 0, initializer: str = "normal",
-                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, variational: bool = False,
-                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
+                 variational: bool = False, layer_norm: bool = False, residual: bool = False,
+                 learned_state: bool = False) -> None:
         num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
         num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         num_layers = _checks.integer("num_layers", num_layers, at_least=1)
@@ -93,7 +94,7 @@ class StackedRNNScratch(RecurrentStack):
         layers = [CELLS[cell].scratch(num_hiddens if i else num_inputs, num_hiddens, initial=initial,
                                       weight_dropout=weight_dropout, **own) for i, own in enumerate(options)]
         super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, input_dropout=input_dropout,
-                         variational=variational, layer_norm=layer_norm, residual=residual,
-                         learned_state=learned_state)
+                         output_dropout=output_dropout, variational=variational, layer_norm=layer_norm,
+                         residual=residual, learned_state=learned_state)
         self.layer_options = options
         self.weight_dropout = layers[0].weight_dropout

@@ -24,8 +24,10 @@ class RecurrentStack(RecurrentCore):
         Probability that an output between two layers is set to zero in training.
     input_dropout : float in [0, 1), default 0
         The same for the inputs of the first layer.
+    output_dropout : float in [0, 1), default 0
+        The same for the outputs of the last layer.
     variational : bool, default False
-        Sample these two dropout masks once per sequence, for all of its steps, instead of for every element
+        Sample these three dropout masks once per sequence, for all of its steps, instead of for every element
         (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016).
     layer_norm : bool, default False
         Normalise the inputs of each layer but the first over the features, with a learned scale and shift
@@ -52,8 +54,8 @@ class RecurrentStack(RecurrentCore):
     weight_dropout = 0.0
 
     def __init__(self, layers: Sequence[gluon.HybridBlock], num_inputs: int, num_hiddens: int, *, dropout: float = 0,
-                 input_dropout: float = 0, variational: bool = False, layer_norm: bool = False, residual: bool = False,
-                 learned_state: bool = False) -> None:
+                 input_dropout: float = 0, output_dropout: float = 0, variational: bool = False,
+                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
         layers = _checks.sequence("layers", layers, gluon.HybridBlock, "a sequence of layers, not empty")
         if not layers:
             raise InputError("layers", "a sequence of layers, not empty", layers)
@@ -61,6 +63,7 @@ class RecurrentStack(RecurrentCore):
         self.num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
         self.dropout = _checks.fraction("dropout", dropout)
         self.input_dropout = _checks.fraction("input_dropout", input_dropout)
+        self.output_dropout = _checks.fraction("output_dropout", output_dropout)
         self.variational = _checks.flag("variational", variational)
         self.layer_norm = _checks.flag("layer_norm", layer_norm)
         self.residual = _checks.flag("residual", residual)
@@ -78,7 +81,7 @@ class RecurrentStack(RecurrentCore):
 
     def kit(self) -> Dict[str, Any]:
         """The options that do not depend on the cell, to construct another stack."""
-        names = ("dropout", "input_dropout", "variational", "layer_norm", "residual", "learned_state")
+        names = ("dropout", "input_dropout", "output_dropout", "variational", "layer_norm", "residual", "learned_state")
         return {name: getattr(self, name) for name in names}
 
     def begin_state(self, batch_size: int, ctx: Optional[Any] = "cpu") -> List[np.ndarray]:
@@ -120,7 +123,7 @@ class RecurrentStack(RecurrentCore):
             if self.residual and i > 0:
                 outputs = below + outputs
             last.append(layer_state)
-        return outputs, [F.np.stack(arrays) for arrays in zip(*last)]
+        return self._dropped(F, outputs, self.output_dropout), [F.np.stack(arrays) for arrays in zip(*last)]
 
     def _dropped(self, F: Any, x: Any, share: float) -> Any:
         if share == 0:

@@ -76,7 +76,7 @@ class _Drawing:
                 self._box(t, layer, f"$\\mathbf{{H}}_{{{name}}}^{{({layer})}}$")
                 self._up(t, layer)
                 self._right(t, layer)
-            self._arrow((t, top - 1 + _HALF), (t, top - _HALF))
+            self._arrow((t, top - 1 + _HALF), (t, top - _HALF), dashed=self.stack.output_dropout > 0)
             self._text(t, top, f"$\\mathbf{{O}}_{{{name}}}$") if self.model is not None else None
         for layer in range(1, top):
             self.ax.text(-0.95, layer, self.label("layer {}", layer), ha="right", va="center", fontsize=8.5, color=_INK)

@@ -44,7 +44,8 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
     """The model of a run, with initial parameters from its seed."""
     mxnet.random.seed(config.seed)
     options: Dict[str, Any] = {name: getattr(config, name) for name in (
-        "dropout", "input_dropout", "weight_dropout", "variational", "layer_norm", "residual", "learned_state")}
+        "dropout", "input_dropout", "output_dropout", "weight_dropout", "variational", "layer_norm", "residual",
+        "learned_state")}
     for name in ("initializer", "recurrent_initializer"):
         if getattr(config, name) != "default":
             options[name] = getattr(config, name)

@@ -122,9 +122,10 @@ class RunConfig:
     num_layers: int = _model(2, "number of layers", _count)
     dropout: float = _regularisation(0.0, "dropout probability between layers", _checks.fraction)
     input_dropout: float = _regularisation(0.0, "dropout probability of the first layer's inputs", _checks.fraction)
+    output_dropout: float = _regularisation(0.0, "dropout probability of the last layer's outputs", _checks.fraction)
     embedding_dropout: float = _regularisation(0.0, "dropout probability of whole tokens' inputs", _checks.fraction)
     weight_dropout: float = _regularisation(0.0, "dropout probability of the recurrent weights", _checks.fraction)
-    variational: bool = _regularisation(False, "sample the masks of dropout and input dropout once per sequence",
+    variational: bool = _regularisation(False, "sample the masks of these three kinds of dropout once per sequence",
                                         _checks.flag)
     embedding: int = _model(0, "size of the token embedding; 0 for one-hot inputs", _from_zero)
     tied: bool = _model(False, "tie the output layer's weights to the embedding", _checks.flag)

@@ -202,8 +202,8 @@ def test_fused_layers_refuse_lengths_and_name_the_remedy():
     assert as_scratch(core)(draw(T, N, D), lengths=numpy.array([1, 2, 3, 4]))[0].shape == (T, N, H)
 
 
-KIT = {"dropout": 0.1, "input_dropout": 0.2, "variational": True, "layer_norm": True, "residual": True,
-       "learned_state": True, "weight_dropout": 0.3}
+KIT = {"dropout": 0.1, "input_dropout": 0.2, "output_dropout": 0.3, "variational": True, "layer_norm": True,
+       "residual": True, "learned_state": True, "weight_dropout": 0.3}
 
 
 @pytest.mark.parametrize("make", [

@@ -1,4 +1,4 @@
-"""Five kinds of dropout: masks, training and prediction, seeds and gradients."""
+"""Six kinds of dropout: masks, training and prediction, seeds and gradients."""
 
 from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.devices import num_gpus
@@ -14,8 +14,9 @@ KINDS = {
     "dropout": {"dropout": 0.4},
     "variational": {"dropout": 0.4, "input_dropout": 0.2, "variational": True},
     "input": {"input_dropout": 0.4},
+    "output": {"output_dropout": 0.4},
     "weight": {"weight_dropout": 0.4},
-    "all": {"dropout": 0.3, "input_dropout": 0.2, "weight_dropout": 0.3, "variational": True},
+    "all": {"dropout": 0.3, "input_dropout": 0.2, "output_dropout": 0.4, "weight_dropout": 0.3, "variational": True},
 }
 CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 

@@ -26,6 +26,7 @@ BAD = {
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
     "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
+    "output_dropout": (1.0, r"a number in \[0, 1\); got 1.0"),
     "input_dropout": (1.0, r"a number in \[0, 1\); got 1.0"),
     "embedding_dropout": (-1, r"a number in \[0, 1\); got -1"),
     "weight_dropout": ("x", r"a number in \[0, 1\); got 'x'"), "variational": (1, "True or False; got 1"),

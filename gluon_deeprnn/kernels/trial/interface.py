@@ -44,6 +44,7 @@ def with_types(library: ctypes.CDLL) -> ctypes.CDLL:
     library.gluon_deeprnn_network_read.argtypes = [place, place, whole, place, place, place]
     library.gluon_deeprnn_network_write.argtypes = [place, place, whole, *[place] * 5, whole, *[place] * 4]
     library.gluon_deeprnn_network_score.argtypes = [place, whole, *[place] * 5]
+    library.gluon_deeprnn_network_logits.argtypes = [place, whole, *[place] * 4]
     return library
 
 

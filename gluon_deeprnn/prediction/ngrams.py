@@ -1,0 +1,115 @@
+"""n-grams that go on counting as they read: distributions of the next token after contexts of several kinds."""
+
+from typing import Dict, List, Sequence
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.prediction.contexts import LOWER, Contexts, contexts_of
+import numpy
+
+NUM_EXPERTS = len(LOWER)
+MOST_TOKENS = 1024
+"""The largest vocabulary: for each context that occurs the counts of all tokens are kept."""
+
+_DISCOUNT = 0.8
+
+
+class NGrams:
+    """Interpolated n-grams with absolute discounting: counts of a text, then also of the text that is read.
+
+    With the counts c of the tokens after a context, their sum N and the number K of tokens among them,
+    p(s) = max(c(s) - d, 0) / N + d K / N q(s), where q is the distribution after a shorter context, d = 0.8, and p = q
+    after a context that has not occurred.
+
+    Parameters
+    ----------
+    tokens : array_like
+        Indices of the text that is counted beforehand, (n,).
+    letters : sequence of int
+        For each of the V tokens of the vocabulary the number of its letter; see
+        `gluon_deeprnn.prediction.contexts.Contexts`.  At most 1,024 tokens.
+
+    Source
+    ------
+    Ney, Essen and Kneser, "On Structuring Probabilistic Dependences in Stochastic Language Modelling", 1994.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.prediction.ngrams import NGrams
+    >>> ngrams = NGrams([1, 2, 1, 2, 1, 0], letters=[0, 1, 2])
+    >>> ngrams.observe(1)
+    >>> ngrams.distributions()[1].round(3).tolist()  # 2 has followed 1 twice, 0 once
+    [0.259, 0.222, 0.519]
+    """
+
+    def __init__(self, tokens: Sequence[int], letters: Sequence[int]) -> None:
+        self.vocab_size = _checks.integer("the size of the vocabulary", len(letters), at_least=1)
+        if self.vocab_size > MOST_TOKENS:
+            raise InputError("the vocabulary", f"of at most {MOST_TOKENS:,} tokens, such as characters or bytes",
+                             Described(f"{self.vocab_size:,} tokens"))
+        text = _checks.indices("tokens", numpy.asarray(tokens, dtype="int32"), self.vocab_size)
+        self._contexts = Contexts(letters)
+        self._counted = [_sorted_by(numbers, text) for numbers in contexts_of(text, letters)]
+        self._places: List[Dict[int, int]] = [{} for _ in self._counted]
+        self._table = numpy.zeros((1024, self.vocab_size), dtype="float32")  # row 0 stays empty
+        self._used = 1
+        self._now: List[int] = []  # the rows of the contexts of the next token
+
+    def counts(self) -> numpy.ndarray:
+        """The counts of the tokens after each of the present contexts, (13, V), float32."""
+        if not self._now:
+            self._now = [self._place(kind, number) for kind, number in enumerate(self._contexts.numbers())]
+        return self._table[self._now]
+
+    def distributions(self) -> numpy.ndarray:
+        """The distribution after each of the present contexts, (13, V), float64."""
+        counts = self.counts().astype("float64")
+        total = counts.sum(1, keepdims=True)
+        kinds = numpy.count_nonzero(counts, axis=1)[:, None]
+        numpy.maximum(total, 1, out=total)  # of a context that has not occurred: what is left is 1
+        left = numpy.where(kinds > 0, _DISCOUNT * kinds / total, 1.0)
+        found = numpy.maximum(counts - _DISCOUNT, 0) / total
+        uniform = numpy.full(self.vocab_size, 1 / self.vocab_size)
+        for i, lower in enumerate(LOWER):
+            found[i] += left[i] * (uniform if lower < 0 else found[lower])
+        return found
+
+    def observe(self, token: int) -> None:
+        """Count the next token."""
+        self.counts()
+        for kind, number in enumerate(self._contexts.numbers()):
+            if not self._now[kind]:
+                self._now[kind] = self._new(kind, number)
+        self._table[self._now, token] += 1
+        self._contexts.add(token)
+        self._now = []
+
+    def read(self, token: int) -> None:
+        """Go on to the next token without counting it."""
+        self._contexts.add(token)
+        self._now = []
+
+    def _place(self, kind: int, number: int) -> int:
+        """The row of a context; 0 for one that has not occurred."""
+        place = self._places[kind].get(number)
+        if place is None:
+            numbers, following = self._counted[kind]
+            wanted = numpy.uint64(number)
+            first, end = numbers.searchsorted(wanted), numbers.searchsorted(wanted, "right")
+            if first == end:
+                return 0
+            place = self._new(kind, number)
+            self._table[place] = numpy.bincount(following[first:end], minlength=self.vocab_size)
+        return place
+
+    def _new(self, kind: int, number: int) -> int:
+        if self._used == len(self._table):
+            self._table = numpy.concatenate([self._table, numpy.zeros_like(self._table)])
+        self._places[kind][number] = self._used
+        self._used += 1
+        return self._used - 1
+
+
+def _sorted_by(numbers: numpy.ndarray, tokens: numpy.ndarray) -> "tuple[numpy.ndarray, numpy.ndarray]":
+    places = numpy.argsort(numbers, kind="stable")
+    return numbers[places], tokens[places]

@@ -1,0 +1,117 @@
+"""Predictors of runs: the network as it is, learning while it reads, or in a mixture with n-grams."""
+
+import dataclasses
+from typing import Any, Callable, List, Optional
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.data import TextData
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.prediction import (
+    DynamicPredictor,
+    Mixture,
+    NetworkPredictor,
+    NGrams,
+    Predictor,
+    gradient_statistics,
+    log_probs_of,
+)
+from gluon_deeprnn.prediction.mixture import letters_of
+from gluon_deeprnn.runs.run import Run
+import numpy
+
+_RATES = (1e-4, 2e-4, 4e-4, 8e-4)
+_TRIED_ON = 4000
+
+Progress = Callable[[str, int], Callable[[], None]]
+"""Called with what begins and its number of tokens; what it returns is called after each token."""
+
+
+def _silent(what: str, num_tokens: int) -> Callable[[], None]:
+    return lambda: None
+
+
+@dataclasses.dataclass
+class RunPredictors:
+    """Makes predictors of a run that have read its validation data, which stand before its test data.
+
+    Dynamic evaluation begins with the validation data, so does the counting of the n-grams, and there the weights of
+    the mixture are learned.  The network without either reads nothing beforehand.
+
+    Parameters
+    ----------
+    run : Run
+    data : TextData
+        The run's own data.
+    dynamic, mixture : bool, default False
+        Whether the network learns from what it has predicted, and whether it is mixed with n-grams.
+    lr : float, optional
+        The learning rate of dynamic evaluation; default: the best of 1e-4, 2e-4, 4e-4 and 8e-4 for the first 4,000
+        tokens of the validation data.
+    progress : callable, optional
+
+    Raises
+    ------
+    ValueError
+        For a run on records; for a mixture with more than 1,024 tokens.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.runs.predictors import RunPredictors
+    >>> RunPredictors(None, None, lr=0.1)
+    Traceback (most recent call last):
+    ...
+    gluon_deeprnn.errors.InputError: lr must be omitted without dynamic evaluation; got 0.1
+    """
+
+    run: Run
+    data: TextData
+    dynamic: bool = False
+    mixture: bool = False
+    lr: Optional[float] = None
+    progress: Progress = _silent
+
+    def __post_init__(self) -> None:
+        if self.lr is not None and not self.dynamic:
+            raise InputError("lr", "omitted without dynamic evaluation", self.lr)
+        if self.lr is not None:
+            _checks.positive("lr", self.lr)
+        self._statistics: Any = None
+        if self.run is not None and self.run.config.records != "none":
+            raise InputError("records", "none for dynamic evaluation, a mixture or a proof", self.run.config.records)
+
+    @property
+    def reads_first(self) -> numpy.ndarray:
+        """The tokens that a new predictor has read: those of the validation data, if there are test data too."""
+        if not (self.dynamic or self.mixture) or self.data.protocol != "book":
+            return numpy.empty(0, dtype="int32")
+        return self.data.indices("val")
+
+    def new(self) -> Predictor:
+        """A new predictor."""
+        predictor = self._network()
+        if self.mixture:
+            letters = letters_of(self.run.vocab.idx_to_token)
+            predictor = Mixture([predictor], NGrams(self.data.indices("train"), letters))
+        tokens = self.reads_first
+        log_probs_of(predictor, tokens, on_token=self.progress("reading the validation data", len(tokens)))
+        return predictor
+
+    def _network(self) -> Predictor:
+        if not self.dynamic:
+            return NetworkPredictor(self.run.model)
+        if self._statistics is None:
+            self._statistics = gradient_statistics(self.run.model, self.data.indices("train"))
+        if self.lr is None:
+            self.lr = self._best_rate()
+        return self._learning(self.lr)
+
+    def _learning(self, lr: float) -> DynamicPredictor:
+        return DynamicPredictor(self.run.model, self._statistics, lr=lr)
+
+    def _best_rate(self) -> float:
+        tokens = self.data.indices("val")[:_TRIED_ON]
+        found: List[float] = []
+        for lr in _RATES:
+            on_token = self.progress(f"trying learning rate {lr:g}", len(tokens))
+            found.append(float(log_probs_of(self._learning(lr), tokens, on_token=on_token).sum()))
+        return _RATES[int(numpy.argmax(found))]
