@@ -22,6 +22,9 @@ _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
 """MXNet's memory per operator of a graph; the graphs, for training and validation; a limit of the operators, since the
 compilation time is quadratic in their number."""
 
+_OF_TRAINER = ("optimizer", "schedule", "lr_factor", "lr_epochs", "patience", "averaging", "asgd", "ctx", "seed")
+"""The settings that are arguments of the trainer by the same name."""
+
 
 def find_sources(config: RunConfig) -> List[Source]:
     """The texts of a run."""
@@ -64,9 +67,8 @@ def build_trainer(config: RunConfig, **options: Any) -> Trainer:
     """The trainer of a run."""
     named = {"momentum": config.momentum, "wd": config.weight_decay}
     optimizer_params = {name: value for name, value in named.items() if value}
-    return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer=config.optimizer,
-                   optimizer_params=optimizer_params, schedule=config.schedule, lr_factor=config.lr_factor,
-                   lr_epochs=config.lr_epochs, patience=config.patience, ctx=config.ctx, seed=config.seed, **options)
+    return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer_params=optimizer_params,
+                   **{name: getattr(config, name) for name in _OF_TRAINER}, **options)
 
 
 def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -> None:

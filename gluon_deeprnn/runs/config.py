@@ -12,6 +12,7 @@ from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.cells import ACTIVATIONS, CELLS, RESETS, check_fused, layer_options
 from gluon_deeprnn.models.initializers import INITIALIZERS
+from gluon_deeprnn.training.averaging import Averaging
 from gluon_deeprnn.training.optimizer import OPTIMIZERS
 from gluon_deeprnn.training.schedules import SCHEDULES
 
@@ -157,6 +158,10 @@ class RunConfig:
                                _count)
     patience: int = _training(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
                              _from_zero)
+    averaging: float = _training(0.0, "decay of a moving average of the parameters, which is evaluated and stored in "
+                                      "their place, such as 0.998; 0: none", _checks.fraction)
+    asgd: int = _training(0, "average the parameters uniformly after this number of epochs without a new best "
+                             "validation perplexity; 0: never", _from_zero)
     seed: int = _training(0, "seed of initial weights, order of batches and dropout", _from_zero)
     checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this number of "
                                            "seconds",
@@ -176,6 +181,7 @@ class RunConfig:
             raise InputError("sigma", "omitted for implementation fused", self.sigma)
         if self.tied and self.embedding != self.num_hiddens:
             raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, with tied weights", self.embedding)
+        Averaging(self.averaging, self.asgd)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
 

@@ -8,6 +8,7 @@ from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models.language_model import check_language_model
 from gluon_deeprnn.models.weights import set_parameters
+from gluon_deeprnn.training.averaging import Averaging
 from gluon_deeprnn.training.callback import Callback
 from gluon_deeprnn.training.diagnosis import Diagnosis
 from gluon_deeprnn.training.interrupts import Interrupts, interrupts
@@ -54,6 +55,12 @@ class Trainer:
     patience : int, default 0
         Early stopping: stop after this number of epochs without a new best validation perplexity, and restore the best
         parameters; 0 trains for all epochs.
+    averaging : float in [0, 1), default 0
+        Decay of an exponential moving average of the parameters, such as 0.998; 0 for none.  The averages are evaluated
+        after each epoch, and are what the model has between epochs and in the end; the steps use the current values.
+        See `gluon_deeprnn.training.averaging.Averaging`.
+    asgd : int, default 0
+        The same with the uniform average since the validation perplexity has not improved for this number of epochs.
     ctx : str or mxnet.context.Context, optional
         ``cpu``, ``gpu``, ``gpu(1)`` or ``auto``, instead of ``num_gpus``.
     seed : int, default 0
@@ -100,8 +107,8 @@ class Trainer:
                  optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
                  lr_factor: float = 0.5, lr_epochs: int = 10, patience: int = 0,
-                 ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
-                 progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
+                 averaging: float = 0, asgd: int = 0, ctx: Optional[Union[str, Context]] = None, seed: int = 0,
+                 hybridize: bool = True, progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
@@ -110,6 +117,7 @@ class Trainer:
             self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
         self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs)
         self.patience = _checks.integer("patience", patience, at_least=0)
+        self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
         if num_gpus > 1:
             raise InputError("num_gpus", "0 or 1", num_gpus)
@@ -195,7 +203,7 @@ class Trainer:
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
                               self.gradient_clip_val)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
-        self._session = Session(model, data, optimizer, schedule, ctx=self.ctx, seed=self.seed,
+        self._session = Session(model, data, optimizer, schedule, self._averaging, ctx=self.ctx, seed=self.seed,
                                 hybridize=self.hybridize, keep_best=self.patience > 0)
         return self._session
 
@@ -221,7 +229,9 @@ class Trainer:
         return self._running("model").model
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
-        """The current parameters by name, as NumPy arrays, for callbacks; read-only, since they are shared.
+        """The parameters by name, as NumPy arrays, for callbacks; read-only, since they are shared.
+
+        With ``averaging`` or ``asgd`` they are the averages.
 
         Raises
         ------

@@ -26,6 +26,7 @@ BAD = {
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
     "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
+    "averaging": (1, r"a number in \[0, 1\); got 1"), "asgd": (2.5, "a non-negative integer; got 2.5"),
     "input_dropout": (1.0, r"a number in \[0, 1\); got 1.0"),
     "embedding_dropout": (-1, r"a number in \[0, 1\); got -1"),
     "weight_dropout": ("x", r"a number in \[0, 1\); got 'x'"), "variational": (1, "True or False; got 1"),
@@ -59,6 +60,7 @@ def test_every_setting_refuses_a_bad_value(name):
     ({"activation": "relu"}, "activation must be omitted for model gru; got 'relu'"),
     ({"forget_bias": 1.0}, "forget_bias must be omitted for model gru; got 1.0"),
     ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, with tied weights; got 8"),
+    ({"averaging": 0.9, "asgd": 5}, "asgd must be 0 with averaging; got 5"),
     ({"optimizer": "adam", "momentum": 0.9}, "momentum must be 0 for optimizer adam; got 0.9"),
 ])
 def test_inconsistent_settings_are_refused(settings, message):

@@ -1,6 +1,5 @@
 """Callbacks, data and models for the tests of training."""
 
-
 from gluon_deeprnn import GRU, RNNLM, TextData
 from gluon_deeprnn.data import Source
 from gluon_deeprnn.models.weights import parameter_arrays
@@ -19,6 +18,19 @@ class Keep(Callback):
         self.checkpoints.append(trainer.checkpoint())
 
     on_interrupt = on_epoch_end
+
+
+class Poison(Callback):
+    """Sets one weight to NaN at some pauses, as after a step that diverged."""
+
+    def __init__(self, *pauses):
+        self.pauses, self.count, self.rates = pauses, 0, []
+
+    def on_pause(self, trainer):
+        self.count += 1
+        if self.count in self.pauses:
+            _, parameter = next(iter(trainer.model.named_parameters()))
+            parameter.set_data(parameter.data() * numpy.nan)
 
 
 def data_of(protocol):
