@@ -149,7 +149,8 @@ class RunConfig:
     optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _Choice(OPTIMIZERS))
     lr: float = _training(2.0, "learning rate", _checks.positive)
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
-    weight_decay: float = _regularisation(0.0, "weight decay", _checks.not_negative)
+    weight_decay: float = _regularisation(0.0, "weight decay: of the gradients of all parameters; with adamw decoupled "
+                                          "from them, of matrices and embeddings only", _checks.not_negative)
     clip: float = _training(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
     schedule: str = _training("constant", "constant, cosine, step or plateau", _Choice(SCHEDULES))
     lr_factor: float = _training(0.5, "factor of the schedules step and plateau", lambda name, value:

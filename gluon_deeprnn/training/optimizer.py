@@ -6,12 +6,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.training.adamw import AdamW
 import mxnet
 from mxnet import gluon, np
 import numpy
 
-OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl", "lamb",
-              "signum")
+OPTIMIZERS = ("sgd", "nag", "adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl",
+              "lamb", "signum")
+
+mxnet.optimizer.register(AdamW)  # so that it is found by its name, as MXNet's own are
 
 
 def clip_global_norm(gradients: Sequence[np.ndarray], clip: float) -> np.ndarray:
@@ -104,7 +107,7 @@ class Optimizer:
     optimizer : str or mxnet.optimizer.Optimizer
         One of ``OPTIMIZERS``, or an optimizer object, which is copied.
     options : mapping, optional
-        Further options of the MXNet optimizer, such as ``momentum`` or ``wd``.
+        Further options of the optimizer, such as ``momentum`` or ``wd``.
     clip : float, default 0
         The maximum global norm of the gradients; 0 for no clipping.
     """

@@ -41,7 +41,8 @@ class Trainer:
         The maximum global norm of the gradients; 0 for no clipping.
     optimizer : str or mxnet.optimizer.Optimizer, default "sgd"
         One of MXNet's optimizers sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb and
-        signum, or an optimizer object, which is copied for each training.
+        signum, or adamw (`gluon_deeprnn.training.adamw.AdamW`), or an optimizer object, which is copied for each
+        training.
     lr : float, optional
         Learning rate; default: that of the optimizer object, else that of the model.
     optimizer_params : mapping, optional

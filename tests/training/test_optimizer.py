@@ -104,7 +104,7 @@ def test_the_state_of_another_optimizer_is_refused():
 
 
 @pytest.mark.parametrize(("name", "options", "message"), [
-    ("adamw", {}, r"optimizer must be one of sgd, .*; got 'adamw' \(did you mean 'adam'\?\)"),
+    ("adamm", {}, r"optimizer must be one of sgd, .*; got 'adamm' \(did you mean 'adam'\?\)"),
     ("sgd", {"momentun": 1}, "optimizer_params must be options of MXNet's sgd; got .*momentun"),
 ])
 def test_bad_options_are_refused(name, options, message):
