@@ -120,8 +120,9 @@ class Session:
 
     def _learning_rate(self, batch: int) -> float:
         """The learning rate of a step of the current epoch."""
-        progress = self.at.epoch + batch / len(self.train)
-        return self.at.lr_scale * self.schedule.rate(progress, self._val_ppls)
+        num_batches = len(self.train)
+        rate = self.schedule.rate(self.at.epoch + batch / num_batches, self._val_ppls)
+        return self.at.lr_scale * rate * self.schedule.warmed_up(self.at.epoch * num_batches + batch)
 
     def _wait(self, in_flight: int) -> None:
         """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""

@@ -53,6 +53,8 @@ class Trainer:
         Factor of the schedules ``step`` and ``plateau``.
     lr_epochs : int, default 10
         Number of epochs of the schedules ``step`` and ``plateau``.
+    warmup : int, default 0
+        Number of steps in which the learning rate, with any schedule, is increased linearly from almost 0.
     patience : int, default 0
         Early stopping: stop after this number of epochs without a new best validation perplexity, and restore the best
         parameters; 0 trains for all epochs.
@@ -107,16 +109,17 @@ class Trainer:
     def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0, *,
                  optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
-                 lr_factor: float = 0.5, lr_epochs: int = 10, patience: int = 0,
-                 averaging: float = 0, asgd: int = 0, ctx: Optional[Union[str, Context]] = None, seed: int = 0,
-                 hybridize: bool = True, progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
+                 lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
+                 patience: int = 0, averaging: float = 0, asgd: int = 0, ctx: Optional[Union[str, Context]] = None,
+                 seed: int = 0, hybridize: bool = True, progress: bool = True,
+                 callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
         self.lr = None if lr is None else _checks.positive("lr", lr)
         if lr is None and not isinstance(optimizer, str):
             self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
-        self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs)
+        self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs, warmup)
         self.patience = _checks.integer("patience", patience, at_least=0)
         self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)

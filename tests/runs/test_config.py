@@ -26,6 +26,7 @@ BAD = {
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
     "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
+    "warmup": (-1, "a non-negative integer; got -1"),
     "averaging": (1, r"a number in \[0, 1\); got 1"), "asgd": (2.5, "a non-negative integer; got 2.5"),
     "input_dropout": (1.0, r"a number in \[0, 1\); got 1.0"),
     "embedding_dropout": (-1, r"a number in \[0, 1\); got -1"),

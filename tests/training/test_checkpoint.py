@@ -9,7 +9,7 @@ import pytest
 from trainings import Keep, data_of, model_of, same
 
 OPTIONS = [
-    {"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.01, "schedule": "cosine"},
+    {"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.01, "schedule": "cosine", "warmup": 25},
     {"optimizer": "sgd", "optimizer_params": {"momentum": 0.9}, "schedule": "plateau", "lr_epochs": 1},
     {"averaging": 0.95},
 ]
