@@ -152,6 +152,8 @@ class RunConfig:
     weight_decay: float = _regularisation(0.0, "weight decay: of the gradients of all parameters; with adamw decoupled "
                                           "from them, of matrices and embeddings only", _checks.not_negative)
     clip: float = _training(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
+    clip_value: float = _training(0.0, "maximum absolute value of each element of the gradients, clipped before the "
+                                       "norm; 0 for no clipping", _checks.not_negative)
     schedule: str = _training("constant", "constant, cosine, step or plateau", _Choice(SCHEDULES))
     lr_factor: float = _training(0.5, "factor of the schedules step and plateau", lambda name, value:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))

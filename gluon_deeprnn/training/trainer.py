@@ -24,9 +24,8 @@ _log = logging.getLogger(__name__)
 class Trainer:
     """Trains a language model on the batches of a text.
 
-    Each step computes the loss in one hybridized graph, runs the backward pass, clips the gradients by their global
-    norm and updates the parameters with a Gluon optimizer.  The host does not wait for a step: it runs up to eight
-    steps ahead.
+    Each step computes the loss in one hybridized graph, runs the backward pass, clips the gradients and updates the
+    parameters with a Gluon optimizer.  The host does not wait for a step: it runs up to eight steps ahead.
 
     If the loss or the gradients are NaN or infinite, training is rolled back to the end of the previous epoch and the
     learning rate is halved, up to five times.
@@ -39,6 +38,8 @@ class Trainer:
         0 for the CPU; 1 for the first GPU, or the CPU, with a warning in the log, if there is no GPU.
     gradient_clip_val : float, default 0
         The maximum global norm of the gradients; 0 for no clipping.
+    clip_value : float, default 0
+        The maximum absolute value of each element of the gradients, before their norm is clipped; 0 for no clipping.
     optimizer : str or mxnet.optimizer.Optimizer, default "sgd"
         One of MXNet's optimizers sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb and
         signum, or adamw (`gluon_deeprnn.training.adamw.AdamW`), or an optimizer object, which is copied for each
@@ -107,7 +108,7 @@ class Trainer:
     """
 
     def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0, *,
-                 optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
+                 clip_value: float = 0, optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
                  lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
                  patience: int = 0, averaging: float = 0, asgd: int = 0, ctx: Optional[Union[str, Context]] = None,
@@ -115,6 +116,7 @@ class Trainer:
                  callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
+        self._clip_value = _checks.not_negative("clip_value", clip_value)
         self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
         self.lr = None if lr is None else _checks.positive("lr", lr)
         if lr is None and not isinstance(optimizer, str):
@@ -205,7 +207,7 @@ class Trainer:
     def _begin(self, model: Any, data: Any) -> Session:
         model.collect_params().reset_ctx(self.ctx)
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
-                              self.gradient_clip_val)
+                              self.gradient_clip_val, self._clip_value)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
         self._session = Session(model, data, optimizer, schedule, self._averaging, ctx=self.ctx, seed=self.seed,
                                 hybridize=self.hybridize, keep_best=self.patience > 0)

@@ -75,7 +75,7 @@ BAD = {
     "repetition_penalty": ABOVE, "beam": FROM_ZERO, "length_penalty": NOT_NEGATIVE,
     "no_copy": ([12, "12"], "a RunLimit"), "boundaries": FLAG,
     "stop": ([[""], [3], 3], "strings, none|a string or several"),
-    "gradient_clip_val": NOT_NEGATIVE, "lr": ABOVE, "characters_per_token": ABOVE,
+    "gradient_clip_val": NOT_NEGATIVE, "clip_value": NOT_NEGATIVE, "lr": ABOVE, "characters_per_token": ABOVE,
     "forget_bias": ([NAN, INF, "1"], "a finite number"), "lr_factor": ([0, 1, "x", NAN], r"a number in \(0, 1\)"),
     "cell": name_of("rnn"), "reset": name_of("after"), "initializer": name_of("uniform"),
     "recurrent_initializer": (["orthogonl", 3], "one of uniform"), "weights": name_of("uniform"),
