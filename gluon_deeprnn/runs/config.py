@@ -151,6 +151,9 @@ class RunConfig:
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
     weight_decay: float = _regularisation(0.0, "weight decay: of the gradients of all parameters; with adamw decoupled "
                                           "from them, of matrices and embeddings only", _checks.not_negative)
+    ar: float = _regularisation(0.0, "penalty on the mean square of the last layer's outputs", _checks.not_negative)
+    tar: float = _regularisation(0.0, "penalty on the mean square of their differences from step to step",
+                                 _checks.not_negative)
     clip: float = _training(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
     clip_value: float = _training(0.0, "maximum absolute value of each element of the gradients, clipped before the "
                                        "norm; 0 for no clipping", _checks.not_negative)

@@ -15,6 +15,7 @@ from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
 from gluon_deeprnn.training.averaging import Averages, Averaging
 from gluon_deeprnn.training.checkpoint import members, pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
+from gluon_deeprnn.training.objective import Objective, ObjectiveLoss
 from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.position import Position
 from gluon_deeprnn.training.schedules import Schedule
@@ -50,6 +51,8 @@ class Session:
         The learning rate schedule.
     averaging : Averaging
         How the parameters are averaged.
+    objective : Objective
+        What is minimized.
     ctx : mxnet.context.Context
         The context of the parameters.
     seed : int
@@ -60,12 +63,14 @@ class Session:
         Whether to store the best parameters so far.
     """
 
-    def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, averaging: Averaging, *,
-                 ctx: Context, seed: int, hybridize: bool, keep_best: bool) -> None:
+    def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, averaging: Averaging,
+                 objective: Objective, *, ctx: Context, seed: int, hybridize: bool, keep_best: bool) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self._ctx, self._seed, self._keep_best = ctx, seed, keep_best
         self._loss = MeanLoss(model)
-        self._loss.hybridize(hybridize)
+        self._objective = self._loss if objective.is_plain else ObjectiveLoss(model, objective)
+        for block in (self._loss, self._objective):
+            block.hybridize(hybridize)
         self._averages = Averages(model, averaging)
         self.train, self._val = data.train_dataloader(), data.val_dataloader()
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
@@ -104,12 +109,13 @@ class Session:
         with autograd.record():
             if self._state is None or not self._continues:
                 self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, since it may be learned
-            loss, state, count = self._loss.of_batch(x, y, self._state, padded=is_padded(self.train))
-        loss.backward()
+            loss, state, count = self._objective.of_batch(x, y, self._state, padded=is_padded(self.train))
+        minimized, mean = loss if isinstance(loss, list) else (loss, loss)
+        minimized.backward()
         squares = self.optimizer.update(self._learning_rate(at.batch))
         self._averages.update(at.epoch, at.batch, len(self.train))
         self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
-        self._in_flight.append((loss, squares, count))
+        self._in_flight.append((mean, squares, count))
         self._wait(_STEPS_IN_FLIGHT)
         at.batch += 1
 

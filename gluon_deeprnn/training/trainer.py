@@ -12,6 +12,7 @@ from gluon_deeprnn.training.averaging import Averaging
 from gluon_deeprnn.training.callback import Callback
 from gluon_deeprnn.training.diagnosis import Diagnosis
 from gluon_deeprnn.training.interrupts import Interrupts, interrupts
+from gluon_deeprnn.training.objective import Objective
 from gluon_deeprnn.training.optimizer import AnyOptimizer, Optimizer, check_optimizer
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
@@ -59,6 +60,9 @@ class Trainer:
     patience : int, default 0
         Early stopping: stop after this number of epochs without a new best validation perplexity, and restore the best
         parameters; 0 trains for all epochs.
+    ar, tar : float, default 0
+        Weights of penalties on the outputs of the last recurrent layer, their mean square and the mean square of their
+        differences from step to step; see `gluon_deeprnn.training.objective.Objective`.
     averaging : float in [0, 1), default 0
         Decay of an exponential moving average of the parameters, such as 0.998; 0 for none.  The averages are evaluated
         after each epoch, and are what the model has between epochs and in the end; the steps use the current values.
@@ -111,9 +115,9 @@ class Trainer:
                  clip_value: float = 0, optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
                  lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
-                 patience: int = 0, averaging: float = 0, asgd: int = 0, ctx: Optional[Union[str, Context]] = None,
-                 seed: int = 0, hybridize: bool = True, progress: bool = True,
-                 callbacks: Sequence[Callback] = ()) -> None:
+                 patience: int = 0, ar: float = 0, tar: float = 0, averaging: float = 0, asgd: int = 0,
+                 ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
+                 progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self._clip_value = _checks.not_negative("clip_value", clip_value)
@@ -123,6 +127,7 @@ class Trainer:
             self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
         self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs, warmup)
         self.patience = _checks.integer("patience", patience, at_least=0)
+        self._objective = Objective(ar, tar)
         self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
         if num_gpus > 1:
@@ -165,6 +170,7 @@ class Trainer:
             the last finite epoch.
         """
         _check_fit(model, data, resume)
+        self._objective.check(model)
         session = self._begin(model, data)
         if resume is not None:
             session.restore(*resume)
@@ -209,8 +215,8 @@ class Trainer:
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
                               self.gradient_clip_val, self._clip_value)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
-        self._session = Session(model, data, optimizer, schedule, self._averaging, ctx=self.ctx, seed=self.seed,
-                                hybridize=self.hybridize, keep_best=self.patience > 0)
+        self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective, ctx=self.ctx,
+                                seed=self.seed, hybridize=self.hybridize, keep_best=self.patience > 0)
         return self._session
 
     def _out_of_patience(self) -> bool:
