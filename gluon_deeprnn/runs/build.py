@@ -41,7 +41,7 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
         vocab = extended.extended(build_data(config, sources).vocab.idx_to_token)
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
-                    num_val=config.num_val, vocab=vocab, seed=config.seed)
+                    num_val=config.num_val, vocab=vocab, seed=config.seed, random_steps=config.random_steps)
 
 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:
@@ -86,6 +86,8 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     operators = compiled = num_operators(config)
     if config.records != "none":  # graphs of 1/8, 2/8, ..., 8/8 of the steps
         kept, compiled = kept * (NUM_SHAPES + 1) // 2, operators * (NUM_SHAPES + 1) // 2
+    if config.random_steps:  # graphs of 4/8, and 6/8, 7/8, ..., 10/8 of the steps
+        kept, compiled = kept * 11 // 2, operators * 11 // 2
     needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * compiled if training else 8 * weights
     available = runtime.memory_bytes()
     if training and operators > _MOST_OPERATORS:

@@ -24,7 +24,7 @@ BAD = {
     "momentum": (1.5, r"a number in \[0, 1\); got 1.5"), "weight_decay": (-1, "a number, at least 0; got -1"),
     "clip": (float("inf"), "a number, at least 0; got inf"),
     "ar": (-1, "a number, at least 0; got -1"), "tar": (float("nan"), "a number, at least 0; got nan"),
-    "clip_value": ("x", "a number, at least 0; got 'x'"),
+    "random_steps": (2, "True or False; got 2"), "clip_value": ("x", "a number, at least 0; got 'x'"),
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
     "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
@@ -56,6 +56,8 @@ def test_every_setting_refuses_a_bad_value(name):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
     ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
+    ({"random_steps": True}, r"random_steps must be False for protocol d2l; got True \(--protocol book has a stream\)"),
+    ({"random_steps": True, "protocol": "book", "records": "line"}, "random_steps must be False for records line; got"),
     ({"model": "lstm", "reset": "before"}, "reset must be omitted for model lstm; got 'before'"),
     ({"reset": "before"}, "reset must be after, for a fused GRU; got 'before'"),
     ({"model": "mgu"}, "model must be one of rnn, lstm, gru for fused layers; got 'mgu'"),
