@@ -153,6 +153,8 @@ class RunConfig:
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
     weight_decay: float = _regularisation(0.0, "weight decay: of the gradients of all parameters; with adamw decoupled "
                                           "from them, of matrices and embeddings only", _checks.not_negative)
+    label_smoothing: float = _regularisation(0.0, "share of each target distributed equally among all tokens",
+                                             _checks.fraction)
     ar: float = _regularisation(0.0, "penalty on the mean square of the last layer's outputs", _checks.not_negative)
     tar: float = _regularisation(0.0, "penalty on the mean square of their differences from step to step",
                                  _checks.not_negative)

@@ -1,8 +1,8 @@
-"""What a training minimizes: the cross-entropy, and penalties on the outputs of the last layer."""
+"""What a training minimizes: the cross-entropy, of smoothed targets too, and penalties on the last layer's outputs."""
 
 import contextlib
 import dataclasses
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Optional
 
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.errors import InputError
@@ -15,16 +15,19 @@ from gluon_deeprnn.models import RecurrentCore
 class Objective:
     r"""The loss that is minimized: the cross-entropy plus penalties.
 
-    With the outputs :math:`H_t` of the last recurrent layer (there is no dropout behind it), and means over steps,
-    sequences and units,
+    With the probabilities :math:`p_v` of the V tokens at a step, with the outputs :math:`H_t` of the last recurrent
+    layer (there is no dropout behind it), and with means over steps, sequences and units, it is
 
     .. math::
-        \mathrm{ar} \cdot \mathrm{mean}(H_t^2) + \mathrm{tar} \cdot \mathrm{mean}((H_{t+1} - H_t)^2)
+        \mathrm{mean}\left(-(1 - \epsilon) \log p_{\mathrm{target}} - \frac{\epsilon}{V} \sum_v \log p_v\right)
+        + \mathrm{ar} \cdot \mathrm{mean}(H_t^2) + \mathrm{tar} \cdot \mathrm{mean}((H_{t+1} - H_t)^2)
 
-    is added.  The perplexities of a training's history are those of the cross-entropy alone.
+    The perplexities of a training's history are those of :math:`-\log p_{\mathrm{target}}` alone.
 
     Parameters
     ----------
+    label_smoothing : float in [0, 1), default 0
+        :math:`\epsilon`
     ar : float, default 0
         Weight of the activation regularization.
     tar : float, default 0
@@ -37,7 +40,8 @@ class Objective:
 
     Source
     ------
-    Merity, McCann and Socher, "Revisiting Activation Regularization for Language RNNs", 2017.
+    Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016 (``label_smoothing``).  Merity,
+    McCann and Socher, "Revisiting Activation Regularization for Language RNNs", 2017.
 
     Examples
     --------
@@ -46,17 +50,24 @@ class Objective:
     False
     """
 
+    label_smoothing: float = 0.0
     ar: float = 0.0
     tar: float = 0.0
 
     def __post_init__(self) -> None:
+        _checks.fraction("label_smoothing", self.label_smoothing)
         _checks.not_negative("ar", self.ar)
         _checks.not_negative("tar", self.tar)
 
     @property
+    def penalizes(self) -> bool:
+        """Whether there is a penalty on the outputs of the last layer."""
+        return bool(self.ar or self.tar)
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is the cross-entropy alone."""
-        return not (self.ar or self.tar)
+        return not (self.label_smoothing or self.penalizes)
 
     def check(self, model: Any) -> None:
         """Check that the model has what is penalized.
@@ -66,7 +77,7 @@ class Objective:
         ValueError
             "model must be one with a recurrent core ``rnn``, for ar and tar; got ...".
         """
-        if (self.ar or self.tar) and not isinstance(getattr(model, "rnn", None), RecurrentCore):
+        if self.penalizes and not isinstance(getattr(model, "rnn", None), RecurrentCore):
             raise InputError("model", "one with a recurrent core ``rnn``, for ar and tar", model)
 
 
@@ -89,24 +100,31 @@ class ObjectiveLoss(MeanLoss):
 
     def hybrid_forward(self, F: Any, x: Any, y: Any, state: List[Any], weights: Any = None) -> Any:
         """Compute the outputs; see the class."""
-        with _outputs_of(self.model.rnn) as kept:
+        objective = self._objective
+        with _outputs_of(self.model.rnn if objective.penalizes else None) as kept:
             logits, state = self.model(x, state)  # (T, N, V)
-        mean = kernels.cross_entropy(F, logits, y, weights)
-        minimized = mean
-        if self._objective.ar:
-            minimized = minimized + self._objective.ar * _mean_square(F, kept[-1], weights)
-        if self._objective.tar and length(x) > 1:
+        if objective.label_smoothing:
+            minimized, mean = kernels.smoothed_cross_entropy(F, logits, y, objective.label_smoothing, weights)
+        else:
+            minimized = kernels.cross_entropy(F, logits, y, weights)
+            mean = F.BlockGrad(minimized.as_nd_ndarray()).as_np_ndarray()
+        if objective.ar:
+            minimized = minimized + objective.ar * _mean_square(F, kept[-1], weights)
+        if objective.tar and length(x) > 1:
             differences = kept[-1][1:] - kept[-1][:-1]
             if weights is not None:
                 weights = weights[1:] / F.np.maximum(F.np.sum(weights[1:]), 1e-9)  # 0 if only first steps are real
-            minimized = minimized + self._objective.tar * _mean_square(F, differences, weights)
-        return [minimized, F.BlockGrad(mean.as_nd_ndarray()).as_np_ndarray()], state
+            minimized = minimized + objective.tar * _mean_square(F, differences, weights)
+        return [minimized, mean], state
 
 
 @contextlib.contextmanager
-def _outputs_of(core: RecurrentCore) -> Iterator[List[Any]]:
-    """A list to which the core's outputs are appended, each time it is called inside the context."""
+def _outputs_of(core: Optional[RecurrentCore]) -> Iterator[List[Any]]:
+    """A list to which a core's outputs are appended, each time it is called inside the context."""
     kept: List[Any] = []
+    if core is None:
+        yield kept
+        return
     handle = core.register_forward_hook(lambda block, inputs, outputs: kept.append(outputs[0]))
     try:
         yield kept

@@ -60,6 +60,8 @@ class Trainer:
     patience : int, default 0
         Early stopping: stop after this number of epochs without a new best validation perplexity, and restore the best
         parameters; 0 trains for all epochs.
+    label_smoothing : float in [0, 1), default 0
+        Share of each target that is distributed equally among all tokens in the loss that is minimized.
     ar, tar : float, default 0
         Weights of penalties on the outputs of the last recurrent layer, their mean square and the mean square of their
         differences from step to step; see `gluon_deeprnn.training.objective.Objective`.
@@ -115,8 +117,8 @@ class Trainer:
                  clip_value: float = 0, optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
                  lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
-                 patience: int = 0, ar: float = 0, tar: float = 0, averaging: float = 0, asgd: int = 0,
-                 ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
+                 patience: int = 0, label_smoothing: float = 0, ar: float = 0, tar: float = 0, averaging: float = 0,
+                 asgd: int = 0, ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
                  progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
@@ -127,7 +129,7 @@ class Trainer:
             self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
         self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs, warmup)
         self.patience = _checks.integer("patience", patience, at_least=0)
-        self._objective = Objective(ar, tar)
+        self._objective = Objective(label_smoothing, ar, tar)
         self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
         if num_gpus > 1:

@@ -68,6 +68,7 @@ BAD = {
     "num": POSITIVE, "lr_epochs": POSITIVE, "length": FROM_ZERO, "num_preds": FROM_ZERO, "top_k": FROM_ZERO,
     "seed": FROM_ZERO, "embedding": FROM_ZERO, "min_freq": FROM_ZERO, "patience": FROM_ZERO, "first": FROM_ZERO,
     "i": FROM_ZERO, "averaging": SHARE, "asgd": FROM_ZERO, "warmup": FROM_ZERO, "ar": NOT_NEGATIVE, "tar": NOT_NEGATIVE,
+    "label_smoothing": SHARE,
     "dropout": SHARE, "input_dropout": SHARE, "weight_dropout": SHARE, "embedding_dropout": SHARE,
     "variational": FLAG, "layer_norm": FLAG, "residual": FLAG, "learned_state": FLAG, "tied": FLAG, "hybridize": FLAG,
     "progress": FLAG, "raw": FLAG, "shuffle": FLAG, "random_steps": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE,

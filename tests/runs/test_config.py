@@ -24,6 +24,7 @@ BAD = {
     "momentum": (1.5, r"a number in \[0, 1\); got 1.5"), "weight_decay": (-1, "a number, at least 0; got -1"),
     "clip": (float("inf"), "a number, at least 0; got inf"),
     "ar": (-1, "a number, at least 0; got -1"), "tar": (float("nan"), "a number, at least 0; got nan"),
+    "label_smoothing": (1, r"a number in \[0, 1\); got 1"),
     "random_steps": (2, "True or False; got 2"), "clip_value": ("x", "a number, at least 0; got 'x'"),
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),

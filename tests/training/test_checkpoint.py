@@ -11,7 +11,7 @@ from trainings import Keep, data_of, model_of, same
 OPTIONS = [
     {"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.01, "schedule": "cosine", "warmup": 25},
     {"optimizer": "sgd", "optimizer_params": {"momentum": 0.9}, "schedule": "plateau", "lr_epochs": 1},
-    {"averaging": 0.95}, {"ar": 0.5, "tar": 0.5},
+    {"averaging": 0.95}, {"ar": 0.5, "tar": 0.5, "label_smoothing": 0.1},
 ]
 
 
