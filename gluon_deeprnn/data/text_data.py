@@ -6,7 +6,7 @@ import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.bptt import Stream
+from gluon_deeprnn.data.bptt import RandomStream, Stream
 from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
 from gluon_deeprnn.data.files import read_texts
@@ -64,7 +64,9 @@ class TextData:
         The vocabulary.  By default it is built from the whole text (``d2l``, as in the book) or from the training data
         (``book``).
     seed : int, default 0
-        Seed of the order of the windows, or of the records.
+        Seed of the order of the windows, of the records, or of the random numbers of steps.
+    random_steps : bool, default False
+        Train on `gluon_deeprnn.data.bptt.RandomStream`; for ``protocol="book"`` without records.
 
     Attributes
     ----------
@@ -103,12 +105,14 @@ class TextData:
 
     def __init__(self, sources: Sequence[Source], batch_size: int, num_steps: int, *, protocol: str = "d2l",
                  cleaning: str = "d2l", tokens: str = "char", records: str = "none", min_freq: int = 0,
-                 num_train: int = 10000, num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0) -> None:
+                 num_train: int = 10000, num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0,
+                 random_steps: bool = False) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
         self.records = _checks.one_of("records", records, RECORDS)
-        check_protocol(protocol, records)
+        self.random_steps = _checks.flag("random_steps", random_steps)
+        check_protocol(protocol, records, random_steps)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
         kind = tokenizer_for(tokens, self.cleaning)
         tokenizer = TOKENIZERS[kind]
@@ -206,7 +210,9 @@ class TextData:
         if self.protocol == "d2l":
             return Windows(self._parts["all"], 0, self.num_train, batch_size=self.batch_size, num_steps=self.num_steps,
                            shuffle=True, seed=self.seed)
-        return Stream(self._parts["train"], batch_size=self.batch_size, num_steps=self.num_steps)
+        sizes = {"batch_size": self.batch_size, "num_steps": self.num_steps}
+        train = self._parts["train"]
+        return RandomStream(train, **sizes, seed=self.seed) if self.random_steps else Stream(train, **sizes)
 
     def val_dataloader(self) -> BatchSource:
         """The validation batches."""

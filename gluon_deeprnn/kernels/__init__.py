@@ -18,7 +18,7 @@ import itertools
 from typing import Any, Dict, List, Optional, Tuple
 
 from gluon_deeprnn import runtime
-from gluon_deeprnn.graph import as_int32, device_of, is_array, node_of
+from gluon_deeprnn.graph import as_int32, device_of, is_array, node_of, split
 from gluon_deeprnn.kernels.libraries import loaded as loaded
 from gluon_deeprnn.kernels.libraries import why_not as why_not
 from gluon_deeprnn.kernels.trial.equations import GATES
@@ -109,13 +109,48 @@ def cross_entropy(F: Any, logits: Any, targets: Any, row_weights: Any = None) ->
     if dense is None:
         log_p = log_probs(F, logits, targets)
         return -(F.np.mean(log_p) if row_weights is None else F.np.sum(log_p * row_weights))
+    return F.np.squeeze(_cross_entropy_of(F, dense, targets, row_weights))
+
+
+def smoothed_cross_entropy(F: Any, logits: Any, targets: Any, smoothing: float,
+                           row_weights: Any = None) -> Tuple[Any, Any]:
+    """The loss for smoothed targets, and that of `cross_entropy`, which has no gradient.
+
+    The smoothed target is ``1 - smoothing`` on the target token, and ``smoothing / V`` on each of the V tokens.
+
+    Parameters
+    ----------
+    F, logits, targets, row_weights
+        As for `cross_entropy`.
+    smoothing : float in (0, 1)
+        The share that is distributed.
+
+    Returns
+    -------
+    minimized, mean
+        () each
+    """
+    dense = _dense_layer(logits)
+    if dense is not None:
+        both = split(F, _cross_entropy_of(F, dense, targets, row_weights, smoothing), 2, axis=0)
+        minimized, mean = (F.np.squeeze(loss) for loss in both)
+    else:
+        log_p = F.npx.log_softmax(logits, axis=-1)
+        of_rows = [F.npx.pick(log_p, targets, axis=-1), F.np.mean(log_p, axis=-1)]  # (T, N) each
+        mean, even = (-(F.np.mean(row) if row_weights is None else F.np.sum(row * row_weights)) for row in of_rows)
+        minimized = (1 - smoothing) * mean + smoothing * even
+    return minimized, F.BlockGrad(mean.as_nd_ndarray()).as_np_ndarray()
+
+
+def _cross_entropy_of(F: Any, dense: List[Any], targets: Any, row_weights: Any, smoothing: float = 0) -> Any:
+    """The losses of a dense layer's logits, (1,) or, with smoothing, (2,)."""
     trains, weighted = autograd.is_recording(), row_weights is not None
     arrays = [array.as_nd_ndarray() for array in dense]
     if trains:
         arrays = [_own(F, array) for array in arrays]
     arrays += [array.as_nd_ndarray() for array in (as_int32(targets), *([row_weights] if weighted else []))]
-    loss = F.gluon_deeprnn_cross_entropy(*arrays, trains=int(trains), weighted=int(weighted))
-    return F.np.squeeze(loss.as_np_ndarray())
+    return F.gluon_deeprnn_cross_entropy(*arrays, trains=int(trains), weighted=int(weighted),
+                                         smoothing=smoothing).as_np_ndarray()
 
 
 def log_probs(F: Any, logits: Any, targets: Any) -> Any:

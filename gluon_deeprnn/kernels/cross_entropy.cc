@@ -27,9 +27,7 @@ constexpr int kGroup = std::max(kLanes, kTile);                // rows are padde
 constexpr int kMostColumns = 512;
 constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23;
 constexpr float kFewProducts = 5e5;  // multiplications that one thread does in less time than others take to wake up
-
 constexpr int kTokens = std::max(kLanes, kTile);               // the vocabulary is padded to a multiple of them
-
 constexpr int padded_size(int size, int to) { return (size + to - 1) / to * to; }
 
 // The sums, or the maxima, of the elements of kLanes vectors each.
@@ -80,12 +78,12 @@ struct Weights {
 
 // What a thread works in.
 struct Scratch {
-  float *copied, *logits, *max, *sum, *of_target;  // (kChunk, H_padded), (kChunk, columns), three of (kChunk)
+  float *copied, *logits, *max, *sum, *of_target, *of_all;  // (kChunk, H_padded), (kChunk, columns), four of (kChunk)
 
   Scratch(const Weights& w, float* at)
       : copied(at), logits(copied + size_t(kChunk) * w.H_padded), max(logits + kChunk * columns(w)), sum(max + kChunk),
-        of_target(sum + kChunk) {}
-  static size_t size(const Weights& w) { return size_t(kChunk) * (w.H_padded + columns(w) + 3); }
+        of_target(sum + kChunk), of_all(of_target + kChunk) {}
+  static size_t size(const Weights& w) { return size_t(kChunk) * (w.H_padded + columns(w) + 4); }
   static size_t columns(const Weights& w) { return std::min(w.V_padded, kMostColumns); }
 };
 
@@ -112,7 +110,8 @@ void compute_logits(const Weights& w, const Chunk& chunk, int column, int size, 
                                own.logits, size);
 }
 
-// Goes on with the largest logit and the sum of exponentials of each row, over some columns.  Leaves the exponentials.
+// Goes on with the largest logit, the sum of exponentials and, for smoothing, that of logits of each row, over some
+// columns.  Leaves the exponentials.
 void add_columns(const Weights& w, const OutputArrays& a, const Chunk& chunk, int column, int size, const Scratch& own) {
   const int real = std::min(size, w.V - column);
   for (int r = 0; r < chunk.count; ++r) {
@@ -121,7 +120,12 @@ void add_columns(const Weights& w, const OutputArrays& a, const Chunk& chunk, in
   }
   for (int first = 0; first < chunk.padded; first += kLanes) {
     float* const x = own.logits + size_t(first) * size;
-    Vector of_rows[kLanes];
+    Vector of_rows[kLanes] = {};
+    if (a.smoothing > 0) {  // the logits behind the vocabulary are 0
+      for (int r = 0; r < kLanes; ++r)
+        for (int v = 0; v < size; v += kLanes) of_rows[r] += load(x + r * size + v);
+      store(own.of_all + first, load(own.of_all + first) + sums_of(of_rows));
+    }
     for (int r = 0; r < kLanes; ++r) {
       std::fill(x + r * size + real, x + (r + 1) * size, -std::numeric_limits<float>::max());
       of_rows[r] = load(x + r * size);
@@ -144,7 +148,7 @@ void add_columns(const Weights& w, const OutputArrays& a, const Chunk& chunk, in
 // The exponentials and the sums of a chunk; the exponentials that are left are those of the last columns.
 void go_through_columns(const Weights& w, const OutputArrays& a, const Chunk& chunk, const Scratch& own) {
   std::fill(own.max, own.max + kChunk, -std::numeric_limits<float>::max());
-  std::fill(own.sum, own.sum + kChunk, 0.f);
+  for (float* each : {own.sum, own.of_all}) std::fill(each, each + kChunk, 0.f);
   for (int column = 0; column < w.V_padded; column += kMostColumns) {
     const int size = std::min(kMostColumns, w.V_padded - column);
     compute_logits(w, chunk, column, size, own);
@@ -161,8 +165,8 @@ struct Sums {
   Sums(const Weights& w, float* at) : weight(at), bias(at + size_t(w.V_padded) * w.H_padded) {}
 };
 
-// From exponentials to the gradients of logits, row_weight (softmax - one_hot(target)), in place; and from these to the
-// weights', and to those of the rows, which are added to d_hidden.
+// From exponentials to the gradients of logits, row_weight (softmax - (1 - smoothing) one_hot(target) - smoothing / V),
+// in place; and from these to the weights', and to those of the rows, which are added to d_hidden.
 void add_gradients(const Weights& w, const OutputArrays& a, const Chunk& chunk, int column, int size, float row_weight,
                    const float* sum, const Scratch& own, const Sums& sums, float* d_hidden) {
   std::memset(own.logits + size_t(chunk.count) * size, 0, sizeof(float) * (chunk.padded - chunk.count) * size);
@@ -170,10 +174,11 @@ void add_gradients(const Weights& w, const OutputArrays& a, const Chunk& chunk, 
   for (int r = 0; r < chunk.count; ++r) {
     float* x = own.logits + size_t(r) * size;
     const float weight = a.row_weights ? a.row_weights[chunk.first + r] : row_weight, scale = weight / sum[r];
-    for (int v = 0; v < size; v += kLanes) store(x + v, load(x + v) * scale);
+    const float of_each = weight * a.smoothing / w.V;
+    for (int v = 0; v < size; v += kLanes) store(x + v, load(x + v) * scale - of_each);
     std::fill(x + real, x + size, 0.f);
     const int target = a.targets[chunk.first + r] - column;
-    if (0 <= target && target < size) x[target] -= weight;
+    if (0 <= target && target < size) x[target] -= weight * (1 - a.smoothing);
     for (int v = 0; v < size; v += kLanes)
       store(sums.bias + column + v, load(sums.bias + column + v) + load(x + v));
   }
@@ -205,7 +210,7 @@ void log_probs(const OutputSizes& z, const OutputArrays& a, float* found) {
   });
 }
 
-float CrossEntropy::forward(const OutputSizes& z, const OutputArrays& a, bool trains) {
+Losses CrossEntropy::forward(const OutputSizes& z, const OutputArrays& a, bool trains) {
   const Weights w(z, a, trains);
   const float row_weight = 1.f / z.num_rows;
   const int parts = num_parts(w, z.num_rows), slots = num_slots(parts);
@@ -219,7 +224,7 @@ float CrossEntropy::forward(const OutputSizes& z, const OutputArrays& a, bool tr
   const size_t of_rows = trains && !is_in_one_piece ? aligned_size(padded_rows) : 0;
   AlignedFloats memory(2 * of_rows + own_size * slots);
   float *maxima = memory.data(), *totals = maxima + of_rows, *scratch = totals + of_rows;
-  double losses[kMostParts] = {};
+  double losses[kMostParts] = {}, smoothed[kMostParts] = {};
   share_out(parts, is_worth_threads(z), [&](int slot, int part) {
     const Scratch own(w, scratch + slot * own_size);
     const size_t begin = part * num_chunks / parts, end = (part + 1) * num_chunks / parts;
@@ -234,8 +239,11 @@ float CrossEntropy::forward(const OutputSizes& z, const OutputArrays& a, bool tr
     for (size_t i = begin; i < end; ++i) {
       const Chunk chunk = chunk_at(w, a, i * kChunk, z.num_rows, own);
       go_through_columns(w, a, chunk, own);
-      for (int r = 0; r < chunk.count; ++r)
-        losses[part] -= double(a.row_weights ? a.row_weights[chunk.first + r] : row_weight) * log_prob(own, r);
+      for (int r = 0; r < chunk.count; ++r) {
+        const double weight = a.row_weights ? a.row_weights[chunk.first + r] : row_weight;
+        losses[part] -= weight * log_prob(own, r);
+        if (a.smoothing > 0) smoothed[part] += weight * (own.of_target[r] - own.of_all[r] / w.V);
+      }
       if (!trains) continue;
       if (is_in_one_piece) {
         add(chunk, 0, w.V_padded, own.sum);
@@ -262,9 +270,9 @@ float CrossEntropy::forward(const OutputSizes& z, const OutputArrays& a, bool tr
     add_up(all_sums, sums_size, parts);
     kept_sizes_ = z;
   }
-  double loss = 0;
-  for (int part = 0; part < parts; ++part) loss += losses[part];
-  return loss;
+  double loss = 0, difference = 0;  // the mean over all tokens of -log p, minus -log p(target)
+  for (int part = 0; part < parts; ++part) loss += losses[part], difference += smoothed[part];
+  return {float(loss + a.smoothing * difference), float(loss)};
 }
 
 void CrossEntropy::backward(const OutputSizes& z, float slope, float* d_hidden, float* d_weight, float* d_bias) {

@@ -155,14 +155,6 @@ class LayerNorm : public Computation {
   }
 
  private:
-  static float number_of(const Attributes& attributes, const char* name) {
-    const std::string value = attributes.at(name);
-    char* end = nullptr;
-    const float number = std::strtof(value.c_str(), &end);
-    require(!value.empty() && *end == 0 && number >= 0, name, "a number of at least 0", value);
-    return number;
-  }
-
   Rows rows_of(const Array& x) const {
     size_t count = 1;
     for (int axis = 0; axis + 1 < x.num_axes; ++axis) count *= x.shape[axis];

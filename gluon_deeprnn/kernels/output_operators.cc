@@ -1,9 +1,11 @@
 // The output layer and its loss as operators of MXNet.
 //
-//   loss = gluon_deeprnn_cross_entropy(hidden, weight, bias, targets[, row_weights], trains=..., weighted=...)
+//   loss = gluon_deeprnn_cross_entropy(hidden, weight, bias, targets[, row_weights], trains=..., weighted=...,
+//                                      smoothing=...)
 //   log_p = gluon_deeprnn_log_probs(hidden, weight, bias, targets)
 //
-// trains: as for the layer (operator.cc).  Targets are tokens, int32.
+// trains: as for the layer (operator.cc).  Targets are tokens, int32.  With smoothing above 0, there are two losses: that
+// for smoothed targets and, without a gradient, that for the targets.
 #include "cross_entropy.h"
 #include "output_operators.h"
 #include "requirements.h"
@@ -18,6 +20,12 @@ void count_cross_entropy(const Attributes& attributes, int* num_inputs, int* num
 void count_log_probs(const Attributes&, int* num_inputs, int* num_outputs) {
   *num_inputs = 4;
   *num_outputs = 1;
+}
+
+float smoothing_of(const Attributes& attributes) {
+  const float found = number_of(attributes, "smoothing");
+  require(found < 1, "smoothing", "below 1", std::to_string(found));
+  return found;
 }
 
 // Sizes of the output layer, if those of all arrays fit each other.
@@ -37,8 +45,8 @@ OutputSizes output_sizes_of(const Array* in, int count) {
   for (int i = 0; i < count; ++i) dims.push_back(dims_of(in[i]));
   return output_sizes_of(dims);
 }
-OutputArrays output_layer(const Array* in, bool is_weighted) {
-  return {in[0].data, in[1].data, in[2].data, in[3].tokens(), is_weighted ? in[4].data : nullptr};
+OutputArrays output_layer(const Array* in, bool is_weighted, float smoothing = 0) {
+  return {in[0].data, in[1].data, in[2].data, in[3].tokens(), is_weighted ? in[4].data : nullptr, smoothing};
 }
 
 void infer_output(const std::vector<Shape>& in) {
@@ -46,9 +54,9 @@ void infer_output(const std::vector<Shape>& in) {
   for (const Shape& shape : in) dims.push_back(dims_of(shape));
   output_sizes_of(dims);
 }
-void infer_cross_entropy(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
+void infer_cross_entropy(const Attributes& attributes, std::vector<Shape>* in, std::vector<Shape>* out) {
   infer_output(*in);
-  (*out)[0] = {1};
+  (*out)[0] = {smoothing_of(attributes) > 0 ? 2u : 1u};
 }
 void infer_log_probs(const Attributes&, std::vector<Shape>* in, std::vector<Shape>* out) {
   infer_output(*in);
@@ -59,12 +67,15 @@ int tokens_of_output(const Attributes&) { return 3; }
 class CrossEntropyComputation : public Computation {
  public:
   explicit CrossEntropyComputation(const Attributes& attributes)
-      : trains_(flag_of(attributes, "trains")), is_weighted_(flag_of(attributes, "weighted")) {}
+      : trains_(flag_of(attributes, "trains")), is_weighted_(flag_of(attributes, "weighted")),
+        smoothing_(smoothing_of(attributes)) {}
 
   void forward(const Array* in, const Array* out) override {
     const OutputSizes z = output_sizes_of(in, 4 + is_weighted_);
     require_tokens("targets", in[3].tokens(), z.num_rows, z.vocab_size);
-    out[0].data[0] = loss_.forward(z, output_layer(in, is_weighted_), trains_);
+    const Losses found = loss_.forward(z, output_layer(in, is_weighted_, smoothing_), trains_);
+    out[0].data[0] = found.minimized;
+    if (smoothing_ > 0) out[0].data[1] = found.mean;
   }
   void backward(const Array* given, const Array* gradients) override {
     if (!trains_) throw std::invalid_argument("there is no backward pass in a graph that was compiled for prediction");
@@ -74,6 +85,7 @@ class CrossEntropyComputation : public Computation {
 
  private:
   const bool trains_, is_weighted_;
+  const float smoothing_;
   CrossEntropy loss_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -37,6 +38,14 @@ inline bool flag_of(const Attributes& attributes, const char* name) {
   const std::string value = attributes.at(name);
   require(value == "0" || value == "1", name, "0 or 1", value);
   return value == "1";
+}
+
+inline float number_of(const Attributes& attributes, const char* name) {
+  const std::string value = attributes.at(name);
+  char* end = nullptr;
+  const float number = std::strtof(value.c_str(), &end);
+  require(!value.empty() && *end == 0 && number >= 0, name, "a number of at least 0", value);
+  return number;
 }
 
 constexpr uint64_t kMost = std::numeric_limits<int>::max();

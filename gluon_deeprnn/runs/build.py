@@ -22,6 +22,10 @@ _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
 """MXNet's memory per operator of a graph; the graphs, for training and validation; a limit of the operators, since the
 compilation time is quadratic in their number."""
 
+_OF_TRAINER = ("clip_value", "optimizer", "schedule", "lr_factor", "lr_epochs", "warmup", "patience",
+               "label_smoothing", "ar", "tar", "averaging", "asgd", "ctx", "seed")
+"""The settings that are arguments of the trainer by the same name."""
+
 
 def find_sources(config: RunConfig) -> List[Source]:
     """The texts of a run."""
@@ -37,7 +41,7 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
         vocab = extended.extended(build_data(config, sources).vocab.idx_to_token)
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
-                    num_val=config.num_val, vocab=vocab, seed=config.seed)
+                    num_val=config.num_val, vocab=vocab, seed=config.seed, random_steps=config.random_steps)
 
 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:
@@ -65,9 +69,8 @@ def build_trainer(config: RunConfig, **options: Any) -> Trainer:
     """The trainer of a run."""
     named = {"momentum": config.momentum, "wd": config.weight_decay}
     optimizer_params = {name: value for name, value in named.items() if value}
-    return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer=config.optimizer,
-                   optimizer_params=optimizer_params, schedule=config.schedule, lr_factor=config.lr_factor,
-                   lr_epochs=config.lr_epochs, patience=config.patience, ctx=config.ctx, seed=config.seed, **options)
+    return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer_params=optimizer_params,
+                   **{name: getattr(config, name) for name in _OF_TRAINER}, **options)
 
 
 def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -> None:
@@ -84,6 +87,8 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     operators = compiled = num_operators(config)
     if config.records != "none":  # graphs of 1/8, 2/8, ..., 8/8 of the steps
         kept, compiled = kept * (NUM_SHAPES + 1) // 2, operators * (NUM_SHAPES + 1) // 2
+    if config.random_steps:  # graphs of 4/8, and 6/8, 7/8, ..., 10/8 of the steps
+        kept, compiled = kept * 11 // 2, operators * 11 // 2
     needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * compiled if training else 8 * weights
     available = runtime.memory_bytes()
     if training and operators > _MOST_OPERATORS:

@@ -12,6 +12,7 @@ from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.models.cells import ACTIVATIONS, CELLS, RESETS, check_fused, layer_options
 from gluon_deeprnn.models.initializers import INITIALIZERS
+from gluon_deeprnn.training.averaging import Averaging
 from gluon_deeprnn.training.optimizer import OPTIMIZERS
 from gluon_deeprnn.training.schedules import SCHEDULES
 
@@ -146,18 +147,34 @@ class RunConfig:
     max_epochs: int = _training(100, "number of epochs", _count)
     batch_size: int = _training(1024, "number of sequences in a batch", _count)
     num_steps: int = _training(32, "number of tokens in a sequence", _count)
+    random_steps: bool = _training(False, "train on random numbers of tokens around num_steps, other ones in each "
+                                          "epoch (protocol book)", _checks.flag)
     optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _Choice(OPTIMIZERS))
     lr: float = _training(2.0, "learning rate", _checks.positive)
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
-    weight_decay: float = _regularisation(0.0, "weight decay", _checks.not_negative)
+    weight_decay: float = _regularisation(0.0, "weight decay: of the gradients of all parameters; with adamw decoupled "
+                                          "from them, of matrices and embeddings only", _checks.not_negative)
+    label_smoothing: float = _regularisation(0.0, "share of each target distributed equally among all tokens",
+                                             _checks.fraction)
+    ar: float = _regularisation(0.0, "penalty on the mean square of the last layer's outputs", _checks.not_negative)
+    tar: float = _regularisation(0.0, "penalty on the mean square of their differences from step to step",
+                                 _checks.not_negative)
     clip: float = _training(1.0, "maximum global norm of the gradients; 0 for no clipping", _checks.not_negative)
+    clip_value: float = _training(0.0, "maximum absolute value of each element of the gradients, clipped before the "
+                                       "norm; 0 for no clipping", _checks.not_negative)
     schedule: str = _training("constant", "constant, cosine, step or plateau", _Choice(SCHEDULES))
     lr_factor: float = _training(0.5, "factor of the schedules step and plateau", lambda name, value:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
     lr_epochs: int = _training(10, "step: epochs between reductions; plateau: epochs without a new best before one",
                                _count)
+    warmup: int = _training(0, "number of steps in which the learning rate is increased linearly from almost 0",
+                            _from_zero)
     patience: int = _training(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
                              _from_zero)
+    averaging: float = _training(0.0, "decay of a moving average of the parameters, which is evaluated and stored in "
+                                      "their place, such as 0.998; 0: none", _checks.fraction)
+    asgd: int = _training(0, "average the parameters uniformly after this number of epochs without a new best "
+                             "validation perplexity; 0: never", _from_zero)
     seed: int = _training(0, "seed of initial weights, order of batches and dropout", _from_zero)
     checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this number of "
                                            "seconds",
@@ -171,12 +188,13 @@ class RunConfig:
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise InputError("corpus", "omitted if a text is given", self.corpus)
-        check_protocol(self.protocol, self.records)
+        check_protocol(self.protocol, self.records, self.random_steps)
         self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
             raise InputError("sigma", "omitted for implementation fused", self.sigma)
         if self.tied and self.embedding != self.num_hiddens:
             raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, with tied weights", self.embedding)
+        Averaging(self.averaging, self.asgd)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
 

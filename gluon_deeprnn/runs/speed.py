@@ -24,7 +24,7 @@ class Speed(NamedTuple):
 def measure(config: RunConfig, data: TextData) -> Speed:
     """Train and evaluate a new model on a few batches of the data, and measure the speed."""
     sample, model = _SampleData(data), build_model(config, len(data.vocab))
-    trial = config.replace(max_epochs=2, lr=1e-6, schedule="constant", patience=0)  # the first epoch compiles
+    trial = config.replace(max_epochs=2, lr=1e-6, schedule="constant", warmup=0, patience=0)  # the first epoch compiles
     with _without_warnings():
         row = build_trainer(trial, progress=False).fit(model, sample)[-1]
     speed = row["tokens_per_second"]

@@ -23,7 +23,7 @@ class Training(Protocol):
         """What is trained."""
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
-        """The parameters now, by name."""
+        """The parameters by name, or their averages if the trainer averages them."""
 
     def checkpoint(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """Everything that the rest of the training depends on."""

@@ -16,6 +16,11 @@ def pack(**groups: Arrays) -> Dict[str, numpy.ndarray]:
     return {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
 
 
+def members(arrays: Arrays, group: str) -> Dict[str, numpy.ndarray]:
+    """The arrays of one group of those that `pack` returned, by their names in the group."""
+    return {name[len(group) + 1:]: array for name, array in arrays.items() if name.startswith(group + "/")}
+
+
 def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, norms: GradientNorms,
            state_shapes: Callable[[Position], Mapping[str, Tuple[int, ...]]],
            ) -> Tuple[Dict[str, Dict[str, numpy.ndarray]], Position, List[Dict[str, Any]]]:
@@ -26,7 +31,8 @@ def unpack(arrays: Arrays, about: Mapping[str, Any], batches_per_epoch: int, nor
     KeyError, TypeError, AttributeError, ValueError
         If it is not a checkpoint of this training.
     """
-    groups: Dict[str, Dict[str, numpy.ndarray]] = {"parameters": {}, "optimizer": {}, "best": {}, "state": {}}
+    groups: Dict[str, Dict[str, numpy.ndarray]] = {
+        "parameters": {}, "average": {}, "optimizer": {}, "best": {}, "state": {}}
     for path, array in arrays.items():
         group, name = path.split("/", 1)
         groups[group][name] = array

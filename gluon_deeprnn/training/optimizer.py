@@ -6,12 +6,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.training.adamw import AdamW
 import mxnet
 from mxnet import gluon, np
 import numpy
 
-OPTIMIZERS = ("sgd", "nag", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl", "lamb",
-              "signum")
+OPTIMIZERS = ("sgd", "nag", "adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "ftml", "ftrl",
+              "lamb", "signum")
+
+mxnet.optimizer.register(AdamW)  # so that it is found by its name, as MXNet's own are
 
 
 def clip_global_norm(gradients: Sequence[np.ndarray], clip: float) -> np.ndarray:
@@ -104,15 +107,18 @@ class Optimizer:
     optimizer : str or mxnet.optimizer.Optimizer
         One of ``OPTIMIZERS``, or an optimizer object, which is copied.
     options : mapping, optional
-        Further options of the MXNet optimizer, such as ``momentum`` or ``wd``.
+        Further options of the optimizer, such as ``momentum`` or ``wd``.
     clip : float, default 0
         The maximum global norm of the gradients; 0 for no clipping.
+    clip_value : float, default 0
+        The maximum absolute value of each element of the gradients, before their norm is clipped; 0 for no clipping.
     """
 
     def __init__(self, parameters: Mapping[str, gluon.Parameter], optimizer: AnyOptimizer,
-                 options: Optional[Mapping[str, Any]] = None, clip: float = 0) -> None:
+                 options: Optional[Mapping[str, Any]] = None, clip: float = 0, clip_value: float = 0) -> None:
         options = check_optimizer(optimizer, options)
         self.clip = _checks.not_negative("clip", clip)
+        self._clip_value = _checks.not_negative("clip_value", clip_value)
         self._names = list(parameters)
         self._parameters = list(parameters.values())
         self._trainer = gluon.Trainer(self._parameters, copy.deepcopy(optimizer), options or None, kvstore=None)
@@ -130,9 +136,13 @@ class Optimizer:
             # A learned initial state has no gradient in batches with a carried state.
             if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
                 gradient[:] = 0
-        squares = squared_norms(gradients)
+        squares = clipped = squared_norms(gradients)
+        if self._clip_value > 0:
+            for gradient in gradients:
+                np.clip(gradient, -self._clip_value, self._clip_value, out=gradient)
+            clipped = squared_norms(gradients) if self.clip > 0 else squares
         if self.clip > 0:
-            _scale(gradients, np.sqrt(squares.sum()), self.clip)
+            _scale(gradients, np.sqrt(clipped.sum()), self.clip)
         self._trainer.set_learning_rate(lr)
         self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is already a mean
         return squares

@@ -24,10 +24,13 @@ class Schedule:
         The epoch in which ``cosine`` reaches 0.
     factor : float in (0, 1), default 0.5
     epochs : int, default 10
+    warmup : int, default 0
+        Number of steps in which a factor of the rate grows linearly to 1.
 
     Source
     ------
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017 (``cosine``, without restarts).
+    Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017 (``warmup``).
 
     Examples
     --------
@@ -36,6 +39,8 @@ class Schedule:
     1.0
     >>> Schedule('plateau', lr=2.0, max_epochs=10, epochs=2).rate(4.0, [9.0, 8.0, 8.5, 8.5])
     1.0
+    >>> [Schedule('constant', lr=2.0, max_epochs=10, warmup=4).warmed_up(step) for step in (0, 1, 3, 99)]
+    [0.25, 0.5, 1.0, 1.0]
     """
 
     name: str
@@ -43,6 +48,7 @@ class Schedule:
     max_epochs: int
     factor: float = 0.5
     epochs: int = 10
+    warmup: int = 0
 
     def __post_init__(self) -> None:
         _checks.one_of("schedule", self.name, SCHEDULES)
@@ -50,6 +56,7 @@ class Schedule:
         _checks.integer("max_epochs", self.max_epochs, at_least=1)
         _checks.number("lr_factor", self.factor, "a number in (0, 1)", above=0, below=1)
         _checks.integer("lr_epochs", self.epochs, at_least=1)
+        _checks.integer("warmup", self.warmup, at_least=0)
 
     def at(self, lr: float) -> "Schedule":
         """The same schedule with a different initial learning rate."""
@@ -64,6 +71,10 @@ class Schedule:
         if self.name == "plateau":
             return self.lr * self.factor ** self._plateaus(val_ppls)
         return self.lr
+
+    def warmed_up(self, step: int) -> float:
+        """The factor of the rate of a step, the first of a training being step 0."""
+        return min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
 
     def _plateaus(self, val_ppls: Sequence[float]) -> int:
         best, waited, plateaus = math.inf, 0, 0

@@ -8,13 +8,14 @@ import time
 from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import kernels
-from gluon_deeprnn.data.batches import continues, is_padded
+from gluon_deeprnn.data.batches import continues, is_padded, share_of_rate
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
-from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
-from gluon_deeprnn.training.checkpoint import pack, unpack
+from gluon_deeprnn.training.averaging import Averages, Averaging
+from gluon_deeprnn.training.checkpoint import members, pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
+from gluon_deeprnn.training.objective import Objective, ObjectiveLoss
 from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.position import Position
 from gluon_deeprnn.training.schedules import Schedule
@@ -48,6 +49,10 @@ class Session:
         The optimizer of the parameters.
     schedule : Schedule
         The learning rate schedule.
+    averaging : Averaging
+        How the parameters are averaged.
+    objective : Objective
+        What is minimized.
     ctx : mxnet.context.Context
         The context of the parameters.
     seed : int
@@ -58,12 +63,15 @@ class Session:
         Whether to store the best parameters so far.
     """
 
-    def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, *, ctx: Context, seed: int,
-                 hybridize: bool, keep_best: bool) -> None:
+    def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, averaging: Averaging,
+                 objective: Objective, *, ctx: Context, seed: int, hybridize: bool, keep_best: bool) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self._ctx, self._seed, self._keep_best = ctx, seed, keep_best
         self._loss = MeanLoss(model)
-        self._loss.hybridize(hybridize)
+        self._objective = self._loss if objective.is_plain else ObjectiveLoss(model, objective)
+        for block in (self._loss, self._objective):
+            block.hybridize(hybridize)
+        self._averages = Averages(model, averaging)
         self.train, self._val = data.train_dataloader(), data.val_dataloader()
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
         self.at = Position(gradients=self._norms.begin())
@@ -94,17 +102,20 @@ class Session:
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
         """Run one step: loss, backward pass, clipping, update.  It does not wait for the device."""
         self._snapshot = None
+        self._averages.hide()
         at = self.at
         if self.can_pause:
             mxnet.random.seed(_derived_seed(self._seed, at.epoch, at.batch))
         with autograd.record():
             if self._state is None or not self._continues:
                 self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, since it may be learned
-            loss, state, count = self._loss.of_batch(x, y, self._state, padded=is_padded(self.train))
-        loss.backward()
-        squares = self.optimizer.update(self._learning_rate(at.batch))
+            loss, state, count = self._objective.of_batch(x, y, self._state, padded=is_padded(self.train))
+        minimized, mean = loss if isinstance(loss, list) else (loss, loss)
+        minimized.backward()
+        squares = self.optimizer.update(self._learning_rate(at.batch) * share_of_rate(self.train, len(x)))
+        self._averages.update(at.epoch, at.batch, len(self.train))
         self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
-        self._in_flight.append((loss, squares, count))
+        self._in_flight.append((mean, squares, count))
         self._wait(_STEPS_IN_FLIGHT)
         at.batch += 1
 
@@ -115,8 +126,9 @@ class Session:
 
     def _learning_rate(self, batch: int) -> float:
         """The learning rate of a step of the current epoch."""
-        progress = self.at.epoch + batch / len(self.train)
-        return self.at.lr_scale * self.schedule.rate(progress, self._val_ppls)
+        num_batches = len(self.train)
+        rate = self.schedule.rate(self.at.epoch + batch / num_batches, self._val_ppls)
+        return self.at.lr_scale * rate * self.schedule.warmed_up(self.at.epoch * num_batches + batch)
 
     def _wait(self, in_flight: int) -> None:
         """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""
@@ -132,6 +144,8 @@ class Session:
     def end_epoch(self) -> Dict[str, Any]:
         """Evaluate on the validation data, and return the epoch's row of the history.
 
+        If parameters are averaged, the averages are evaluated, and the model has them until the next step.
+
         Raises
         ------
         NotFiniteError
@@ -142,6 +156,7 @@ class Session:
         trained = time.perf_counter() - self._epoch_started
         lr = self._learning_rate(at.batch - 1)
         train_ppl = perplexity(at.nll, at.num_tokens)
+        self._averages.show()
         val_ppl = evaluate(self._loss, self._val, device=self._ctx).perplexity
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
             raise NotFiniteError
@@ -151,6 +166,7 @@ class Session:
             "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
             "seconds": time.perf_counter() - self._epoch_started})
         self._val_ppls.append(val_ppl)
+        self._averages.follow(self._val_ppls)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
         self._state = None
         self._snapshot = None
@@ -177,9 +193,9 @@ class Session:
                      lost.epoch + 1, self.at.epoch, lr / 2)
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
-        """The current parameters by name; copied only once between two steps."""
-        return {name[len("parameters/"):]: array for name, array in self._arrays().items()
-                if name.startswith("parameters/")}
+        """The parameters by name, or their averages if there are any; copied only once between two steps."""
+        arrays = self._arrays()
+        return members(arrays, "average") or members(arrays, "parameters")
 
     def checkpoint(self) -> Checkpoint:
         """The complete state of the training: arrays by name, and JSON about them."""
@@ -194,7 +210,8 @@ class Session:
         if self._snapshot is None:
             carried = self._state or [] if self._continues else []
             optimizer_arrays, self._optimizer_about = self.optimizer.state()
-            self._snapshot = pack(parameters=parameter_arrays(self.model), optimizer=optimizer_arrays,
+            self._snapshot = pack(parameters=self._averages.current(), average=self._averages.averaged(),
+                                  optimizer=optimizer_arrays,
                                   state={str(i): array.asnumpy() for i, array in enumerate(carried)})
         return self._snapshot
 
@@ -208,7 +225,7 @@ class Session:
         """
         try:
             groups, position, history = unpack(arrays, about, len(self.train), self._norms, self._state_shapes)
-            set_parameters(self.model, groups["parameters"])
+            self._averages.restore(groups["parameters"], groups["average"], [row["val_ppl"] for row in history])
             self.optimizer.set_state(groups["optimizer"], about["optimizer"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError("checkpoint", "one of this training",
@@ -218,6 +235,8 @@ class Session:
         self._val_ppls = [row["val_ppl"] for row in history]
         state = [mxnet.np.array(groups["state"][name], ctx=self._ctx) for name in sorted(groups["state"], key=int)]
         self._state = state or None
+        if not self.at.batch:
+            self._averages.show()
         self._good = self.checkpoint()
         for name, now in kernels.arithmetic().items():
             if about.get(name) != now:

@@ -8,9 +8,11 @@ from gluon_deeprnn.devices import Context, as_context, try_gpu
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models.language_model import check_language_model
 from gluon_deeprnn.models.weights import set_parameters
+from gluon_deeprnn.training.averaging import Averaging
 from gluon_deeprnn.training.callback import Callback
 from gluon_deeprnn.training.diagnosis import Diagnosis
 from gluon_deeprnn.training.interrupts import Interrupts, interrupts
+from gluon_deeprnn.training.objective import Objective
 from gluon_deeprnn.training.optimizer import AnyOptimizer, Optimizer, check_optimizer
 from gluon_deeprnn.training.progress import Progress, Silence
 from gluon_deeprnn.training.schedules import Schedule
@@ -23,9 +25,8 @@ _log = logging.getLogger(__name__)
 class Trainer:
     """Trains a language model on the batches of a text.
 
-    Each step computes the loss in one hybridized graph, runs the backward pass, clips the gradients by their global
-    norm and updates the parameters with a Gluon optimizer.  The host does not wait for a step: it runs up to eight
-    steps ahead.
+    Each step computes the loss in one hybridized graph, runs the backward pass, clips the gradients and updates the
+    parameters with a Gluon optimizer.  The host does not wait for a step: it runs up to eight steps ahead.
 
     If the loss or the gradients are NaN or infinite, training is rolled back to the end of the previous epoch and the
     learning rate is halved, up to five times.
@@ -38,9 +39,12 @@ class Trainer:
         0 for the CPU; 1 for the first GPU, or the CPU, with a warning in the log, if there is no GPU.
     gradient_clip_val : float, default 0
         The maximum global norm of the gradients; 0 for no clipping.
+    clip_value : float, default 0
+        The maximum absolute value of each element of the gradients, before their norm is clipped; 0 for no clipping.
     optimizer : str or mxnet.optimizer.Optimizer, default "sgd"
         One of MXNet's optimizers sgd, nag, adam, adamax, nadam, rmsprop, adagrad, adadelta, ftml, ftrl, lamb and
-        signum, or an optimizer object, which is copied for each training.
+        signum, or adamw (`gluon_deeprnn.training.adamw.AdamW`), or an optimizer object, which is copied for each
+        training.
     lr : float, optional
         Learning rate; default: that of the optimizer object, else that of the model.
     optimizer_params : mapping, optional
@@ -51,9 +55,22 @@ class Trainer:
         Factor of the schedules ``step`` and ``plateau``.
     lr_epochs : int, default 10
         Number of epochs of the schedules ``step`` and ``plateau``.
+    warmup : int, default 0
+        Number of steps in which the learning rate, with any schedule, is increased linearly from almost 0.
     patience : int, default 0
         Early stopping: stop after this number of epochs without a new best validation perplexity, and restore the best
         parameters; 0 trains for all epochs.
+    label_smoothing : float in [0, 1), default 0
+        Share of each target that is distributed equally among all tokens in the loss that is minimized.
+    ar, tar : float, default 0
+        Weights of penalties on the outputs of the last recurrent layer, their mean square and the mean square of their
+        differences from step to step; see `gluon_deeprnn.training.objective.Objective`.
+    averaging : float in [0, 1), default 0
+        Decay of an exponential moving average of the parameters, such as 0.998; 0 for none.  The averages are evaluated
+        after each epoch, and are what the model has between epochs and in the end; the steps use the current values.
+        See `gluon_deeprnn.training.averaging.Averaging`.
+    asgd : int, default 0
+        The same with the uniform average since the validation perplexity has not improved for this number of epochs.
     ctx : str or mxnet.context.Context, optional
         ``cpu``, ``gpu``, ``gpu(1)`` or ``auto``, instead of ``num_gpus``.
     seed : int, default 0
@@ -97,19 +114,23 @@ class Trainer:
     """
 
     def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0, *,
-                 optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
+                 clip_value: float = 0, optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
-                 lr_factor: float = 0.5, lr_epochs: int = 10, patience: int = 0,
-                 ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
+                 lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
+                 patience: int = 0, label_smoothing: float = 0, ar: float = 0, tar: float = 0, averaging: float = 0,
+                 asgd: int = 0, ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
                  progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
+        self._clip_value = _checks.not_negative("clip_value", clip_value)
         self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
         self.lr = None if lr is None else _checks.positive("lr", lr)
         if lr is None and not isinstance(optimizer, str):
             self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
-        self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs)
+        self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs, warmup)
         self.patience = _checks.integer("patience", patience, at_least=0)
+        self._objective = Objective(label_smoothing, ar, tar)
+        self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
         if num_gpus > 1:
             raise InputError("num_gpus", "0 or 1", num_gpus)
@@ -151,6 +172,7 @@ class Trainer:
             the last finite epoch.
         """
         _check_fit(model, data, resume)
+        self._objective.check(model)
         session = self._begin(model, data)
         if resume is not None:
             session.restore(*resume)
@@ -193,10 +215,10 @@ class Trainer:
     def _begin(self, model: Any, data: Any) -> Session:
         model.collect_params().reset_ctx(self.ctx)
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
-                              self.gradient_clip_val)
+                              self.gradient_clip_val, self._clip_value)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
-        self._session = Session(model, data, optimizer, schedule, ctx=self.ctx, seed=self.seed,
-                                hybridize=self.hybridize, keep_best=self.patience > 0)
+        self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective, ctx=self.ctx,
+                                seed=self.seed, hybridize=self.hybridize, keep_best=self.patience > 0)
         return self._session
 
     def _out_of_patience(self) -> bool:
@@ -221,7 +243,9 @@ class Trainer:
         return self._running("model").model
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
-        """The current parameters by name, as NumPy arrays, for callbacks; read-only, since they are shared.
+        """The parameters by name, as NumPy arrays, for callbacks; read-only, since they are shared.
+
+        With ``averaging`` or ``asgd`` they are the averages.
 
         Raises
         ------

@@ -113,17 +113,20 @@ static void check_packing(const char* name, Sizes z) {
   }
 }
 
-static void check_cross_entropy(OutputSizes z, bool is_weighted) {
+static void check_cross_entropy(OutputSizes z, bool is_weighted, float smoothing) {
   const size_t H = z.num_hiddens, V = z.vocab_size;
   const Floats hidden = some(z.num_rows * H, 1), weight = some(V * H, 2), bias = some(V, 3);
   const Floats weights = is_weighted ? some(z.num_rows, 4) : Floats();
   std::vector<int32_t> targets;
   for (size_t row = 0; row < z.num_rows; ++row) targets.push_back(row * 7 % V);
   const OutputArrays a = {hidden.data(), weight.data(), bias.data(), targets.data(),
-                         is_weighted ? weights.data() : nullptr};
+                         is_weighted ? weights.data() : nullptr, smoothing};
   CrossEntropy trained, predicted;
-  const float loss = trained.forward(z, a, true);
-  must(predicted.forward(z, a, false) == loss, "the loss is the same with and without gradients");
+  const Losses losses = trained.forward(z, a, true), others = predicted.forward(z, a, false);
+  must(others.minimized == losses.minimized && others.mean == losses.mean,
+       "the losses are the same with and without gradients");
+  must((losses.minimized == losses.mean) == (smoothing == 0 || V == 1), "only smoothing changes the loss");
+  const float loss = losses.mean;
   Floats d_hidden(hidden.size()), d_weight(weight.size()), d_bias(V), log_p(z.num_rows);
   trained.backward(z, .5f, d_hidden.data(), d_weight.data(), d_bias.data());
   log_probs(z, a, log_p.data());
@@ -179,7 +182,7 @@ int main() {
   for (bool is_weighted : {false, true})
     for (const OutputSizes& z : {OutputSizes{1, 1, 1}, OutputSizes{65, 17, 28}, OutputSizes{200, 9, 513},
                                  OutputSizes{130, 70, 1300}, OutputSizes{3000, 33, 30}})
-      check_cross_entropy(z, is_weighted);
+      for (float smoothing : {0.f, .1f}) check_cross_entropy(z, is_weighted, smoothing);
   for (int size : {1, 7, 16, 65}) check_layer_norm(100, size);
   check_layer_norm(1, 3);
   check_operator();

@@ -51,11 +51,11 @@ def ours(hidden, weight, bias, targets, row_weights=None, slope=1.0):
     weighted = int(row_weights is not None)
     with autograd.record():
         loss = mxnet.nd.gluon_deeprnn_cross_entropy(*(a.as_nd_ndarray() for a in arrays), *given, trains=1,
-                                                    weighted=weighted)
+                                                    weighted=weighted, smoothing=0)
         total = loss * slope
     total.backward()
     predicted = mxnet.nd.gluon_deeprnn_cross_entropy(*(a.as_nd_ndarray() for a in arrays), *given, trains=0,
-                                                     weighted=weighted)
+                                                     weighted=weighted, smoothing=0)
     numpy.testing.assert_array_equal(predicted.asnumpy(), loss.asnumpy())  # bitwise
     return loss.asscalar(), [a.grad.asnumpy() for a in arrays]
 
@@ -83,6 +83,40 @@ def test_without_weights_the_loss_is_the_mean(sizes):
     assert loss == pytest.approx(expected, rel=1e-5, abs=1e-6)
     for found, by_numpy in zip(gradients, exact):
         assert_close(found, -2.5 * by_numpy)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_losses_and_gradients_of_smoothed_targets_equal_numpys(sizes, weighted):
+    hidden, weight, bias, targets, row_weights = a_task(sizes)
+    weights = row_weights if weighted else numpy.full(targets.shape, 1 / targets.size)
+    mean, _, *exact = by_hand(hidden, weight, bias, targets, weights)
+    logits = hidden.astype("float64") @ weight.T + bias
+    expected = numpy.take_along_axis(logits, targets[..., None], -1)[..., 0] - logits.mean(axis=-1)
+    slopes = 0.3 * weights[..., None] * (numpy.eye(sizes[-1])[targets] - 1 / sizes[-1])
+    exact = [exact[0] + slopes @ weight, exact[1] + numpy.einsum("tnv,tnh->vh", slopes, hidden),
+             exact[2] + slopes.sum(axis=(0, 1))]
+
+    arrays = [np.array(a) for a in (hidden, weight, bias)]
+    for array in arrays:
+        array.attach_grad()
+    given = [a.as_nd_ndarray() for a in (*arrays, np.array(targets, dtype="int32"),
+                                         *([np.array(row_weights)] if weighted else []))]
+    with autograd.record():
+        losses = mxnet.nd.gluon_deeprnn_cross_entropy(*given, trains=1, weighted=int(weighted), smoothing=0.3)
+        total = losses[0] * -2
+    total.backward()
+    assert losses.asnumpy() == pytest.approx([mean + 0.3 * (weights * expected).sum(), mean], rel=1e-5, abs=1e-5)
+    for array, by_numpy in zip(arrays, exact):
+        assert_close(array.grad.asnumpy(), -2 * by_numpy)
+
+
+@pytest.mark.parametrize(("smoothing", "rule"), [(1.5, "below 1"), (-0.1, "a number of at least 0"), ("x", "a number")])
+def test_a_smoothing_that_is_no_share_is_refused(smoothing, rule):
+    hidden, weight, bias, targets, _ = (np.array(a) for a in a_task((2, 3, 4, 28)))
+    given = [a.as_nd_ndarray() for a in (hidden, weight, bias, targets.astype("int32"))]
+    with pytest.raises(mxnet.MXNetError, match=f"smoothing must be {rule}"):
+        mxnet.nd.gluon_deeprnn_cross_entropy(*given, trains=1, weighted=0, smoothing=smoothing).wait_to_read()
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -139,7 +173,7 @@ def test_there_is_no_backward_pass_from_a_prediction():
     task = [np.array(a).as_nd_ndarray() for a in a_task((2, 3, 4, 28))]
     task[3] = np.zeros((2, 3), dtype="int32").as_nd_ndarray()
     task[0].attach_grad()
-    for compute in (lambda: mxnet.nd.gluon_deeprnn_cross_entropy(*task[:4], trains=0, weighted=0),
+    for compute in (lambda: mxnet.nd.gluon_deeprnn_cross_entropy(*task[:4], trains=0, weighted=0, smoothing=0),
                     lambda: mxnet.nd.gluon_deeprnn_log_probs(*task[:4])):
         with autograd.record():
             loss = compute()

@@ -22,7 +22,9 @@ FAULTS = {  # a file, what stands there, and what is wrong
     "tokens": ("forward.h", "size_t(tokens[i]) * S::kWidth", "size_t(tokens[0]) * S::kWidth"),
     "tokens-backward": ("backward_products.h", "sums + tokens[r] * stride", "sums + tokens[0] * stride"),
     "loss": ("cross_entropy.cc", "own.max[r] - std::log(own.sum[r])", "own.max[r] - std::log(own.sum[0])"),
-    "loss-backward": ("cross_entropy.cc", "x[target] -= weight;", "x[target] -= 1;"),
+    "loss-backward": ("cross_entropy.cc", "x[target] -= weight * (1 - a.smoothing);", "x[target] -= 1 - a.smoothing;"),
+    "smoothing": ("cross_entropy.cc", "loss + a.smoothing * difference", "loss + difference"),
+    "smoothing-backward": ("cross_entropy.cc", "* scale - of_each", "* scale"),
     "norm-backward": ("layer_norm.cc", "(g - mean_g - h * mean_gh)", "(g - mean_g)"),
 }
 

@@ -23,10 +23,15 @@ BAD = {
     "optimizer": ("adan", r"one of .*; got 'adan' \(did you mean 'adam'\?\)"), "lr": (0, "a number above 0; got 0"),
     "momentum": (1.5, r"a number in \[0, 1\); got 1.5"), "weight_decay": (-1, "a number, at least 0; got -1"),
     "clip": (float("inf"), "a number, at least 0; got inf"),
+    "ar": (-1, "a number, at least 0; got -1"), "tar": (float("nan"), "a number, at least 0; got nan"),
+    "label_smoothing": (1, r"a number in \[0, 1\); got 1"),
+    "random_steps": (2, "True or False; got 2"), "clip_value": ("x", "a number, at least 0; got 'x'"),
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
     "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
     "output_dropout": (1.0, r"a number in \[0, 1\); got 1.0"),
+    "warmup": (-1, "a non-negative integer; got -1"),
+    "averaging": (1, r"a number in \[0, 1\); got 1"), "asgd": (2.5, "a non-negative integer; got 2.5"),
     "input_dropout": (1.0, r"a number in \[0, 1\); got 1.0"),
     "embedding_dropout": (-1, r"a number in \[0, 1\); got -1"),
     "weight_dropout": ("x", r"a number in \[0, 1\); got 'x'"), "variational": (1, "True or False; got 1"),
@@ -53,6 +58,8 @@ def test_every_setting_refuses_a_bad_value(name):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
     ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
+    ({"random_steps": True}, r"random_steps must be False for protocol d2l; got True \(--protocol book has a stream\)"),
+    ({"random_steps": True, "protocol": "book", "records": "line"}, "random_steps must be False for records line; got"),
     ({"model": "lstm", "reset": "before"}, "reset must be omitted for model lstm; got 'before'"),
     ({"reset": "before"}, "reset must be after, for a fused GRU; got 'before'"),
     ({"model": "mgu"}, "model must be one of rnn, lstm, gru for fused layers; got 'mgu'"),
@@ -60,6 +67,7 @@ def test_every_setting_refuses_a_bad_value(name):
     ({"activation": "relu"}, "activation must be omitted for model gru; got 'relu'"),
     ({"forget_bias": 1.0}, "forget_bias must be omitted for model gru; got 1.0"),
     ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, with tied weights; got 8"),
+    ({"averaging": 0.9, "asgd": 5}, "asgd must be 0 with averaging; got 5"),
     ({"optimizer": "adam", "momentum": 0.9}, "momentum must be 0 for optimizer adam; got 0.9"),
 ])
 def test_inconsistent_settings_are_refused(settings, message):

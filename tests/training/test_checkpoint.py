@@ -9,13 +9,14 @@ import pytest
 from trainings import Keep, data_of, model_of, same
 
 OPTIONS = [
-    {"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.01, "schedule": "cosine"},
+    {"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.01, "schedule": "cosine", "warmup": 25},
     {"optimizer": "sgd", "optimizer_params": {"momentum": 0.9}, "schedule": "plateau", "lr_epochs": 1},
+    {"averaging": 0.95}, {"ar": 0.5, "tar": 0.5, "label_smoothing": 0.1},
 ]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
+@pytest.mark.parametrize("protocol", ["d2l", "book", "random", "records"])
 def test_resuming_between_epochs_equals_an_uninterrupted_run(protocol, options):
     data = data_of(protocol)
     whole, keep = model_of(data), Keep()
@@ -27,7 +28,7 @@ def test_resuming_between_epochs_equals_an_uninterrupted_run(protocol, options):
     assert [[row[key] for key in keys] for row in history] == [[row[key] for key in keys] for row in expected]
 
 
-@pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
+@pytest.mark.parametrize("protocol", ["d2l", "book", "random", "records"])
 def test_resuming_after_ctrl_c_inside_an_epoch_equals_an_uninterrupted_run(protocol, monkeypatch):
     data = data_of(protocol)
     whole = model_of(data)

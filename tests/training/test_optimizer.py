@@ -95,6 +95,26 @@ def test_sgd_is_gradient_descent():
     numpy.testing.assert_allclose(made["b"].data().asnumpy(), before - 0.1 * 2 * before, rtol=1e-6)
 
 
+@pytest.mark.parametrize("clip", [0, 0.4])
+def test_elements_of_the_gradients_are_clipped_before_their_norm(clip):
+    made = parameters()
+    before = {name: parameter.data().asnumpy() for name, parameter in made.items()}
+    optimizer = Optimizer(made, "sgd", clip=clip, clip_value=0.3)
+    with autograd.record():
+        loss = sum((p.data() ** 2).sum() for p in made.values())
+    loss.backward()
+    squares = optimizer.update(0.1)
+    gradients = {name: 2 * array for name, array in before.items()}
+    assert squares.asnumpy() == pytest.approx([(g**2).sum() for g in gradients.values()], rel=1e-6)  # before clipping
+    clipped = {name: numpy.clip(g, -0.3, 0.3) for name, g in gradients.items()}
+    assert any((g != gradients[name]).any() and (g == gradients[name]).any() for name, g in clipped.items())
+    norm = numpy.sqrt(sum((g**2).sum() for g in clipped.values()))
+    scale = min(1, clip / norm) if clip else 1
+    assert scale < 1 or not clip
+    for name, parameter in made.items():
+        numpy.testing.assert_allclose(parameter.data().asnumpy(), before[name] - 0.1 * scale * clipped[name], rtol=1e-6)
+
+
 def test_the_state_of_another_optimizer_is_refused():
     made = parameters()
     adam = Optimizer(made, "adam")
@@ -104,7 +124,7 @@ def test_the_state_of_another_optimizer_is_refused():
 
 
 @pytest.mark.parametrize(("name", "options", "message"), [
-    ("adamw", {}, r"optimizer must be one of sgd, .*; got 'adamw' \(did you mean 'adam'\?\)"),
+    ("adamm", {}, r"optimizer must be one of sgd, .*; got 'adamm' \(did you mean 'adam'\?\)"),
     ("sgd", {"momentun": 1}, "optimizer_params must be options of MXNet's sgd; got .*momentun"),
 ])
 def test_bad_options_are_refused(name, options, message):

@@ -1,5 +1,8 @@
+from gluon_deeprnn import Trainer
+from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.schedules import Schedule
 import pytest
+from trainings import data_of, model_of
 
 
 def rates(name, progresses, val_ppls=(), **options):
@@ -27,11 +30,27 @@ def test_plateau_decays_after_epochs_without_improvement(val_ppls, rate):
     assert rates("plateau", [len(val_ppls)], val_ppls, factor=0.5, epochs=2) == [rate]
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "plateau"])
+def test_warm_up_multiplies_the_rates_of_the_first_steps_of_any_schedule(schedule, monkeypatch):
+    rates, update = [], Optimizer.update
+    monkeypatch.setattr(Optimizer, "update", lambda self, lr: rates.append(lr) or update(self, lr))
+    data = data_of("book")
+    for warmup in (0, 20):
+        Trainer(2, lr=0.1, schedule=schedule, lr_epochs=1, warmup=warmup, progress=False).fit(model_of(data), data)
+    count = 2 * len(data.train_dataloader())
+    plain, warmed = rates[:count], rates[count:]
+    assert count > 30
+    assert warmed[:20] == pytest.approx([rate * (i + 1) / 20 for i, rate in enumerate(plain[:20])])
+    if schedule != "plateau":  # its rate depends on the perplexities
+        assert warmed[20:] == plain[20:]
+
+
 @pytest.mark.parametrize(("options", "message"), [
     ({"name": "linear"}, "schedule must be one of constant, cosine, step, plateau; got 'linear'"),
     ({"lr": 0}, "lr must be a number above 0; got 0"),
     ({"factor": 1.0}, r"lr_factor must be a number in \(0, 1\); got 1.0"),
     ({"epochs": 0}, "lr_epochs must be a positive integer; got 0"),
+    ({"warmup": 0.5}, "warmup must be a non-negative integer; got 0.5"),
 ])
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match="^" + message):

@@ -5,11 +5,12 @@ from gluon_deeprnn.data import Source
 from gluon_deeprnn.errors import DivergedError
 from gluon_deeprnn.evaluation import MeanLoss
 from gluon_deeprnn.models.weights import parameter_arrays
-from gluon_deeprnn.training import Callback, session
+from gluon_deeprnn.training import Callback, averaging
+from gluon_deeprnn.training.optimizer import Optimizer
 import mxnet
 import numpy
 import pytest
-from trainings import Keep, data_of, model_of, same
+from trainings import Keep, Poison, data_of, model_of, same
 
 
 def test_a_training_on_records_counts_their_tokens_and_ends_only():
@@ -35,19 +36,6 @@ def test_beginnings_and_ends_of_records_are_learned():
     source = data.val_dataloader()
     lowest = math.exp(3 * math.log(5) * source.num_records / source.num_tokens)
     assert 0.9 * lowest < history[-1]["val_ppl"] < 1.2 * lowest < 1.7
-
-
-class Poison(Callback):
-    """Sets one weight to NaN at some pauses, as after a step that diverged."""
-
-    def __init__(self, *pauses):
-        self.pauses, self.count, self.rates = pauses, 0, []
-
-    def on_pause(self, trainer):
-        self.count += 1
-        if self.count in self.pauses:
-            _, parameter = next(iter(trainer.model.named_parameters()))
-            parameter.set_data(parameter.data() * numpy.nan)
 
 
 def test_a_step_that_is_not_finite_is_rolled_back_and_the_rate_halved(caplog):
@@ -94,6 +82,17 @@ def test_the_carried_state_is_used(monkeypatch):
     assert len(states) == 2 * 2  # once per epoch for training, once for validation
 
 
+def test_the_learning_rate_of_a_batch_of_random_steps_is_in_proportion_to_them(monkeypatch):
+    rates, update = [], Optimizer.update
+    monkeypatch.setattr(Optimizer, "update", lambda self, lr: rates.append(lr) or update(self, lr))
+    data = data_of("random")
+    history = Trainer(3, lr=0.2, progress=False).fit(model_of(data), data)
+    steps = [len(x) for epoch in range(3) for x, _ in data.train_dataloader().batches(epoch)]
+    assert len(set(steps)) > 2
+    assert rates == pytest.approx([0.2 * each / 10 for each in steps])
+    assert [row["lr"] for row in history] == [0.2] * 3
+
+
 def test_graphs_are_compiled_once_not_every_epoch(small_data, monkeypatch):
     compiled, get_graph = [], MeanLoss._get_graph
 
@@ -118,7 +117,7 @@ class Count(Callback):
 
 
 def test_parameters_are_copied_to_the_host_once_an_epoch(small_data, monkeypatch):
-    copies, copy = [], session.parameter_arrays
-    monkeypatch.setattr(session, "parameter_arrays", lambda model: copies.append(1) or copy(model))
+    copies, copy = [], averaging.parameter_arrays
+    monkeypatch.setattr(averaging, "parameter_arrays", lambda model: copies.append(1) or copy(model))
     Trainer(3, patience=5, progress=False, callbacks=[Count()]).fit(model_of(small_data), small_data)
     assert len(copies) == 1 + 3  # for a rollback in the first epoch, and once per epoch

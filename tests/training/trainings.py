@@ -1,6 +1,5 @@
 """Callbacks, data and models for the tests of training."""
 
-
 from gluon_deeprnn import GRU, RNNLM, TextData
 from gluon_deeprnn.data import Source
 from gluon_deeprnn.models.weights import parameter_arrays
@@ -21,13 +20,27 @@ class Keep(Callback):
     on_interrupt = on_epoch_end
 
 
+class Poison(Callback):
+    """Sets one weight to NaN at some pauses, as after a step that diverged."""
+
+    def __init__(self, *pauses):
+        self.pauses, self.count, self.rates = pauses, 0, []
+
+    def on_pause(self, trainer):
+        self.count += 1
+        if self.count in self.pauses:
+            _, parameter = next(iter(trainer.model.named_parameters()))
+            parameter.set_data(parameter.data() * numpy.nan)
+
+
 def data_of(protocol):
     rng = numpy.random.default_rng(0)
     text = "".join(rng.choice(list("abcde "), 1500))
     if protocol == "records":  # lines of up to 45 tokens, five chunks
         lines = "\n".join("".join(rng.choice(list("abcde"), length)) for length in rng.integers(1, 45, 45))
         return TextData([Source("lines", lines, "")], 8, 10, protocol="book", records="line")
-    return TextData([Source("random", text, "")], 8, 10, protocol=protocol, num_train=300, num_val=100)
+    options = {"protocol": "book", "random_steps": True} if protocol == "random" else {"protocol": protocol}
+    return TextData([Source("random", text, "")], 8, 10, num_train=300, num_val=100, **options)
 
 
 def model_of(data, dropout=0.3):

@@ -23,8 +23,10 @@ _FORCED = 100.0  # noise that decides which token is written
 
 def check(name: str, equations: Callable[..., List[List[float]]], state: ctypes.c_void_p, library: Library,
           inputs: Sequence[Tuple[Numbers, Shape]], shapes: Sequence[Shape], draw: random.Random,
-          constant: Sequence[int] = ()) -> None:
-    """Compare an operator's forward and backward pass with the equations; the inputs ``constant`` have no gradient.
+          constant: Sequence[int] = (), silent: int = 0) -> None:
+    """Compare an operator's forward and backward pass with the equations.
+
+    The inputs ``constant`` have no gradient, nor have the last ``silent`` elements of the first output.
 
     Raises
     ------
@@ -38,6 +40,7 @@ def check(name: str, equations: Callable[..., List[List[float]]], state: ctypes.
         if not error <= 1e-5:  # NaN is an error too
             raise ValueError(f"{name}: outputs differ by {error:.1e}")
     slopes = [list(array("f", (draw.uniform(-1, 1) for _ in found))) for found in outputs]
+    slopes[0][len(slopes[0]) - silent:] = [0.0] * silent
     given = [*zip(slopes, shapes), *inputs, *zip(outputs, shapes)]
     gradients = library.compute(False, state, given, [shape for _, shape in inputs])
     along = [[0 if i in constant else draw.choice((-1, 1)) for _ in numbers] for i, numbers in enumerate(values)]
@@ -89,8 +92,11 @@ def check_cross_entropy(library: Library) -> None:
         for shape in ((steps, batch, SIZE), (VOCAB, SIZE), (VOCAB,))]
     inputs += [(Tokens(draw.randrange(VOCAB) for _ in range(steps * batch)), (steps, batch)),
                ([draw.uniform(0, 1) for _ in range(steps * batch)], (steps, batch))]
-    use = library.use(b"gluon_deeprnn_cross_entropy", {b"trains": b"1", b"weighted": b"1"})
+    use = library.use(b"gluon_deeprnn_cross_entropy", {b"trains": b"1", b"weighted": b"1", b"smoothing": b"0"})
     check("cross_entropy", cross_entropy, use, library, inputs, [(1,)], draw, constant=[3, 4])
+    use = library.use(b"gluon_deeprnn_cross_entropy", {b"trains": b"1", b"weighted": b"1", b"smoothing": b"0.25"})
+    check("smoothed cross_entropy", lambda *values: cross_entropy(*values, smoothing=0.25), use, library, inputs,
+          [(2,)], draw, constant=[3, 4], silent=1)
     rows, = library.compute(True, library.use(b"gluon_deeprnn_log_probs", {}), inputs[:4], [(steps, batch)])
     summed = -sum(map(operator.mul, rows, inputs[4][0]))
     if not abs(summed - cross_entropy(*(numbers for numbers, _ in inputs))[0][0]) <= 1e-5:

@@ -66,11 +66,14 @@ def normalized(x: Numbers, gamma: Numbers, beta: Numbers) -> List[List[float]]:
 
 
 def cross_entropy(hidden: Numbers, weight: Numbers, bias: Numbers, targets: Numbers,
-                  row_weights: Numbers) -> List[List[float]]:
-    """The weighted sum of -log p(target) over the rows, by the equations."""
-    loss = 0.0
+                  row_weights: Numbers, smoothing: float = 0.0) -> List[List[float]]:
+    """The weighted sum of -log p(target) over the rows, by the equations; before it that with smoothing, if any."""
+    loss = smoothed = 0.0
     for row, target in enumerate(targets):
         h = hidden[row * SIZE:(row + 1) * SIZE]
         logits = [sum(map(operator.mul, h, weight[v * SIZE:(v + 1) * SIZE])) + bias[v] for v in range(VOCAB)]
-        loss += row_weights[row] * (math.log(sum(map(math.exp, logits))) - logits[int(target)])
-    return [[loss]]
+        total, expected = math.log(sum(map(math.exp, logits))), logits[int(target)]
+        loss += row_weights[row] * (total - expected)
+        expected += smoothing * (sum(logits) / VOCAB - expected)
+        smoothed += row_weights[row] * (total - expected)
+    return [[smoothed, loss] if smoothing else [loss]]
