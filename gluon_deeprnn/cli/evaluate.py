@@ -5,8 +5,8 @@ import sys
 from typing import Callable, Optional, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
-from gluon_deeprnn.cli.texts import add_text, described, unknown_tokens
-from gluon_deeprnn.data import BatchSource, Records, TextData, read_texts
+from gluon_deeprnn.cli.texts import add_source, add_text, described, unknown_tokens
+from gluon_deeprnn.data import Apart, BatchSource, Records, TextData, read_texts
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Evaluation, evaluate
 from gluon_deeprnn.prediction import log_probs_of
@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     add_text(parser, "evaluate on these texts, read as one stream or, for a run on records, as records; default: the "
              "test data of the run, or its validation data if it has no test data")
+    add_source(parser, "evaluate the texts as this text of a run with --source-token; default for a text of the run: "
+               "as it, for others: as none")
     parser.add_argument("--dynamic", action="store_true",
                         help="dynamic evaluation: the model goes on learning from the text that it has predicted")
     parser.add_argument("--dynamic-lr", metavar="LR", help="its learning rate; default: the best of four on validation "
@@ -43,20 +45,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the result on stdout, and the data on stderr."""
     trained = load_run(arguments.folder)
+    if arguments.source is not None and not arguments.text:
+        raise InputError("source", "omitted without --text", arguments.source)
     if arguments.dynamic or arguments.mixture or arguments.prove or arguments.dynamic_lr is not None:
         _predict(trained, arguments)
         return
     if arguments.text:
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
-        stream, per_token, unknown = trained.stream(sources)
-        batches: BatchSource = stream
-        num_tokens = stream.num_tokens + (-stream.num_records if isinstance(stream, Records) else 1)
+        found, per_token, unknown = trained.stream(sources, arguments.source)
+        batches: BatchSource = found
+        not_predicted = -found.num_records if isinstance(found, Records) else 1
+        if isinstance(found, Apart):
+            not_predicted = len(sources) - len(trained.source_tokens(sources, arguments.source))
+        num_tokens = found.num_tokens + not_predicted
         evaluated_on = described(sources, trained.vocab) + unknown_tokens(unknown, num_tokens)
     else:
         part, batches, per_token = trained.data().held_out()
         evaluated_on = f"the {part} data of the run"
     print(f"gluon-deeprnn: evaluated on {evaluated_on}", file=sys.stderr)
-    print(evaluate(trained.model, batches, characters_per_token=per_token))
+    result = evaluate(trained.model, batches, characters_per_token=per_token)
+    if len(trained.stored.texts) > 1 or len(result.by_source) > 1:
+        for name, each in result.by_source.items():
+            print(f"gluon-deeprnn: {name}: {each}", file=sys.stderr)
+    print(result)
 
 
 def _predict(trained: Run, arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional, Tuple
 from gluon_deeprnn import _checks
 from gluon_deeprnn.cli.arguments import as_float, as_int
 from gluon_deeprnn.cli.interactive import Writing, converse
+from gluon_deeprnn.cli.texts import add_source
 from gluon_deeprnn.data.records import RECORDS
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation import Continuation, RunLimit, TrainingText
@@ -23,6 +24,7 @@ examples:
   gluon-deeprnn generate --run runs/mine --prefix "It was" --num-samples 3 --stop "."
   gluon-deeprnn generate --run runs/names --num-samples 10       a run on records
   gluon-deeprnn generate --run runs/mine --prefix "It was" --beam 8
+  gluon-deeprnn generate --run runs/books --source emma.txt      like one of several texts
   gluon-deeprnn generate --run runs/mine --interactive
 """
 
@@ -31,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     parser.add_argument("--prefix", metavar="TEXT",
-                        help="the text to continue; can be omitted for a run on records, and with --interactive")
+                        help="the text to continue; can be omitted for a run on records, with --source and with "
+                        "--interactive")
+    add_source(parser, "write like this text of a run that was trained with --source-token")
     parser.add_argument("--length", metavar="N",
                         help="number of tokens to generate (default 200; for a run on records 1000)")
     parser.add_argument("--temperature", metavar="T",
@@ -76,8 +80,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the prefix and, token by token, its continuation."""
     trained = load_run(arguments.folder)
     is_of_records = trained.vocab.begin_index is not None
-    if arguments.prefix is None and not (is_of_records or arguments.interactive):
-        raise InputError("prefix", "given, except for a run on records or with --interactive", None)
+    if arguments.source is not None:
+        trained.vocab.source_index(arguments.source)
+    elif arguments.prefix is None and not (is_of_records or arguments.interactive):
+        raise InputError("prefix", "given, except for a run on records, with --source or with --interactive", None)
     length = as_int(("1000" if is_of_records else "200") if arguments.length is None else arguments.length)
     num_samples = as_int(arguments.num_samples)
     if arguments.interactive and num_samples != 1:
@@ -87,7 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
     if num_samples != 1:
         _write_many(trained, arguments, length, num_samples, options, no_copy, training)
         return
-    text = Continuation(trained.model, trained.vocab, **dataclasses.asdict(options), no_copy=no_copy)
+    text = Continuation(trained.model, trained.vocab, **dataclasses.asdict(options), no_copy=no_copy,
+                        source=arguments.source)
     writing = Writing(text, length, arguments.stop, training if arguments.copied else None)
     if arguments.interactive:
         converse(writing, arguments.prefix, skip_unknown=arguments.skip_unknown)
@@ -100,7 +107,7 @@ def _write_many(trained: Run, arguments: argparse.Namespace, length: Any, num_sa
                 no_copy: Optional[RunLimit], training: Optional[TrainingText]) -> None:
     prefix = arguments.prefix or ""
     found = samples(trained.model, trained.vocab, prefix, length, num_samples, options, no_copy=no_copy,
-                    stop=arguments.stop, skip_unknown=arguments.skip_unknown)
+                    stop=arguments.stop, skip_unknown=arguments.skip_unknown, source=arguments.source)
     kind = trained.config.records
     between = f"\n{SEPARATOR}\n" if kind == "none" else RECORDS[kind].separator
     print(between.join(prefix + sample.text for sample in found), flush=True)

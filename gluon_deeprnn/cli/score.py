@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from gluon_deeprnn import _checks, storage
 from gluon_deeprnn.cli.arguments import as_int
-from gluon_deeprnn.cli.texts import add_text, described, unknown_tokens
+from gluon_deeprnn.cli.texts import add_source, add_text, described, unknown_tokens
 from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Piece, ScoredText, joined, score_texts
@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="DIR", dest="folder", required=True, help="the run folder")
     add_text(parser, "score these texts, read as one stream or, for a run on records, as records; default: the test "
              "data of the run, or the text of its validation data if it has no test data")
+    add_source(parser, "score the texts as this text of a run with --source-token; default for a text of the run: as "
+               "it, for others: as none")
     parser.add_argument("--line", metavar="TEXT", action="append",
                         help="score this text itself, from the initial state (repeatable)")
     parser.add_argument("--by", metavar="UNIT", default="line",
@@ -66,6 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError("top", "omitted with --json, which prints all", top)
     if arguments.text and arguments.line:
         raise InputError("line", "omitted with --text", arguments.line[0])
+    if arguments.source is not None and not (arguments.text or arguments.line):
+        raise InputError("source", "omitted without --text and --line", arguments.source)
     passage = _passage(arguments)
     trained = load_run(arguments.folder)
     what, scored = _scored(trained, arguments)
@@ -115,8 +119,10 @@ def _scored(trained: Run, arguments: argparse.Namespace) -> Tuple[str, List[Scor
     else:
         part, sources = trained.data().held_out_texts()
         what = f"the {part} data of the run"
-    records = trained.config.records
-    scored = score_texts(trained.model, trained.vocab, sources, carried=not arguments.line, records=records)
+    config = trained.config
+    carried = not arguments.line and config.streams == "joined"
+    scored = score_texts(trained.model, trained.vocab, sources, carried=carried, records=config.records,
+                         sources=trained.source_tokens(sources, arguments.source))
     if arguments.line:  # each is one line, however long it is
         scored = [dataclasses.replace(each, line_starts=numpy.zeros(1, dtype="int64")) for each in scored]
     return what, scored

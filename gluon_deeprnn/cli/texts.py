@@ -14,6 +14,11 @@ def add_text(parser: argparse.ArgumentParser, what: str) -> None:
                         help=f"{what}; files, folders or patterns, - for standard input")
 
 
+def add_source(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--source``; ``what`` says what it does."""
+    parser.add_argument("--source", metavar="NAME", help=what)
+
+
 def described(sources: Sequence[Source], vocab: Vocab) -> str:
     """The names of texts, each with the share of it that the cleaning of a run keeps."""
     if not vocab.cleaning:

@@ -25,6 +25,7 @@ examples:
   gluon-deeprnn train                                       the chapter's model on The Time Machine
   gluon-deeprnn train --text story.txt                      a text of your own, about 5 minutes
   gluon-deeprnn train --text notes/ --budget 15             all texts of a folder, about 15 minutes
+  gluon-deeprnn train --text emma.txt --text moreau.txt --source-token   several books
   gluon-deeprnn train --text names.txt --records line       one name per line
   gluon-deeprnn train --text code/*.py --tokens byte        any files, byte by byte
   gluon-deeprnn train --from runs/own-text --text more.txt  fine-tune on another text
@@ -63,10 +64,11 @@ def _add_setting(group: Any, setting: Setting) -> None:
         group.add_argument(flag, dest=setting.name, help=f"{meaning} (default {'on' if default else 'off'})",
                            default=None, action=argparse.BooleanOptionalAction)
         return
-    if default not in (None, ()):
+    if default not in (None, (), ""):
         meaning += f" (default {default})"
     if isinstance(default, tuple):
-        group.add_argument(flag, metavar="FILE", dest=setting.name, help=meaning, nargs="+", action="extend")
+        metavar = "FILE" if setting.name == "text" else "NAME"
+        group.add_argument(flag, metavar=metavar, dest=setting.name, help=meaning, nargs="+", action="extend")
         return
     metavar = type(default).__name__.upper() if isinstance(default, (int, float)) else "NAME"
     group.add_argument(flag, metavar=metavar, dest=setting.name, help=meaning)
@@ -187,6 +189,8 @@ def _check_repeated(folder: RunFolder, given: Dict[str, Any], arguments: argpars
     asked.pop("text", None)  # texts are identified by their SHA-1 and may have been moved
     if "corpus" not in given:  # the run has recorded which text it uses
         asked.pop("corpus", None)
+    if asked.get("streams") == "auto":  # and what was chosen for its texts
+        del asked["streams"]
     for name, now in asked.items():
         if name != "max_epochs" and now != own[name]:
             raise InputError(f"{name} with --resume", f"that of the run, {own[name]!r}", now,
@@ -200,5 +204,9 @@ def _report(folder: RunFolder, result: Dict[str, Any]) -> None:
     print(f"best model: epoch {result['best_epoch']}, perplexity {result['val_ppl']:.2f} validation"
           + (f", {result['test_ppl']:.2f} test" if result["test_ppl"] is not None else "")
           + f", {result['bits_per_char']:.3f} bits per character")
+    by_source = result.get("test_ppl_by_source", {})
+    for name, value in by_source.items() if len(by_source) > 1 else ():
+        print(f"{name}: perplexity {result['val_ppl_by_source'][name]:.2f} validation, {value:.2f} test, "
+              f"{result['bits_per_char_by_source'][name]:.3f} bits per character")
     print((folder.path / "sample.txt").read_text(encoding="utf-8").rstrip())
     print(f"curves: {folder.path / 'curves.png'}")

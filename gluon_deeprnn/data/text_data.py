@@ -6,10 +6,13 @@ import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.apart import Apart, Reading, read_apart, stream
 from gluon_deeprnn.data.bptt import RandomStream, Stream
 from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
 from gluon_deeprnn.data.files import read_texts
+from gluon_deeprnn.data.mixture import Mixture
+from gluon_deeprnn.data.positions import TEST_SHARE, VAL_SHARE, check_parts, cut_by_position, refuse_length, test_part
 from gluon_deeprnn.data.records import (
     RECORDS,
     begin_of,
@@ -23,14 +26,12 @@ from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer, tokenizer_for
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.data.windows import Windows
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import InputError
 import numpy
 
 PROTOCOLS = ("d2l", "book")
-_TEST_SHARE, _VAL_SHARE = 0.10, 0.05
-_EVALUATION_STEPS = 128
 
-BatchSource = Union[Windows, Stream, Records]
+BatchSource = Union[Windows, Stream, Records, Mixture, Apart]
 
 
 class TextData:
@@ -46,7 +47,6 @@ class TextData:
         ``d2l``: overlapping windows, the first ``num_train`` for training and the next ``num_val`` for validation, each
         with a zero initial state; there is no test data.  ``book``: each text is split by position: the first 85% for
         training by truncated backpropagation through time, the next 5% for validation and the last 10% for testing.
-        Validation and test data are each read as one stream.
     cleaning : {"none", "d2l", "unicode"}, default "d2l"
         See `gluon_deeprnn.data.clean`.
     tokens : {"char", "word", "byte"}, default "char"
@@ -64,7 +64,17 @@ class TextData:
         The vocabulary.  By default it is built from the whole text (``d2l``, as in the book) or from the training data
         (``book``).
     seed : int, default 0
-        Seed of the order of the windows, of the records, or of the random numbers of steps.
+        Seed of the order of the windows, of the records, of the columns of separate texts, or of the random numbers of
+        steps.
+    streams : {"joined", "separate"}, default "joined"
+        How several texts are read (``book``).  ``joined``: one after the other, as one stream.  ``separate``: each by
+        itself, for training in columns of one text each (`gluon_deeprnn.data.Mixture`), for evaluation as a stream.
+    source_weights : sequence of float, optional
+        For separate texts, how often each is read in an epoch: 2 for twice, 0.5 for a random half of its columns.
+    source_token : bool, default False
+        For separate texts: read a token that names the text before the first token of each stream and column.
+    val_from : sequence of str, optional
+        The names of the texts with a validation and a test part; the others are for training as a whole (``book``).
     random_steps : bool, default False
         Train on `gluon_deeprnn.data.bptt.RandomStream`; for ``protocol="book"`` without records.
 
@@ -103,10 +113,13 @@ class TextData:
     (8, 16)
     """
 
+    stream = staticmethod(stream)
+
     def __init__(self, sources: Sequence[Source], batch_size: int, num_steps: int, *, protocol: str = "d2l",
                  cleaning: str = "d2l", tokens: str = "char", records: str = "none", min_freq: int = 0,
                  num_train: int = 10000, num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0,
-                 random_steps: bool = False) -> None:
+                 streams: str = "joined", source_weights: Sequence[float] = (), source_token: bool = False,
+                 val_from: Sequence[str] = (), random_steps: bool = False) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
@@ -125,13 +138,14 @@ class TextData:
             raise InputError("sources", "a sequence of Source, not empty", sources)
         if not isinstance(vocab, (Vocab, type(None))):
             raise InputError("vocab", "None or a Vocab", vocab)
+        self._reading = Reading(streams, source_weights, source_token, val_from).of(self.sources, protocol, records)
         if vocab is not None and records != "none":
             begin_of(vocab, records)  # raises an error if it has no such tokens
         self.num_records: Dict[str, int] = {}
         # Composing characters would change bytes.
         options = {"cleaning": None if tokenizer.reads_bytes and cleaning == "none" else cleaning, "kind": kind}
         (self._read_texts if records == "none" else self._read_records)(tokenizer, vocab, min_freq, options)
-        if vocab is None and len(self.vocab) == (1 if records == "none" else 3):  # the unknown token and the boundaries
+        if vocab is None and len(self.vocab) == len(self.vocab.special):
             raise InputError("min_freq", "small enough for the vocabulary to have a token of the text", min_freq)
 
     def _read_texts(self, tokenizer: Tokenizer, vocab: Optional[Vocab], min_freq: int, options: Dict[str, Any]) -> None:
@@ -140,10 +154,29 @@ class TextData:
         self._check_kept(cleaned, vocab)
         texts = [tokenizer.split(text) for text in cleaned]
         self.num_tokens = sum(map(len, texts))
-        parts, vocab_tokens = (self._cut_into_windows if self.protocol == "d2l" else self._cut_by_position)(texts)
-        self.vocab = vocab or Vocab(vocab_tokens, min_freq, **options)
+        if self.protocol == "d2l":
+            parts = self._cut_into_windows(texts)
+        else:
+            cut = cut_by_position(texts, self._reading.held_out(self.sources))
+            parts = {name: list(itertools.chain(*each)) for name, each in cut.items()}
+            if not self._reading.is_apart:
+                check_parts(parts, texts, self.batch_size)
+        vocab_tokens = next(iter(parts.values()))  # the whole text, or the training data
+        self.vocab = vocab or Vocab(vocab_tokens, min_freq, sources=self._reading.tokens_of(self.sources), **options)
+        if self._reading.is_apart:  # of protocol book
+            self._set_apart(cut)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
         self.characters_per_token = {name: tokenizer.characters_per_token(part) for name, part in parts.items()}
+
+    def _set_apart(self, cut: Dict[str, List[List[str]]]) -> None:
+        """Set the streams of the texts, each by itself."""
+        tokens, held_out = self._reading.tokens_of(self.sources), self._reading.held_out(self.sources)
+        self._apart = {part: read_apart(self.vocab, {
+            source.name: text for source, text, each in zip(self.sources, cut[part], held_out) if each},
+            dict(zip(tokens, tokens))) for part in ("val", "test")}
+        self._trained = [self.vocab.encode(text) for text in cut["train"]]
+        self._begins = [self.vocab.source_index(name) for name in tokens] or None
+        self.train_dataloader()  # raises an error if a text is too short
 
     def _read_records(self, tokenizer: Tokenizer, vocab: Optional[Vocab], min_freq: int, options: Dict[str, Any],
                       ) -> None:
@@ -151,7 +184,7 @@ class TextData:
         self._check_kept(["".join(record.text for record in records) for records in found], vocab)
         everything = list(itertools.chain(*found))
         self.num_tokens = sum(len(record.tokens) for record in everything)
-        parts = split_by_record(everything, self.records, _TEST_SHARE, _VAL_SHARE)
+        parts = split_by_record(everything, self.records, TEST_SHARE, VAL_SHARE)
         self.num_records = {name: len(part) for name, part in parts.items()}
         vocab_tokens = [token for record in parts["train"] for token in record.tokens]
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, boundaries=True, **options)
@@ -171,37 +204,16 @@ class TextData:
         tokenizer = TOKENIZERS[_checks.one_of("tokens", options.get("tokens", "char"), TOKENIZERS)]
         return cls(read_texts(paths, raw=tokenizer.reads_bytes), batch_size, num_steps, **options)
 
-    def _cut_into_windows(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
+    def _cut_into_windows(self, texts: List[List[str]]) -> Dict[str, List[str]]:
         whole = [token for text in texts for token in text]
         available = len(whole) - self.num_steps
         if available < 2:
-            self._refuse(self.num_steps + 2, 3, "num_steps")
+            refuse_length(self.num_tokens, self.num_steps + 2, 3, "num_steps", self.num_steps)
         if available < self.num_train + self.num_val:
             share = self.num_train / (self.num_train + self.num_val)
             self.num_train = min(max(1, round(available * share)), available - 1)
             self.num_val = available - self.num_train
-        return {"all": whole}, whole
-
-    def _cut_by_position(self, texts: List[List[str]]) -> Tuple[Dict[str, List[str]], List[str]]:
-        parts: Dict[str, List[str]] = {"train": [], "val": [], "test": []}
-        for text in texts:
-            for name, where in _positions(len(text)).items():
-                parts[name] += text[where]
-        needed = max(40, -(-20 * (self.batch_size + 1) // 17))  # such that 85% fill a row and 5% are two tokens
-        if self.num_tokens >= 40 and min(map(len, parts.values())) < 2:
-            raise InputError("text", "one of at least 30 tokens, or two of at least 11, for validation data",
-                             Described(f"{len(texts)} texts of at most {max(map(len, texts))} tokens"),
-                             "join them into one file")
-        if self.num_tokens < needed:
-            self._refuse(needed, 40, "batch_size")
-        return parts, parts["train"]
-
-    def _refuse(self, needed: int, least: int, option: str) -> None:
-        found = Described(f"{self.num_tokens} tokens")
-        if self.num_tokens < least:  # what the smallest value of the option needs
-            raise InputError("text", f"at least {least} tokens long", found)
-        raise InputError("text", f"at least {needed} tokens long for {option}={getattr(self, option)}", found,
-                         f"a smaller --{option.replace('_', '-')} allows a shorter text")
+        return {"all": whole}
 
     def train_dataloader(self) -> BatchSource:
         """The training batches."""
@@ -210,6 +222,9 @@ class TextData:
         if self.protocol == "d2l":
             return Windows(self._parts["all"], 0, self.num_train, batch_size=self.batch_size, num_steps=self.num_steps,
                            shuffle=True, seed=self.seed)
+        if self._reading.is_apart:
+            return Mixture(self._trained, weights=self._reading.weights or None, begins=self._begins,
+                           batch_size=self.batch_size, num_steps=self.num_steps, seed=self.seed)
         sizes = {"batch_size": self.batch_size, "num_steps": self.num_steps}
         train = self._parts["train"]
         return RandomStream(train, **sizes, seed=self.seed) if self.random_steps else Stream(train, **sizes)
@@ -221,13 +236,15 @@ class TextData:
         if self.protocol == "d2l":
             return Windows(self._parts["all"], self.num_train, self.num_val, batch_size=self.batch_size,
                            num_steps=self.num_steps)
-        return self.stream(self._parts["val"])
+        return self._apart["val"] if self._reading.is_apart else stream(self._parts["val"])
 
     def test_dataloader(self) -> Optional[BatchSource]:
-        """The test data, as one stream or as records; None if the protocol has no test data."""
+        """The test data, as streams or as records; None if the protocol has no test data."""
         if self.records != "none":
             return self._batches_of_records("test")
-        return self.stream(self._parts["test"]) if self.protocol == "book" else None
+        if self.protocol != "book":
+            return None
+        return self._apart["test"] if self._reading.is_apart else stream(self._parts["test"])
 
     def _batches_of_records(self, part: str, *, shuffle: bool = False) -> Records:
         return Records(self._parts[part], begin_of(self.vocab, self.records), batch_size=self.batch_size,
@@ -248,14 +265,15 @@ class TextData:
         tokenizer = self.vocab.tokenizer
         if self.records != "none":
             found = [read_records(source.text, self.records, self.vocab.cleaning, tokenizer) for source in self.sources]
-            test = split_by_record(list(itertools.chain(*found)), self.records, _TEST_SHARE, _VAL_SHARE)["test"]
+            test = split_by_record(list(itertools.chain(*found)), self.records, TEST_SHARE, VAL_SHARE)["test"]
             kept, separator = {record.text for record in test}, RECORDS[self.records].separator
             joined = [separator.join(record.text for record in records if record.text in kept) for records in found]
             return "test", [dataclasses.replace(source, text=text)
                             for source, text in zip(self.sources, joined) if text]
         texts = [self.vocab.split(source.text) for source in self.sources]
         if self.protocol == "book":
-            name, parts = "test", [text[_positions(len(text))["test"]] for text in texts]
+            held_out = self._reading.held_out(self.sources)
+            name, parts = "test", [test_part(text) if each else [] for text, each in zip(texts, held_out)]
         else:
             name, parts, start = "validation", [], self.num_train
             end = start + self.num_val + self.num_steps
@@ -277,11 +295,6 @@ class TextData:
         spans = {"train": slice(end), "val": slice(end, end + self.num_val)}
         return self._parts["all"][spans[_checks.one_of("part", part, spans)]]
 
-    @staticmethod
-    def stream(tokens: numpy.ndarray) -> Stream:
-        """Token indices as one stream for evaluation: one column, carried state, every token but the first a target."""
-        return Stream(tokens, batch_size=1, num_steps=_EVALUATION_STEPS)
-
     def opening(self, num_tokens: int = 6) -> str:
         """The first known tokens of the text, not counting white space, as a prefix; for records the empty prefix."""
         if self.records != "none":
@@ -291,10 +304,3 @@ class TextData:
         rest = whole[known.index(True):] if True in known else whole
         first = itertools.takewhile(lambda i: i != self.vocab.unknown_index, rest[:num_tokens])
         return "".join(self.vocab.text(first)).strip()
-
-
-def _positions(num_tokens: int) -> Dict[str, slice]:
-    """The parts of a text with this number of tokens, by position."""
-    test = num_tokens - round(num_tokens * _TEST_SHARE)
-    val = test - round(num_tokens * _VAL_SHARE)
-    return {"train": slice(0, val), "val": slice(val, test), "test": slice(test, num_tokens)}

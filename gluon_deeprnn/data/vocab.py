@@ -14,6 +14,7 @@ import numpy
 
 UNKNOWN = "<unk>"
 BEGIN, END = "<bos>", "<eos>"
+_SOURCE = "<source {}>"
 
 
 def _counted(tokens: Any) -> Any:
@@ -47,6 +48,12 @@ class Vocab:
         The kind of tokens; see `gluon_deeprnn.data.tokenizers`.
     boundaries : bool, default False
         Whether there are tokens for the beginning and the end of a record, ``<bos>`` and ``<eos>``.
+    sources : sequence of str, optional
+        The names of texts that have a token of their own, such as ``<source timemachine.txt>``.
+
+    Attributes
+    ----------
+    sources : list of str
 
     Source
     ------
@@ -64,10 +71,12 @@ class Vocab:
 
     def __init__(self, tokens: Union[Sequence[str], Mapping[str, int]] = (), min_freq: int = 0,
                  reserved_tokens: Sequence[str] = (), *, cleaning: Optional[str] = None, kind: str = "char",
-                 boundaries: bool = False) -> None:
+                 boundaries: bool = False, sources: Sequence[str] = ()) -> None:
         counts = collections.Counter(_counted(tokens))
         reserved_tokens = _checks.sequence("reserved_tokens", reserved_tokens, str, "a sequence of strings")
-        special = (UNKNOWN, BEGIN, END) if _checks.flag("boundaries", boundaries) else (UNKNOWN,)
+        self.sources = list(dict.fromkeys(_checks.sequence("sources", sources, str, "a sequence of names")))
+        own = [_SOURCE.format(name) for name in self.sources]
+        special = (UNKNOWN, *((BEGIN, END) if _checks.flag("boundaries", boundaries) else ()), *own)
         for token in special:
             counts.pop(token, None)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
@@ -77,7 +86,7 @@ class Vocab:
         self._vocab = gluonnlp.Vocab(
             counts, min_freq=max(1, min_freq), unknown_token=UNKNOWN, padding_token=None,
             bos_token=BEGIN if boundaries else None, eos_token=END if boundaries else None,
-            reserved_tokens=list(reserved_tokens) or None)
+            reserved_tokens=[*own, *reserved_tokens] or None)
 
     def _describe(self, cleaning: Optional[str], kind: str) -> None:
         self.cleaning = None if cleaning is None else _checks.one_of("cleaning", cleaning, CLEANINGS)
@@ -122,6 +131,24 @@ class Vocab:
     def _index_of(self, token: Optional[str]) -> Optional[int]:
         return None if token is None else self._vocab[token]
 
+    def source_index(self, name: str) -> int:
+        """The index of the token of a source.
+
+        Raises
+        ------
+        ValueError
+            "source must be one of a.txt, b.txt; got 'c.txt' ...".
+        """
+        if not self.sources:
+            raise InputError("source", "omitted for a vocabulary without tokens of sources", name)
+        return self._vocab[_SOURCE.format(_checks.one_of("source", name, self.sources))]
+
+    @property
+    def special(self) -> List[int]:
+        """The indices of the tokens that are not a part of a text: unknown, boundaries, sources."""
+        found = (self.unknown_index, self.begin_index, self.end_index, *map(self.source_index, self.sources))
+        return [index for index in found if index is not None]
+
     def encode(self, tokens: Sequence[str]) -> numpy.ndarray:
         """The indices of tokens, as int32."""
         return numpy.array(self._vocab[list(tokens)], dtype=numpy.int32)
@@ -145,7 +172,7 @@ class Vocab:
         if not isinstance(prefix, str):
             raise InputError("prefix", "a string", prefix)
         tokens = self.tokenizer.prefix(self.split(prefix), self)
-        special = (UNKNOWN, self._vocab.bos_token, self._vocab.eos_token)
+        special = self.to_tokens(self.special)
         unknown = [token for token in dict.fromkeys(tokens) if token not in self or token in special]
         if _checks.flag("skip_unknown", skip_unknown):
             tokens = [token for token in tokens if token not in unknown]
@@ -163,12 +190,12 @@ class Vocab:
         return TOKENIZERS[self.kind]
 
     def text(self, indices: Iterable[int]) -> Iterator[str]:
-        """What tokens, by index, add to a text, in pieces, each as soon as it is known; boundaries add nothing."""
-        return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices
-                                     if int(index) not in (self.begin_index, self.end_index))
+        """What tokens, by index, add to a text, in pieces, as soon as it is known; boundaries and sources add none."""
+        silent = {*self.special} - {self.unknown_index}
+        return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices if int(index) not in silent)
 
-    def extended(self, tokens: Sequence[str]) -> "Vocab":
-        """A copy with further tokens after its own, which keep their indices.
+    def extended(self, tokens: Sequence[str], sources: Sequence[str] = ()) -> "Vocab":
+        """A copy with further tokens, and tokens of sources, after its own, which keep their indices.
 
         Examples
         --------
@@ -179,14 +206,16 @@ class Vocab:
         tokens = _checks.sequence("tokens", tokens, str, "strings")
         stored = json.loads(self.to_json())
         own = stored["vocab"]["idx_to_token"]
-        own += [token for token in dict.fromkeys(tokens) if token not in self]
+        sources = _checks.sequence("sources", sources, str, "a sequence of names")
+        own += [token for token in dict.fromkeys([*map(_SOURCE.format, sources), *tokens]) if token not in self]
+        stored["sources"] = list(dict.fromkeys([*self.sources, *sources]))
         stored["vocab"]["token_to_idx"] = {token: i for i, token in enumerate(own)}
         return Vocab.from_json(json.dumps(stored))
 
     def to_json(self) -> str:
         """Return the vocabulary as JSON text."""
-        return json.dumps({"kind": self.kind, "cleaning": self.cleaning, "vocab": json.loads(self._vocab.to_json())},
-                          ensure_ascii=False)
+        return json.dumps({"kind": self.kind, "cleaning": self.cleaning, "vocab": json.loads(self._vocab.to_json()),
+                           **({"sources": self.sources} if self.sources else {})}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Vocab":
@@ -199,6 +228,9 @@ class Vocab:
                 raise ValueError("tokens and indices that do not match")
             vocab = cls()
             vocab._describe(stored["cleaning"], stored["kind"])
+            vocab.sources = _checks.sequence("sources", stored.get("sources", []), str, "a list of names")
+            if not {_SOURCE.format(name) for name in vocab.sources} <= indices.keys():
+                raise ValueError("sources without their tokens")
             vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))
             return vocab
         except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:

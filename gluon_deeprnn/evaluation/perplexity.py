@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn.data.apart import Apart
 from gluon_deeprnn.data.batches import PADDING, continues, is_padded
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
@@ -26,6 +27,8 @@ class Evaluation:
         Number of predicted tokens.
     characters_per_token : float
         Mean number of characters per token; 1 for character models.
+    by_source : mapping of str to Evaluation
+        The loss on each text, by its name, if the data is several texts that are read apart; else empty.
 
     Examples
     --------
@@ -37,6 +40,7 @@ class Evaluation:
     nll: float
     num_tokens: int
     characters_per_token: float = 1.0
+    by_source: Mapping[str, "Evaluation"] = dataclasses.field(default_factory=dict, compare=False)
 
     @property
     def perplexity(self) -> float:
@@ -133,9 +137,9 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     ----------
     model : RNNLM or RNNLMScratch
         The language model.
-    batches : Windows, Stream, Records or another batch source
+    batches : Windows, Stream, Records, Apart or another batch source
         The data.  A stream carries the state from batch to batch, windows have the initial state in every batch, and
-        records have it at their beginning.
+        records and texts that are read apart have it at their beginning.
     characters_per_token : float, default 1
         Mean number of characters per token, to compute bits per character.
     device : str or mxnet.context.Context, optional
@@ -167,6 +171,15 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
         loss = MeanLoss(model)
         loss.hybridize(children=False)
     ctx = context_of(loss, device)
+    if not isinstance(batches, Apart):
+        return _evaluate(loss, batches, ctx, characters_per_token)
+    found = {name: _evaluate(loss, each, ctx, batches.characters_per_token[name])
+             for name, each in batches.streams.items()}
+    return Evaluation(math.fsum(each.nll for each in found.values()), sum(each.num_tokens for each in found.values()),
+                      characters_per_token, found)
+
+
+def _evaluate(loss: MeanLoss, batches: Any, ctx: Context, characters_per_token: float) -> Evaluation:
     losses, counts, state = [], [], None
     for i, (x, y) in enumerate(batches.batches()):
         if state is None or not continues(batches, 0, i):

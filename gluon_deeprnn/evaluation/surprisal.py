@@ -1,7 +1,7 @@
 """The surprisal of a text under a language model: -log2 of the probability of every token, given those before it."""
 
 import math
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Source, Vocab
@@ -20,7 +20,7 @@ _NUM_STEPS, _MULTIPLE, _COLUMNS = 128, 16, 64
 """The most steps in a call; what their number is a multiple of, to compile few graphs; the most columns in a call."""
 
 
-def score(model: Any, vocab: Vocab, text: str, *, records: str = "none",
+def score(model: Any, vocab: Vocab, text: str, *, records: str = "none", source: Optional[str] = None,
           device: Optional[Union[str, Context]] = None) -> ScoredText:
     r"""Compute the log-probability of every token of a text, given all the tokens before it.
 
@@ -40,6 +40,9 @@ def score(model: Any, vocab: Vocab, text: str, *, records: str = "none",
         The text, at least 2 tokens long.
     records : {"none", "line", "paragraph", "blank-line"}, default "none"
         What a record is, for a vocabulary with boundaries.
+    source : str, optional
+        For a vocabulary with tokens of sources, the one whose token is read before the text; its first token then has
+        a prediction, too.
     device : str or mxnet.context.Context, optional
         The context of the computation; default: that of the parameters.
 
@@ -74,10 +77,12 @@ def score(model: Any, vocab: Vocab, text: str, *, records: str = "none",
     """
     if not isinstance(text, str):
         raise InputError("text", "a string", text)
-    return score_texts(model, vocab, [Source("text", text, "")], records=records, device=device)[0]
+    return score_texts(model, vocab, [Source("text", text, "")], records=records,
+                       sources=None if source is None else {"text": source}, device=device)[0]
 
 
 def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: bool = True, records: str = "none",
+                sources: Optional[Mapping[str, str]] = None,
                 device: Optional[Union[str, Context]] = None) -> List[ScoredText]:
     """Score several texts; see `score`.
 
@@ -90,6 +95,8 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     carried : bool, default True
         Whether a text continues the one before it, as in `gluon_deeprnn.evaluate`; otherwise each text is read from the
         initial state, and each one's first token has no prediction.  Records are always scored on their own.
+    sources : mapping of str to str, optional
+        For texts, by their names, the source whose token is read before them.  With it no text continues another.
 
     Returns
     -------
@@ -111,16 +118,17 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     check_language_model(model)
     if not isinstance(vocab, Vocab) or len(vocab) != model.vocab_size:
         raise InputError("vocab", f"a Vocab of the model's size, {model.vocab_size} tokens", vocab)
-    sources = _checks.sequence("texts", texts, Source, "a sequence of Source, not empty")
-    if not sources:
+    read_texts = _checks.sequence("texts", texts, Source, "a sequence of Source, not empty")
+    if not read_texts:
         raise InputError("texts", "a sequence of Source, not empty", texts)
     carried = _checks.flag("carried", carried)
     _checks.one_of("records", records, RECORDS)
     ctx = context_of(model, device)
-    cleaned, tokenized = zip(*(read(vocab, source.text, records) for source in sources))
-    log_probs = iter(_predicted(model, vocab, tokenized, carried, ctx))
+    begins = _begins(vocab, read_texts, sources)
+    cleaned, tokenized = zip(*(read(vocab, source.text, records) for source in read_texts))
+    log_probs = iter(_predicted(model, vocab, tokenized, begins, carried and not sources, ctx))
     found = []
-    for source, text, tokens in zip(sources, cleaned, tokenized):
+    for source, text, tokens in zip(read_texts, cleaned, tokenized):
         indices, spans, characters = (numpy.concatenate(arrays) for arrays in zip(*tokens))
         found.append(ScoredText(
             source.name, text, line_starts(text), spans[:, 0], spans[:, 1],
@@ -128,22 +136,36 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     return found
 
 
-def _predicted(model: Any, vocab: Vocab, texts: Sequence[List[Tokens]], carried: bool, ctx: Context) -> numpy.ndarray:
-    """The log-probabilities of all tokens of all texts; NaN for those that nothing predicts."""
-    least = 2 if vocab.begin_index is None else 1
-    together = carried and vocab.begin_index is None
-    for tokens in [[each for text in texts for each in text]] if together else texts:
-        num_tokens = sum(len(each.indices) for each in tokens)
-        if num_tokens < least:
-            raise InputError("text", f"at least {least} tokens long", Described(f"{num_tokens} tokens"))
+def _begins(vocab: Vocab, texts: Sequence[Source], sources: Optional[Mapping[str, str]]) -> List[List[int]]:
+    """For each text, the tokens that are read before it, or before each of its records: none, or one."""
+    named = {} if sources is None else _checks.mapping("sources", sources)
     if vocab.begin_index is not None:
-        begin = numpy.array([vocab.begin_index], dtype="int32")
-        return numpy.concatenate(_log_probs(model, [numpy.append(begin, tokens.indices) for text in texts
-                                                    for tokens in text], ctx))
-    streams = [numpy.concatenate([tokens.indices for tokens in text]) for text in texts]
-    if together:
-        streams = [numpy.concatenate(streams)]
-    return numpy.concatenate([numpy.append(math.nan, log_p) for log_p in _log_probs(model, streams, ctx)])
+        if named:
+            raise InputError("sources", "omitted for a model of records", named)
+        return [[vocab.begin_index] for _ in texts]
+    return [[vocab.source_index(named[text.name])] if text.name in named else [] for text in texts]
+
+
+def _predicted(model: Any, vocab: Vocab, texts: Sequence[List[Tokens]], begins: Sequence[List[int]], carried: bool,
+               ctx: Context) -> numpy.ndarray:
+    """The log-probabilities of all tokens of all texts; NaN for those that nothing predicts."""
+    pieces: List[Tuple[List[int], numpy.ndarray]] = []
+    for text, begin in zip(texts, begins):
+        if vocab.begin_index is not None:
+            pieces += [(begin, record.indices) for record in text]
+            if not text:
+                raise InputError("text", "at least 1 tokens long", Described("0 tokens"))
+        else:
+            pieces.append((begin, numpy.concatenate([tokens.indices for tokens in text])))
+    if carried and vocab.begin_index is None:
+        pieces = [([], numpy.concatenate([indices for _, indices in pieces]))]
+    for begin, indices in pieces:
+        if len(begin) + len(indices) < 2:
+            raise InputError("text", f"at least {2 - len(begin)} tokens long", Described(f"{len(indices)} tokens"))
+    sequences = [numpy.append(numpy.array(begin, dtype="int32"), indices) for begin, indices in pieces]
+    log_probs = _log_probs(model, sequences, ctx)
+    return numpy.concatenate([log_p if begin else numpy.append(math.nan, log_p)
+                              for (begin, _), log_p in zip(pieces, log_probs)])
 
 
 def _log_probs(model: Any, sequences: List[numpy.ndarray], ctx: Context) -> List[numpy.ndarray]:

@@ -21,7 +21,8 @@ class Continuation:
 
     Parameters
     ----------
-    model, vocab, temperature, top_k, top_p, min_p, repetition_penalty, beam, length_penalty, no_copy, seed, device
+    model, vocab, temperature, top_k, top_p, min_p, repetition_penalty, beam, length_penalty, no_copy, seed, source,
+    device
         As for `gluon_deeprnn.generate`.
 
     Attributes
@@ -49,10 +50,10 @@ class Continuation:
 
     def __init__(self, model: Any, vocab: Any, *, temperature: float = 0.7, top_k: int = 0, top_p: float = 1,
                  min_p: float = 0, repetition_penalty: float = 1, beam: int = 0, length_penalty: float = 0,
-                 no_copy: Optional[RunLimit] = None, seed: int = 0,
+                 no_copy: Optional[RunLimit] = None, seed: int = 0, source: Optional[str] = None,
                  device: Optional[Union[str, Context]] = None) -> None:
         options = DecodingOptions(temperature, top_k, top_p, min_p, repetition_penalty, seed, beam, length_penalty)
-        self._writer = Writer(model, vocab, options, device, no_copy=no_copy)
+        self._writer = Writer(model, vocab, options, device, no_copy=no_copy, source=source)
         self.ended = self.found = ""
         self._unread: List[int] = []  # tokens of a beam search that were shown, and not read by the writer yet
         self._uncounted = 0  # tokens of an incomplete character, which an earlier call has counted but not shown

@@ -19,7 +19,7 @@ from gluon_deeprnn.generation.writer import Writer
 def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: float = 0.7, top_k: int = 0,
              top_p: float = 1, min_p: float = 0, repetition_penalty: float = 1, beam: int = 0,
              length_penalty: float = 0, no_copy: Optional[RunLimit] = None, stop: Union[str, Sequence[str]] = (),
-             seed: int = 0, skip_unknown: bool = False,
+             seed: int = 0, skip_unknown: bool = False, source: Optional[str] = None,
              device: Optional[Union[str, Context]] = None) -> Iterator[str]:
     """Generate the continuation of a prefix, token by token.
 
@@ -35,7 +35,8 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     vocab : Vocab
         The vocabulary with which it was trained; the prefix is cleaned and tokenized like its texts.
     prefix : str
-        The text to continue: at least one token, all in ``vocab``; for a model of records it can be empty.
+        The text to continue: at least one token, all in ``vocab``; for a model of records, and with a source, it can
+        be empty.
     length : int
         Number of tokens to generate, if the text does not end before.
     temperature : float, default 0.7
@@ -70,6 +71,8 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
         Seed of the sampling.  The same seed generates the same text.
     skip_unknown : bool, default False
         Skip tokens of the prefix that are not in the vocabulary, instead of raising an error.
+    source : str, optional
+        Write like this text: its token is read before the prefix.  For a vocabulary with tokens of sources.
     device : str or mxnet.context.Context, optional
         The context of the computation; default: that of the parameters.
 
@@ -97,7 +100,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     length, stop = _checks.integer("length", length, at_least=0), stop_strings(stop)
     text = Continuation(model, vocab, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
                         repetition_penalty=repetition_penalty, beam=beam, length_penalty=length_penalty,
-                        no_copy=no_copy, seed=seed, device=device)
+                        no_copy=no_copy, seed=seed, source=source, device=device)
     text.read(prefix, skip_unknown=skip_unknown)
     return text.write(length, stop, last=True)
 
@@ -106,7 +109,7 @@ def generate_many(model: Any, vocab: Any, prefix: str, length: int, num_samples:
                   top_k: int = 0, top_p: float = 1, min_p: float = 0, repetition_penalty: float = 1, beam: int = 0,
                   length_penalty: float = 0, no_copy: Optional[RunLimit] = None,
                   stop: Union[str, Sequence[str]] = (), seed: int = 0, skip_unknown: bool = False,
-                  device: Optional[Union[str, Context]] = None) -> List[str]:
+                  source: Optional[str] = None, device: Optional[Union[str, Context]] = None) -> List[str]:
     """Generate several continuations of a prefix in one batch, which is much faster than one after another.
 
     Parameters
@@ -115,7 +118,7 @@ def generate_many(model: Any, vocab: Any, prefix: str, length: int, num_samples:
         As for `gluon_deeprnn.generate`.
     num_samples : int
         Number of continuations, at least 1; with a beam, at most its width.
-    stop, skip_unknown, device
+    stop, skip_unknown, source, device
         As for `gluon_deeprnn.generate`.
     seed : int, default 0
         Continuation i is the one that `gluon_deeprnn.generate` generates with ``seed + i``.
@@ -138,7 +141,7 @@ def generate_many(model: Any, vocab: Any, prefix: str, length: int, num_samples:
     """
     options = DecodingOptions(temperature, top_k, top_p, min_p, repetition_penalty, seed, beam, length_penalty)
     return [sample.text for sample in samples(model, vocab, prefix, length, num_samples, options, no_copy=no_copy,
-                                              stop=stop, skip_unknown=skip_unknown, device=device)]
+                                              stop=stop, skip_unknown=skip_unknown, source=source, device=device)]
 
 
 class Sample(NamedTuple):
@@ -150,13 +153,13 @@ class Sample(NamedTuple):
 
 def samples(model: Any, vocab: Any, prefix: str, length: int, num_samples: int, options: DecodingOptions, *,
             no_copy: Optional[RunLimit] = None, stop: Union[str, Sequence[str]] = (), skip_unknown: bool = False,
-            device: Optional[Union[str, Context]] = None) -> List[Sample]:
+            source: Optional[str] = None, device: Optional[Union[str, Context]] = None) -> List[Sample]:
     """Generate continuations as `generate_many` does, with their tokens."""
     length, stop = _checks.integer("length", length, at_least=0), stop_strings(stop)
     num_samples = _checks.integer("num_samples", num_samples, at_least=1)
     if options.beam and num_samples > options.beam:
         raise InputError("num_samples", f"at most the width of the beam, {options.beam}", num_samples)
-    writer = Writer(model, vocab, options, device, 1 if options.beam else num_samples, no_copy)
+    writer = Writer(model, vocab, options, device, 1 if options.beam else num_samples, no_copy, source)
     writer.read(writer.encode(prefix, skip_unknown=skip_unknown))
     if options.beam:
         return [_Text(vocab, stop).sample(each.tokens) for each in BeamSearch(writer, length, stop, num_samples).run()]

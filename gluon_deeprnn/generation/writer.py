@@ -46,6 +46,8 @@ class Writer:
         The number of sequences N; the seed of sequence i is ``options.seed + i``.
     no_copy : RunLimit, optional
         The longest runs of the training text that may arise.
+    source : str, optional
+        The source whose token the texts begin with.
 
     Attributes
     ----------
@@ -54,7 +56,7 @@ class Writer:
     """
 
     def __init__(self, model: Any, vocab: Any, options: DecodingOptions, device: Optional[Union[str, Context]],
-                 num_sequences: int = 1, no_copy: Optional[RunLimit] = None) -> None:
+                 num_sequences: int = 1, no_copy: Optional[RunLimit] = None, source: Optional[str] = None) -> None:
         check_language_model(model)
         if not isinstance(vocab, Vocab):
             raise InputError("vocab", "a Vocab, the one with which the model was trained", vocab)
@@ -66,7 +68,9 @@ class Writer:
         _check_memory("beam", options.beam, len(vocab))
         self.model, self.ctx, self.vocab, self.options, self.no_copy = (
             model, context_of(model, device), vocab, options, no_copy)
-        never = [vocab.unknown_index, *([] if vocab.begin_index is None else [vocab.begin_index])]
+        source_token = None if source is None else vocab.source_index(source)
+        self._begin = [index for index in (vocab.begin_index, source_token) if index is not None]
+        never = [index for index in vocab.special if index != vocab.end_index]
         self.never = numpy.isin(numpy.arange(len(vocab)), never if len(vocab) > 1 else [])
         self._masks = numpy.where(self.never, -numpy.inf, 0).astype("float32")
         self._steps = steps_of(model, options, self.ctx)
@@ -79,17 +83,16 @@ class Writer:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was read and written; a vocabulary with boundaries begins with the beginning of a record."""
+        """Forget what was read and written; begin with the beginning of a record, and the token of the source."""
         self.point()  # the random numbers go on after the tokens that were given
         sequences = len(self._generators)
         self._point = self._steps.begin(sequences)
         self.texts: List[List[int]] = [[] for _ in range(sequences)]
-        if self.vocab.begin_index is not None:
-            self.read([self.vocab.begin_index])
+        self.read(self._begin)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> List[int]:
-        """The indices of a text; it can be empty if the vocabulary has boundaries."""
-        if text == "" and self.vocab.begin_index is not None:
+        """The indices of a text; it can be empty if there is a token before it, of a boundary or a source."""
+        if text == "" and self._begin:
             _checks.flag("skip_unknown", skip_unknown)
             return []
         return self.vocab.encode_prefix(text, skip_unknown=skip_unknown).tolist()

@@ -5,15 +5,18 @@ from typing import Any, Mapping, Optional, Sequence
 from gluon_deeprnn.plotting.labels import labels
 from gluon_deeprnn.plotting.style import axes, checked_title, log_labels, put_font, put_title, rows, without_frame
 
+_MOST_SOURCES = 8  # more curves cannot be told apart
+
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", language: Optional[str] = None,
                  ax: Optional[Any] = None) -> Any:
-    """Plot training and validation perplexity over the epochs.
+    """Plot training and validation perplexity over the epochs; for a few texts that are read apart, also that of each.
 
     Parameters
     ----------
     history : sequence of mapping
-        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, as returned by `gluon_deeprnn.Trainer.fit`.
+        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, and perhaps ``val_ppl_by_source``, as returned by
+        `gluon_deeprnn.Trainer.fit`.
     title : str, optional
         The title.
     language : {'en', 'ko'}, optional
@@ -42,6 +45,13 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", langu
         values = [row[key] for row in history]
         ax.plot(epochs, values, style, linewidth=1.8, marker="o" if len(epochs) < 3 else None,
                 label=label(name, values[-1]))
+    sources = [name for name in history[-1].get("val_ppl_by_source", {})
+               if all(name in row.get("val_ppl_by_source", {}) for row in history)]
+    if 2 <= len(sources) <= _MOST_SOURCES:
+        for i, name in enumerate(sources, 2):
+            values = [row["val_ppl_by_source"][name] for row in history]
+            ax.plot(epochs, values, ":", linewidth=1.2, color=f"C{i}", marker="." if len(epochs) < 3 else None,
+                    label=f"{name}: {values[-1]:.2f}")
     ax.annotate(label("best {:.2f}", best["val_ppl"]), (best["epoch"], best["val_ppl"]), xytext=(0, 14),
                 textcoords="offset points", ha="right" if best["epoch"] > epochs[-1] / 2 else "left",
                 fontsize=9, arrowprops={"arrowstyle": "-", "linewidth": 0.8})

@@ -18,6 +18,9 @@ import mxnet
 _KEPT_OF_LOGITS = 5
 """Numbers that are stored per logit for the backward pass; measured."""
 
+_MOST_SEPARATE, _LEAST_CHARACTERS = 20, 20_000
+"""Streams are separate by themselves for at most this number of texts, each of at least this length."""
+
 _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
 """MXNet's memory per operator of a graph; the graphs, for training and validation; a limit of the operators, since the
 compilation time is quadratic in their number."""
@@ -34,14 +37,31 @@ def find_sources(config: RunConfig) -> List[Source]:
     return [corpus(config.corpus) if config.corpus else default_corpus()]
 
 
+def with_streams(config: RunConfig, sources: List[Source]) -> RunConfig:
+    """The settings of a new run, with ``streams`` chosen for its texts if it is "auto".
+
+    Many or short texts, such as the notes of a folder, are joined: they have too little text to be evaluated alone.
+    """
+    if config.streams != "auto":
+        return config
+    separate = config.protocol == "book" and config.records == "none" and (
+        bool(config.source_weights) or config.source_token
+        or (2 <= len(sources) <= _MOST_SEPARATE and min(len(source.text) for source in sources) >= _LEAST_CHARACTERS))
+    return config.replace(streams="separate" if separate else "joined")
+
+
 def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] = None, *,
                extended: Optional[Vocab] = None) -> TextData:
     """The batches of a run: with its vocabulary, or a new one, or another one ``extended`` by the texts' tokens."""
+    config = with_streams(config, sources)
     if extended is not None:
-        vocab = extended.extended(build_data(config, sources).vocab.idx_to_token)
+        own = build_data(config, sources).vocab
+        vocab = extended.extended(own.idx_to_token, own.sources)
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
-                    num_val=config.num_val, vocab=vocab, seed=config.seed, random_steps=config.random_steps)
+                    num_val=config.num_val, vocab=vocab, seed=config.seed, streams=config.streams,
+                    source_weights=config.weights(), source_token=config.source_token, val_from=config.val_from,
+                    random_steps=config.random_steps)
 
 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:

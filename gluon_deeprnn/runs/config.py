@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.apart import STREAMS, check_streams
 from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.corpora import CORPORA
 from gluon_deeprnn.data.records import RECORDS, check_protocol
@@ -18,6 +19,9 @@ from gluon_deeprnn.training.schedules import SCHEDULES
 
 IMPLEMENTATIONS = ("fused", "scratch")
 _WITH_MOMENTUM = ("sgd", "nag", "signum")
+
+_BEFORE = {"streams": "joined"}
+"""What a run means that was written before there was the setting, if that is not its default."""
 
 Check = Callable[[str, Any], Any]
 
@@ -90,6 +94,27 @@ def _files(name: str, value: Any) -> Tuple[str, ...]:
     return tuple(_checks.text(name, file) for file in value)
 
 
+def _names(name: str, value: Any) -> Tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InputError(name, "a list of names of texts", value)
+    return tuple(_checks.text(name, each) for each in value)
+
+
+def _weights(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(name, "numbers above 0, separated by commas", value)
+    for each in _as_numbers(name, value):
+        _checks.positive(name, each)
+    return value
+
+
+def _as_numbers(name: str, value: str) -> Tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in value.split(",")) if value else ()
+    except ValueError:
+        raise InputError(name, "numbers above 0, separated by commas", value) from None
+
+
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """The settings of a run; each is a field of recipes and an option of ``gluon-deeprnn train``.
@@ -114,6 +139,15 @@ class RunConfig:
     cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _Choice(CLEANINGS))
     tokens: str = _text("char", "kind of tokens: " + _named(TOKENIZERS), _Choice(TOKENIZERS))
     records: str = _text("none", "independent pieces of the text (protocol book): " + _named(RECORDS), _Choice(RECORDS))
+    streams: str = _text("auto", "several texts (protocol book): joined: one after the other; separate: each by "
+                         "itself, with its own perplexity; auto: separate for 2 to 20 texts of at least 20,000 "
+                         "characters", _Choice(("auto", *STREAMS)))
+    source_weights: str = _text("", "how often each of the texts is read in an epoch, separated by commas, such as 1,3 "
+                                "or 1,0.5; for separate texts", _weights)
+    source_token: bool = _text(False, "read a token that names the text before each of its streams, so that generate "
+                               "--source can write like it; for separate texts", _checks.flag)
+    val_from: Tuple[str, ...] = _text((), "the names of the texts with a validation and a test part; the others are "
+                                      "for training as a whole (protocol book)", _names)
     min_freq: int = _text(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _text(10000, "number of training windows (d2l)", _count)
     num_val: int = _text(5000, "number of validation windows (d2l)", _count)
@@ -189,6 +223,8 @@ class RunConfig:
         if self.corpus and self.text:
             raise InputError("corpus", "omitted if a text is given", self.corpus)
         check_protocol(self.protocol, self.records, self.random_steps)
+        check_streams(self.streams, self.protocol, self.records, weights=self.source_weights, token=self.source_token,
+                      val_from=self.val_from)
         self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
             raise InputError("sigma", "omitted for implementation fused", self.sigma)
@@ -221,7 +257,12 @@ class RunConfig:
 
     def as_dict(self) -> Dict[str, Any]:
         """The settings as a dict for JSON."""
-        return {**dataclasses.asdict(self), "text": list(self.text)}
+        return {name: list(value) if isinstance(value, tuple) else value
+                for name, value in dataclasses.asdict(self).items()}
+
+    def weights(self) -> Tuple[float, ...]:
+        """The numbers of ``source_weights``."""
+        return _as_numbers("source_weights", self.source_weights)
 
     def replace(self, **settings: Any) -> "RunConfig":
         """Return a copy with different values of some settings; the error for an unknown name suggests a known one."""
@@ -236,8 +277,8 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "RunConfig":
-        """Return the settings from the output of `as_dict`."""
-        return cls().replace(**_checks.mapping("settings", settings))
+        """Return the settings from the output of `as_dict`; it lacks those that were added after it was written."""
+        return cls().replace(**{**_BEFORE, **_checks.mapping("settings", settings)})
 
 
 def typed(name: str, value: str) -> Any:

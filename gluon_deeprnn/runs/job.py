@@ -14,7 +14,15 @@ from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, Inp
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
-from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, check_memory, describe, find_sources
+from gluon_deeprnn.runs.build import (
+    build_data,
+    build_model,
+    build_trainer,
+    check_memory,
+    describe,
+    find_sources,
+    with_streams,
+)
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.planning import Budget, plan
@@ -87,6 +95,7 @@ class Job:
             check_same(config.as_dict(), start)
         as_context(config.ctx)  # reject a GPU that does not exist before any file is written
         sources = find_sources(config)
+        config = with_streams(config, sources)
         if not config.text:
             config = config.replace(corpus=sources[0].name)  # a resumed run must use the same corpus
         extended = start.vocab if start else None
@@ -112,6 +121,8 @@ class Job:
             folder.begin(stored.as_dict(), vocab)
             _log.info("cleaning %s keeps %s", config.cleaning,
                       listed([f"{share:.1%} of {name}" for name, share in data.kept.items()]))
+            if config.streams == "separate" and len(sources) > 1:
+                _log.info("each of the %d texts is read by itself (--streams joined reads them as one)", len(sources))
             if data.num_records:
                 _log.info("records: %s", ", ".join(f"{num:,} {part}" for part, num in data.num_records.items()))
             yield cls(stored, folder, data)
@@ -166,6 +177,11 @@ class Job:
             "seconds": sum(row["seconds"] for row in history), "epochs": len(history),
             "parameters": int(sum(array.size for array in arrays.values())), "best_epoch": best["epoch"],
             "last_train_ppl": history[-1]["train_ppl"], "last_val_ppl": history[-1]["val_ppl"]}
+        if evaluated.by_source:
+            result["val_ppl_by_source"] = best["val_ppl_by_source"]
+            for name, measure in (("test_ppl", "perplexity"), ("bits_per_char", "bits_per_character")):
+                result[f"{name}_by_source"] = {source: getattr(each, measure)
+                                               for source, each in evaluated.by_source.items()}
         self.folder.write_result(result)
         self._write_curves(history)
         self.folder.write_sample(sample(self.model, self.data, self.stored.config))

@@ -146,8 +146,8 @@ def _build_data(choice: _OpenSettings, sources: List[Source], start: Optional[Vo
 
 
 def _num_kinds(vocab: Vocab) -> int:
-    """The number of tokens in a vocabulary, without those for unknown tokens and the ends of records."""
-    return len(vocab) - sum(index is not None for index in (vocab.unknown_index, vocab.begin_index, vocab.end_index))
+    """The number of tokens in a vocabulary, without those that are not a part of a text."""
+    return len(vocab) - len(vocab.special)
 
 
 def _num_targets(data: TextData) -> int:

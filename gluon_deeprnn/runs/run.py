@@ -4,7 +4,8 @@ import dataclasses
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from gluon_deeprnn.data import Records, Source, Stream, TextData, Vocab
+from gluon_deeprnn.data import Apart, Records, Source, Stream, TextData, Vocab
+from gluon_deeprnn.data.apart import read_apart
 from gluon_deeprnn.data.records import begin_of, characters_per_target, encode_records, read_records
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
@@ -52,19 +53,41 @@ class Run:
         stored = self.stored if text is None else self.stored.moved([str(file) for file in text])
         return build_data(self.config, same_sources(stored, self.folder), self.vocab)
 
-    def stream(self, sources: List[Source]) -> Tuple[Union[Stream, Records], float, int]:
+    def source_tokens(self, sources: List[Source], source: Optional[str] = None) -> Dict[str, str]:
+        """For texts, by their names, the source whose token is read before them: ``source``, or what they are.
+
+        A text on which the run was trained is known by its SHA-1.  A run without tokens of sources has none.
+        """
+        if source is not None:
+            self.vocab.source_index(source)
+            return {each.name: source for each in sources}
+        known = {text["sha1"]: text["name"] for text in self.stored.texts if text["name"] in self.vocab.sources}
+        return {each.name: known[each.sha1] for each in sources if each.sha1 in known}
+
+    def stream(self, sources: List[Source], source: Optional[str] = None,
+               ) -> Tuple[Union[Stream, Records, Apart], float, int]:
         """Texts as one stream of tokens of this run's vocabulary, the characters per token, the unknown tokens.
 
-        For a run on records, the texts are read as records, too.
+        For a run on records, the texts are read as records, too; for a run on separate texts, each by itself, after the
+        token of its source, or of ``source``, if the run has such tokens.
         """
         if self.config.records != "none":
             return self._records(sources)
+        if self.config.streams == "separate" or source is not None:
+            return self._apart(sources, source)
         tokens = [token for source in sources for token in self.vocab.split(source.text)]
         if len(tokens) < 2:
             raise InputError("text", "at least 2 tokens long", Described(f"{len(tokens)} tokens"))
         indices = self.vocab.encode(tokens)
         unknown = int((indices == self.vocab.unknown_index).sum())
         return TextData.stream(indices), self.vocab.tokenizer.characters_per_token(tokens), unknown
+
+    def _apart(self, sources: List[Source], source: Optional[str]) -> Tuple[Apart, float, int]:
+        texts = {each.name: self.vocab.split(each.text) for each in sources}
+        batches = read_apart(self.vocab, texts, self.source_tokens(sources, source))
+        tokens = [token for text in texts.values() for token in text]
+        unknown = sum(token not in self.vocab for token in tokens)
+        return batches, self.vocab.tokenizer.characters_per_token(tokens), unknown
 
     def _records(self, sources: List[Source]) -> Tuple[Records, float, int]:
         kind, tokenizer = self.config.records, self.vocab.tokenizer

@@ -1,7 +1,7 @@
 """The samples that a finished training shows: ``sample.txt``."""
 
 import logging
-from typing import Any
+from typing import Any, Optional
 
 from gluon_deeprnn.data import TextData
 from gluon_deeprnn.data.records import RECORDS
@@ -14,7 +14,10 @@ _log = logging.getLogger(__name__)
 
 
 def sample(model: Any, data: TextData, config: RunConfig) -> str:
-    """Two continuations of the run's prefix, by greedy decoding and with temperature 0.7; for records, several."""
+    """Two continuations of the run's prefix, by greedy decoding and with temperature 0.7; for records, several.
+
+    With tokens of sources, two like each source.
+    """
     if config.records != "none":
         records = generate_many(model, data.vocab, "", config.sample_length, _NUM_RECORDS, seed=config.seed)
         return "sampled at temperature 0.7:\n" + RECORDS[config.records].separator.join(records) + "\n"
@@ -25,6 +28,13 @@ def sample(model: Any, data: TextData, config: RunConfig) -> str:
         prefix = data.opening()
         _log.info("the samples begin with %r, since %r has tokens that are not in the vocabulary", prefix,
                   config.prefix)
-    greedy = "".join(generate(model, data.vocab, prefix, _GREEDY_LENGTH, temperature=0))
-    sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7, seed=config.seed))
+    if not config.source_token:
+        return _two(model, data, config, prefix, None)
+    return "\n".join(f"{source.name}, {_two(model, data, config, prefix, source.name)}" for source in data.sources)
+
+
+def _two(model: Any, data: TextData, config: RunConfig, prefix: str, source: Optional[str]) -> str:
+    greedy = "".join(generate(model, data.vocab, prefix, _GREEDY_LENGTH, temperature=0, source=source))
+    sampled = "".join(generate(model, data.vocab, prefix, config.sample_length, temperature=0.7, seed=config.seed,
+                               source=source))
     return f"greedy decoding: {prefix}{greedy}\n\nsampled at temperature 0.7: {prefix}{sampled}\n"

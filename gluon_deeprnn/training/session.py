@@ -15,6 +15,7 @@ from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
 from gluon_deeprnn.training.averaging import Averages, Averaging
 from gluon_deeprnn.training.checkpoint import members, pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
+from gluon_deeprnn.training.history import BY_SOURCE
 from gluon_deeprnn.training.objective import Objective, ObjectiveLoss
 from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.position import Position
@@ -157,14 +158,16 @@ class Session:
         lr = self._learning_rate(at.batch - 1)
         train_ppl = perplexity(at.nll, at.num_tokens)
         self._averages.show()
-        val_ppl = evaluate(self._loss, self._val, device=self._ctx).perplexity
+        evaluated = evaluate(self._loss, self._val, device=self._ctx)
+        val_ppl, by_source = evaluated.perplexity, evaluated.by_source
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
             raise NotFiniteError
         self.improved = val_ppl < min(self._val_ppls, default=math.inf)
         self.history.append({
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
             "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
-            "seconds": time.perf_counter() - self._epoch_started})
+            "seconds": time.perf_counter() - self._epoch_started,
+            **({BY_SOURCE: {name: each.perplexity for name, each in by_source.items()}} if by_source else {})})
         self._val_ppls.append(val_ppl)
         self._averages.follow(self._val_ppls)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)

@@ -61,8 +61,8 @@ def test_a_bad_option_is_refused_in_one_line_before_anything_is_printed(run, cap
 
 def test_a_prefix_is_required(run, capsys):
     out, err = printed(capsys, run, status=2)
-    assert (out, err) == ("", "gluon-deeprnn: error: prefix must be given, except for a run on records or "
-                              "with --interactive; got None\n")
+    assert (out, err) == ("", "gluon-deeprnn: error: prefix must be given, except for a run on records, with "
+                              "--source or with --interactive; got None\n")
 
 
 def test_copied_reports_what_was_copied_on_standard_error(run, capsys):

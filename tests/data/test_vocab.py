@@ -38,6 +38,30 @@ def test_reserved_tokens_are_included():
     assert "<end>" in Vocab("ab", reserved_tokens=["<end>"])
 
 
+def test_sources_have_tokens_that_are_not_text():
+    vocab = Vocab("time", sources=["a.txt", "b c.txt"])
+    assert vocab.idx_to_token[:3] == ["<unk>", "<source a.txt>", "<source b c.txt>"]
+    assert [vocab.source_index(name) for name in vocab.sources] == [1, 2]
+    assert vocab.special == [0, 1, 2]
+    assert "".join(vocab.text([1, vocab["t"], 2, vocab["i"]])) == "ti"
+    again = Vocab.from_json(vocab.to_json())
+    assert (again.sources, again.idx_to_token) == (vocab.sources, vocab.idx_to_token)
+    assert "sources" not in Vocab("time").to_json()
+    with pytest.raises(ValueError, match=r"^source must be one of a.txt, b c.txt; got 'a.tx' "):
+        vocab.source_index("a.tx")
+    with pytest.raises(ValueError, match=r"^source must be omitted for a vocabulary without tokens of"):
+        Vocab("time").source_index("a")
+    with pytest.raises(ValueError, match=r"^vocab.json must be .*sources without their tokens"):
+        Vocab.from_json(Vocab("time").to_json()[:-1] + ', "sources": ["a.txt"]}')
+
+
+def test_an_extended_vocabulary_has_the_sources_of_both():
+    vocab = Vocab("ab", sources=["a.txt"])
+    extended = vocab.extended(["c"], sources=["a.txt", "b.txt"])
+    assert extended.sources == ["a.txt", "b.txt"]
+    assert extended.idx_to_token == [*vocab.idx_to_token, "<source b.txt>", "c"]
+
+
 def test_a_prefix_is_cleaned_as_the_text_was():
     vocab = Vocab("time machine", cleaning="d2l")
     assert vocab.encode_prefix("TIME!").tolist() == vocab[["t", "i", "m", "e", " "]]

@@ -21,6 +21,16 @@ def test_the_curves_are_distinguishable_without_colour():
     assert len({line.get_linestyle() for line in ax.lines}) == 2
 
 
+def test_the_curves_of_several_texts_are_drawn_too_if_they_are_few():
+    def history(num):
+        return [{**row, "val_ppl_by_source": {f"{i}.txt": row["val_ppl"] + i for i in range(num)}} for row in HISTORY]
+
+    ax = plot_history(history(2))
+    assert [text.get_text() for text in ax.get_legend().get_texts()][2:] == ["0.txt: 15.00", "1.txt: 16.00"]
+    assert ax.lines[3].get_ydata().tolist() == [row["val_ppl"] + 1 for row in HISTORY]
+    assert [len(plot_history(history(num)).lines) for num in (1, 8, 9)] == [2, 10, 2]
+
+
 def test_it_draws_into_the_given_axes():
     from matplotlib.figure import Figure
 

@@ -23,9 +23,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each row may import from the rows below it, and from its own module.
 ROWS = [
-    ["__main__"], ["cli", "d2l"], ["runs"], ["plotting", "training"], ["generation"], ["prediction"], ["evaluation"], ["models"],
-    ["kernels"], ["data", "graph"], ["storage", "devices"], ["runtime", "version"], ["_checks", "mxnet_private"],
-    ["errors"],
+    ["__main__"], ["cli", "d2l"], ["runs"], ["plotting", "training"], ["generation"], ["prediction"], ["evaluation"],
+    ["models"], ["kernels"], ["data", "graph"], ["storage", "devices"], ["runtime", "version"],
+    ["_checks", "mxnet_private"], ["errors"],
 ]
 
 

@@ -13,6 +13,9 @@ BAD = {
     "cleaning": ("", "one of none, d2l, unicode; got ''"),
     "tokens": ("bytes", "one of char, word, word-exact, byte; got 'bytes' .*"),
     "records": ("lines", "one of none, line, paragraph, blank-line; got 'lines' .*"),
+    "streams": ("apart", "one of auto, joined, separate; got 'apart' .*"),
+    "source_weights": ("1,x", "numbers above 0, separated by commas; got '1,x'"),
+    "source_token": ("yes", "True or False; got 'yes'"), "val_from": ("x.txt", "a list of names of texts; got 'x.txt'"),
     "min_freq": (-1, "a non-negative integer; got -1"), "num_train": (0, "a positive integer; got 0"),
     "num_val": (0, "a positive integer; got 0"), "model": ("gruu", r"one of rnn, lstm, gru, mgu; got 'gruu' .*"),
     "implementation": ("fast", "one of fused, scratch; got 'fast'"),
@@ -60,6 +63,12 @@ def test_every_setting_refuses_a_bad_value(name):
     ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
     ({"random_steps": True}, r"random_steps must be False for protocol d2l; got True \(--protocol book has a stream\)"),
     ({"random_steps": True, "protocol": "book", "records": "line"}, "random_steps must be False for records line; got"),
+    ({"streams": "separate"}, "streams must be joined for protocol d2l; got 'separate'"),
+    ({"source_token": True}, "source_token must be omitted for protocol d2l; got True"),
+    ({"val_from": ("x",), "protocol": "book", "records": "line"}, r"val_from must be omitted for records line; got"),
+    ({"source_weights": "1,2", "protocol": "book", "streams": "joined"},
+     "streams must be separate with source_weights; got 'joined'"),
+    ({"source_weights": "1,0"}, "source_weights must be a number above 0; got 0.0"),
     ({"model": "lstm", "reset": "before"}, "reset must be omitted for model lstm; got 'before'"),
     ({"reset": "before"}, "reset must be after, for a fused GRU; got 'before'"),
     ({"model": "mgu"}, "model must be one of rnn, lstm, gru for fused layers; got 'mgu'"),
@@ -87,8 +96,16 @@ def test_settings_from_before_records_have_none():
     assert all(read_recipe(name).config.records == "none" for name in recipe_names())
 
 
+def test_settings_from_before_separate_texts_join_them_and_new_runs_choose():
+    settings = RunConfig().as_dict()
+    for name in ("streams", "source_weights", "source_token", "val_from"):
+        del settings[name]
+    assert RunConfig.from_dict(settings).streams == "joined"
+    assert RunConfig().streams == "auto"
+
+
 def test_settings_are_recovered_from_json():
-    config = RunConfig(text=("a.txt", "b.txt"), lr=0.1)
+    config = RunConfig(text=("a.txt", "b.txt"), lr=0.1, protocol="book", val_from=("a.txt",))
     assert RunConfig.from_dict(config.as_dict()) == config
 
 

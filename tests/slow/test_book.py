@@ -85,4 +85,4 @@ def test_an_example_runs_with_any_available_text(name, tmp_path):
     numbers = [float(number) for number in re.findall(r"\b\d+\.\d\d\b", done.stdout)]
     assert len(numbers) >= 2
     assert all(1 < number < 60 for number in numbers)
-    assert name == "mixed_authors" or next((tmp_path / "runs" / "examples").glob("*.png")).stat().st_size > 5000
+    assert next((tmp_path / "runs" / "examples").glob("*.png")).stat().st_size > 5000
