@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from typing import Optional
 
 from gluon_deeprnn.cli.texts import add_text, described, unknown_tokens
-from gluon_deeprnn.data import BatchSource, Records, read_texts
-from gluon_deeprnn.evaluation import evaluate
-from gluon_deeprnn.runs.run import load_run
+from gluon_deeprnn.data import BatchSource, Records, TextData, read_texts
+from gluon_deeprnn.errors import DeepRNNError
+from gluon_deeprnn.evaluation import evaluate, references
+from gluon_deeprnn.runs.run import Run, load_run
 
 EXAMPLES = """\
 examples:
@@ -23,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the result on stdout, and the data on stderr."""
+    """Print the result on stdout, and the data and what simple models reach on stderr."""
     trained = load_run(arguments.folder)
+    data: Optional[TextData] = None
     if arguments.text:
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
         stream, per_token, unknown = trained.stream(sources)
@@ -32,7 +35,18 @@ def run(arguments: argparse.Namespace) -> None:
         num_tokens = stream.num_tokens + (-stream.num_records if isinstance(stream, Records) else 1)
         evaluated_on = described(sources, trained.vocab) + unknown_tokens(unknown, num_tokens)
     else:
-        part, batches, per_token = trained.data().held_out()
+        data = trained.data()
+        part, batches, per_token = data.held_out()
         evaluated_on = f"the {part} data of the run"
     print(f"gluon-deeprnn: evaluated on {evaluated_on}", file=sys.stderr)
-    print(evaluate(trained.model, batches, characters_per_token=per_token))
+    print(evaluate(trained.model, batches, characters_per_token=per_token), flush=True)
+    print(f"gluon-deeprnn: for comparison: {_compared(trained, data, batches)}", file=sys.stderr)
+
+
+def _compared(trained: Run, data: Optional[TextData], batches: BatchSource) -> str:
+    """The perplexities of simple models of the run's training data, which is read if it is not given."""
+    try:
+        data = data or trained.data()
+    except DeepRNNError as error:
+        return f"nothing, since the training text could not be read: {' '.join(str(error).split())}"
+    return str(references(data.train_dataloader(), batches, len(trained.vocab), validation=data.val_dataloader()))

@@ -21,6 +21,8 @@ KOREAN = {
     "training: {:.2f}": "훈련: {:.2f}",
     "validation: {:.2f}": "검증: {:.2f}",
     "best {:.2f}": "최저 {:.2f}",
+    "unigram {:.2f}": "유니그램 {:.2f}",
+    "{}-gram {:.2f}": "{}-그램 {:.2f}",
     # gradients
     "gradient norm": "그래디언트 노름",
     "gradient norm before clipping": "클리핑 전의 그래디언트 노름",

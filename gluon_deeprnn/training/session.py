@@ -15,6 +15,7 @@ from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.checkpoint import pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
+from gluon_deeprnn.training.history import compared_with
 from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.position import Position
 from gluon_deeprnn.training.schedules import Schedule
@@ -65,6 +66,7 @@ class Session:
         self._loss = MeanLoss(model)
         self._loss.hybridize(hybridize)
         self.train, self._val = data.train_dataloader(), data.val_dataloader()
+        self._compared = compared_with(self.train, self._val, model.vocab_size)
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
         self.at = Position(gradients=self._norms.begin())
         self.history: List[Dict[str, Any]] = []
@@ -148,7 +150,7 @@ class Session:
         self.improved = val_ppl < min(self._val_ppls, default=math.inf)
         self.history.append({
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
-            "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
+            **self._compared, "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
             "seconds": time.perf_counter() - self._epoch_started})
         self._val_ppls.append(val_ppl)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
