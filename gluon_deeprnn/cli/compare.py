@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table, or JSON, and write the picture."""
-    kind = Path(arguments.out).suffix[1:].lower() if arguments.out else None
+    kind = None if arguments.out is None else Path(arguments.out).suffix[1:].lower()
     if kind is not None and kind not in _FORMATS:
         raise InputError("out", "a file that ends in " + ", ".join("." + name for name in _FORMATS), arguments.out)
     compared = sorted((_read(folder) for folder in _different(arguments.folders)),

@@ -79,6 +79,7 @@ def plot_runs(histories: Mapping[str, Sequence[Mapping[str, Any]]], parameters: 
         ax.set_xlabel(label(name))
         ax.grid(True, which="both", axis="y", linewidth=0.4, alpha=0.6)
         without_frame(ax)
+    by_epoch.xaxis.get_major_locator().set_params(integer=True)
     by_epoch.set_ylabel(label("validation perplexity"))
     by_size.set_ylabel(label("best validation perplexity"))
     _name_points(by_size, list(found), sizes, best)
@@ -96,13 +97,15 @@ def plot_runs(histories: Mapping[str, Sequence[Mapping[str, Any]]], parameters: 
 
 def _name_points(ax: Any, names: Sequence[str], sizes: Sequence[int], best: Sequence[float]) -> None:
     """Write the names of points to the right of the axes, with a thin line from each point to its name."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     ratio = max(sizes) / min(sizes)
     if ratio > _LOGARITHMIC:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 100 else (1,)))
         ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:,.0f}"))
     ax.margins(x=0.1, y=0.1)
     ax.tick_params(axis="x", labelsize=8.5)

@@ -164,6 +164,7 @@ def test_a_run_that_was_interrupted_has_the_parameters_of_its_model(runs, capsys
     (["runs"], "run must be a run folder (one with a config.json); got 'runs' (it contains the runs book, gru and 1 "
      "more: runs/*)"),
     (["runs/gru", "--out", "runs.gif"], "out must be a file that ends in .png, .svg, .pdf; got 'runs.gif'"),
+    (["runs/gru", "--out", ""], "out must be a file that ends in .png, .svg, .pdf; got ''"),
     (["runs/gru", "--out", "no/runs.png"], "no/runs.png must be a file that can be written; got No such file or "
      "directory (the previous content is intact)"),
 ])
