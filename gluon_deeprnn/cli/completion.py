@@ -9,7 +9,7 @@ from gluon_deeprnn.runs.config import settings
 from gluon_deeprnn.runs.recipes import recipe_names
 
 SHELLS = ("bash", "zsh", "tcsh")
-_FOLDERS, _FILES = ("--run", "--from"), ("--text", "--out", "--picture")
+_FOLDERS, _FILES = ("--run", "--from", "RUN"), ("--text", "--out", "--picture")
 
 
 class PrintCompletion(argparse.Action):
@@ -38,7 +38,7 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
                                      for setting in settings() if setting.choices}
     choices.update({"--recipe": recipe_names(), "--print-completion": list(SHELLS)})
     for action in _actions(parser):
-        for flag in action.option_strings:
+        for flag in action.option_strings or [str(action.metavar)]:
             if flag in choices:
                 action.choices = choices[flag]
             elif flag in _FOLDERS:

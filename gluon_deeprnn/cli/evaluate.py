@@ -2,19 +2,14 @@
 
 import argparse
 import sys
-from typing import Callable, Optional, Tuple
+from typing import Optional
 
-from gluon_deeprnn.cli.arguments import as_float
+from gluon_deeprnn.cli import predicted
 from gluon_deeprnn.cli.texts import add_source, add_text, described, unknown_tokens
 from gluon_deeprnn.data import Apart, BatchSource, Records, TextData, read_texts
-from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.evaluation import Evaluation, evaluate
-from gluon_deeprnn.prediction import log_probs_of
-from gluon_deeprnn.prediction.proof import ppmd_bytes, prove, xz_bytes
-from gluon_deeprnn.runs.predictors import RunPredictors
+from gluon_deeprnn.errors import DeepRNNError, InputError
+from gluon_deeprnn.evaluation import evaluate, references
 from gluon_deeprnn.runs.run import Run, load_run
-import numpy
-from tqdm import tqdm
 
 EXAMPLES = """\
 examples:
@@ -31,25 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
              "test data of the run, or its validation data if it has no test data")
     add_source(parser, "evaluate the texts as this text of a run with --source-token; default for a text of the run: "
                "as it, for others: as none")
-    parser.add_argument("--dynamic", action="store_true",
-                        help="dynamic evaluation: the model goes on learning from the text that it has predicted")
-    parser.add_argument("--dynamic-lr", metavar="LR", help="its learning rate; default: the best of four on validation "
-                                                           "data")
-    parser.add_argument("--mixture", action="store_true",
-                        help="mix the model with n-grams, of the training text and of the text that is read")
-    parser.add_argument("--prove", action="store_true",
-                        help="code the text under the model, decode it again, and print the number of bytes beside "
-                             "those of xz and PPMd")
+    predicted.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the result on stdout, and the data on stderr."""
+    """Print the result on stdout, and the data and what simple models reach on stderr."""
     trained = load_run(arguments.folder)
     if arguments.source is not None and not arguments.text:
         raise InputError("source", "omitted without --text", arguments.source)
-    if arguments.dynamic or arguments.mixture or arguments.prove or arguments.dynamic_lr is not None:
-        _predict(trained, arguments)
+    if predicted.is_asked(arguments):
+        predicted.run(trained, arguments)
         return
+    data: Optional[TextData] = None
     if arguments.text:
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
         found, per_token, unknown = trained.stream(sources, arguments.source)
@@ -60,69 +48,22 @@ def run(arguments: argparse.Namespace) -> None:
         num_tokens = found.num_tokens + not_predicted
         evaluated_on = described(sources, trained.vocab) + unknown_tokens(unknown, num_tokens)
     else:
-        part, batches, per_token = trained.data().held_out()
+        data = trained.data()
+        part, batches, per_token = data.held_out()
         evaluated_on = f"the {part} data of the run"
     print(f"gluon-deeprnn: evaluated on {evaluated_on}", file=sys.stderr)
     result = evaluate(trained.model, batches, characters_per_token=per_token)
     if len(trained.stored.texts) > 1 or len(result.by_source) > 1:
         for name, each in result.by_source.items():
             print(f"gluon-deeprnn: {name}: {each}", file=sys.stderr)
-    print(result)
+    print(result, flush=True)
+    print(f"gluon-deeprnn: for comparison: {_compared(trained, data, batches)}", file=sys.stderr)
 
 
-def _predict(trained: Run, arguments: argparse.Namespace) -> None:
-    """Evaluate token by token, by a predictor of the run."""
-    lr = None if arguments.dynamic_lr is None else as_float(arguments.dynamic_lr)
-    if lr is not None and not arguments.dynamic:
-        raise InputError("--dynamic-lr", "omitted without --dynamic", lr)
-    data = trained.data()
-    predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, _shown)
-    tokens, per_token, evaluated_on = _tokens(trained, data, arguments)
-    predictor = predictors.new()
-    log_probs = log_probs_of(predictor, tokens, on_token=_shown("evaluating", len(tokens)))
-    how = [*([f"dynamic, learning rate {predictors.lr:g}"] if arguments.dynamic else []),
-           *(["mixed with n-grams"] if arguments.mixture else []),
-           *(["after the validation data"] if len(predictors.reads_first) else [])]
-    print("; ".join([f"gluon-deeprnn: evaluated on {evaluated_on}", *how]), file=sys.stderr)
-    # The first token counts neither here nor without these options, where nothing predicts it.
-    print(Evaluation(-float(log_probs[1:].sum()), len(tokens) - 1, per_token))
-    if arguments.prove:
-        _prove(trained, data, predictors, tokens)
-
-
-def _tokens(trained: Run, data: TextData, arguments: argparse.Namespace) -> Tuple[numpy.ndarray, float, str]:
-    """The tokens to predict, the characters per token, and what they are."""
-    if arguments.text:
-        sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
-        _, per_token, unknown = trained.stream(sources)
-        tokens = trained.vocab.encode([token for source in sources for token in trained.vocab.split(source.text)])
-        return tokens, per_token, described(sources, trained.vocab) + unknown_tokens(unknown, len(tokens))
-    part, _, per_token = data.held_out()
-    return data.indices("test" if part == "test" else "val"), per_token, f"the {part} data of the run"
-
-
-def _prove(trained: Run, data: TextData, predictors: RunPredictors, tokens: numpy.ndarray) -> None:
-    """Print how many bytes the text takes, under the model and under other programs."""
-    proof = prove(predictors.new, tokens, on_token=_shown("coding and decoding", 2 * len(tokens)))
-    print(f"coded and decoded: {len(proof.code):,} bytes for {proof.num_tokens:,} tokens "
-          f"({proof.claimed_bytes:,.1f} by the log-likelihood)")
-    before, validation, text = ("".join(trained.vocab.text(part)).encode() for part in (
-        data.indices("train"), predictors.reads_first if len(predictors.reads_first) else data.indices("val"), tokens))
-    print(f"xz: {xz_bytes(before + validation, text):,} bytes more than for the text before")
+def _compared(trained: Run, data: Optional[TextData], batches: BatchSource) -> str:
+    """The perplexities of simple models of the run's training data, which is read if it is not given."""
     try:
-        num_bytes, order = ppmd_bytes(before, validation, text)
-    except InputError as error:
-        print(f"gluon-deeprnn: {error}", file=sys.stderr)
-    else:
-        print(f"PPMd, order {order}: {num_bytes:,} bytes more")
-
-
-def _shown(what: str, num_tokens: int) -> Callable[[], None]:
-    """A progress bar on a terminal."""
-    bar: Optional[tqdm] = tqdm(total=num_tokens, desc=what, leave=False, disable=None, unit="token", delay=2)
-
-    def on_token() -> None:
-        bar.update()
-        if bar.n == num_tokens:
-            bar.close()
-    return on_token
+        data = data or trained.data()
+    except DeepRNNError as error:
+        return f"nothing, since the training text could not be read: {' '.join(str(error).split())}"
+    return str(references(data.train_dataloader(), batches, len(trained.vocab), validation=data.val_dataloader()))

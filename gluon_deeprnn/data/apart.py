@@ -64,6 +64,11 @@ class Apart:
         """The number of targets."""
         return sum(each.num_tokens for each in self.streams.values())
 
+    @property
+    def tokens(self) -> numpy.ndarray:
+        """The tokens of all texts, (n,)."""
+        return numpy.concatenate([each.tokens for each in self.streams.values()])
+
     def continues(self, epoch: int, batch: int) -> bool:
         """Whether a batch continues the text of the batch before it."""
         return batch not in self._firsts

@@ -31,6 +31,11 @@ class Stream:
     batch_size, num_steps : int
         Number of columns, and of rows per batch.
 
+    Attributes
+    ----------
+    tokens : numpy.ndarray
+        The tokens that are read, without those that are dropped.
+
     Source
     ------
     Williams and Peng, "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent Network Trajectories",
@@ -54,8 +59,9 @@ class Stream:
             raise InputError("tokens", f"at least {batch_size + 1} tokens long for {batch_size} columns",
                                      Described(f"{len(tokens)} tokens"), "use a smaller batch_size")
         rows = (len(tokens) - 1) // batch_size
-        self._x = tokens[:batch_size * rows].reshape(batch_size, rows)
-        self._y = tokens[1:batch_size * rows + 1].reshape(batch_size, rows)
+        self.tokens = tokens[:batch_size * rows + 1]
+        self._x = self.tokens[:-1].reshape(batch_size, rows)
+        self._y = self.tokens[1:].reshape(batch_size, rows)
 
     def __len__(self) -> int:
         """The number of batches per epoch; the last one may be shorter."""

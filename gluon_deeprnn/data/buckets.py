@@ -52,6 +52,10 @@ class Records:
     ----------
     batch_size : int
         The number of columns: that given, or the number of records if there are fewer.
+    tokens : numpy.ndarray
+        The records, one after the other.
+    begin : int
+        Index of the beginning token.
     num_records : int
         The number of records.
     padded : bool
@@ -83,11 +87,11 @@ class Records:
                  seed: int = 0) -> None:
         batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
-        self._tokens = _checks.indices("tokens", tokens, 2**31).astype(numpy.int32)
-        begin = _checks.integer("begin", begin, at_least=0)
+        self.tokens = _checks.indices("tokens", tokens, 2**31).astype(numpy.int32)
+        self.begin = _checks.integer("begin", begin, at_least=0)
         self._shuffle = _checks.flag("shuffle", shuffle)
         self._seed = _checks.integer("seed", seed, at_least=0)
-        self._starts = numpy.flatnonzero(self._tokens == begin)
+        self._starts = numpy.flatnonzero(self.tokens == begin)
         self._lengths = numpy.diff(self._starts, append=len(tokens)) - 1  # numbers of targets
         if not len(self._starts) or self._starts[0] or not self._lengths.min():
             raise InputError("tokens", f"records that begin with token {begin} and have at least one more",
@@ -161,5 +165,5 @@ class Records:
         steps = first + numpy.arange(min(-(-left // self._unit) * self._unit, self.num_steps))[:, None]
         real = steps < lengths  # (T, N)
         at = numpy.where(real, starts + steps, 0)
-        x = numpy.where(real, self._tokens[at], numpy.int32(_PADDED_INPUT))
-        return x, numpy.where(real, self._tokens[at + 1], numpy.int32(PADDING))
+        x = numpy.where(real, self.tokens[at], numpy.int32(_PADDED_INPUT))
+        return x, numpy.where(real, self.tokens[at + 1], numpy.int32(PADDING))

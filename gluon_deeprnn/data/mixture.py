@@ -77,7 +77,7 @@ class Mixture:
         texts = _checks.sequence("texts", texts, numpy.ndarray, "a sequence of arrays, not empty")
         if not texts:
             raise InputError("texts", "a sequence of arrays, not empty", texts)
-        self._tokens = numpy.concatenate([_checks.indices("texts", text, 2**31) for text in texts]).astype("int32")
+        self.tokens = numpy.concatenate([_checks.indices("texts", text, 2**31) for text in texts]).astype("int32")
         self._weights = numpy.array(check_weights("weights", weights or [1.0] * len(texts), len(texts)))
         self._begins = None if begins is None else _checks.indices("begins", numpy.array(begins), 2**31)
         if begins is not None and len(begins) != len(texts):
@@ -130,7 +130,7 @@ class Mixture:
             columns = slice(group * self.batch_size, (group + 1) * self.batch_size)
             rows = chunk * self.num_steps + numpy.arange(self.num_steps)
             at = starts[columns] + rows[:, None]  # (T, N), the places of the targets
-            x, y = self._tokens[at - 1], self._tokens[at]  # before the very first token there is a token of `begins`
+            x, y = self.tokens[at - 1], self.tokens[at]  # before the very first token there is a token of `begins`
             if self._begins is not None and chunk == 0:
                 x[0] = self._begins[text_of[columns]]
             missing = ((0, 0), (0, self.batch_size - x.shape[1]))

@@ -27,6 +27,11 @@ class Windows:
     seed : int, default 0
         Seed of the shuffling.
 
+    Attributes
+    ----------
+    tokens : numpy.ndarray
+        The tokens that the windows cover together.
+
     Source
     ------
     Dive into Deep Learning, section "Language Models", partitioning sequences.
@@ -54,6 +59,7 @@ class Windows:
         if len(tokens) < needed:
             raise InputError("tokens", f"at least {needed} tokens long",
                                      Described(f"{len(tokens)} tokens"))
+        self.tokens = tokens[first:needed]
         view = numpy.lib.stride_tricks.sliding_window_view(tokens, num_steps + 1)  # (all windows, T + 1), no copy
         self._windows = view[first:first + num]
         self._shuffle = _checks.flag("shuffle", shuffle)

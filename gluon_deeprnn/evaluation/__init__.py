@@ -6,6 +6,8 @@ from gluon_deeprnn.evaluation.perplexity import evaluate as evaluate
 from gluon_deeprnn.evaluation.perplexity import on_device as on_device
 from gluon_deeprnn.evaluation.perplexity import perplexity as perplexity
 from gluon_deeprnn.evaluation.perplexity import total_nll as total_nll
+from gluon_deeprnn.evaluation.references import ReferencePerplexities as ReferencePerplexities
+from gluon_deeprnn.evaluation.references import references as references
 from gluon_deeprnn.evaluation.scored import Piece as Piece
 from gluon_deeprnn.evaluation.scored import ScoredText as ScoredText
 from gluon_deeprnn.evaluation.scored import joined as joined

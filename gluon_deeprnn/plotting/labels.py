@@ -21,6 +21,13 @@ KOREAN = {
     "training: {:.2f}": "훈련: {:.2f}",
     "validation: {:.2f}": "검증: {:.2f}",
     "best {:.2f}": "최저 {:.2f}",
+    "unigram {:.2f}": "유니그램 {:.2f}",
+    "{}-gram {:.2f}": "{}-그램 {:.2f}",
+    # several runs
+    "seconds": "초",
+    "parameters": "파라미터 수",
+    "validation perplexity": "검증 퍼플렉서티",
+    "best validation perplexity": "가장 낮은 검증 퍼플렉서티",
     # gradients
     "gradient norm": "그래디언트 노름",
     "gradient norm before clipping": "클리핑 전의 그래디언트 노름",

@@ -11,6 +11,8 @@ from gluon_deeprnn.errors import InputError
 
 _log = logging.getLogger(__name__)
 
+_FONT_SIZE = 8.5  # of labels beside the axes
+
 # Fonts with Hangul, and their files.  Older Matplotlibs read only the first font of a collection: Noto's Japanese font.
 _WITH_HANGUL = {"Noto Sans CJK KR": "NotoSansCJKkr-Regular.otf", "Noto Sans CJK JP": "NotoSansCJK-Regular.ttc",
                 "Noto Sans KR": "NotoSansKR-Regular.otf", "NanumGothic": "NanumGothic.ttf",
@@ -111,6 +113,37 @@ def _warn_once() -> None:
 def without_frame(ax: Any) -> None:
     """Show the left and bottom spines only."""
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def apart(places: Sequence[float], gap: float) -> List[float]:
+    """Move places apart, so that neighbours have at least the distance ``gap``, by the least sum of squares.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.plotting.style import apart
+    >>> apart([0.0, 9.0, 1.0], 2.0)
+    [-0.5, 9.0, 1.5]
+    """
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    groups: List[Tuple[float, int]] = []  # neighbours at the distance gap: the mean of place - rank * gap, the number
+    for rank, i in enumerate(order):
+        mean, size = places[i] - rank * gap, 1
+        while groups and groups[-1][0] > mean:
+            other, others = groups.pop()
+            mean, size = (mean * size + other * others) / (size + others), size + others
+        groups.append((mean, size))
+    moved = [mean for mean, size in groups for _ in range(size)]
+    found = {i: place + rank * gap for rank, (i, place) in enumerate(zip(order, moved))}
+    return [found[i] for i in range(len(places))]
+
+
+def label_right(ax: Any, values: Sequence[float], texts: Sequence[str]) -> None:
+    """Write texts to the right of the axes, as near to these values of y as there is room, on the present y axis."""
+    points = _FONT_SIZE * 1.3  # of a line of text
+    heights = [ax.transData.transform((0, value))[1] * 72 / ax.figure.dpi for value in values]
+    for value, text, height, place in zip(values, texts, heights, apart(heights, points)):
+        ax.annotate(text, (1, value), xycoords=ax.get_yaxis_transform(), xytext=(5, place - height),
+                    textcoords="offset points", ha="left", va="center", fontsize=_FONT_SIZE, annotation_clip=False)
 
 
 def log_labels(ax: Any) -> None:

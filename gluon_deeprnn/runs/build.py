@@ -141,11 +141,16 @@ def _gb(size: int) -> str:
     return f"{size / 1e9:.1f} GB of memory"
 
 
-def describe(config: RunConfig, recipe: Optional[str], texts: List[str]) -> str:
-    """A one-line description of a run."""
+def describe_model(config: RunConfig) -> str:
+    """The cell, the number of layers and the number of hidden units of a run."""
     kind = CELLS[config.model].title
     if "activation" in CELLS[config.model].options:
         kind = f"{config.activation} {kind}"
     scratch = " from scratch" if config.implementation == "scratch" else ""
+    return f"{kind}{scratch}, {config.num_layers} x {config.num_hiddens}"
+
+
+def describe(config: RunConfig, recipe: Optional[str], texts: List[str]) -> str:
+    """A one-line description of a run."""
     name = f"{recipe}: " if recipe else ""
-    return f"{name}{kind}{scratch}, {config.num_layers} x {config.num_hiddens} hidden units, on {listed(texts)}"
+    return f"{name}{describe_model(config)} hidden units, on {listed(texts)}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 from pathlib import Path
 import tempfile
@@ -144,6 +145,23 @@ class RunFolder:
         """Write ``sample.txt``."""
         storage.replace_file(self.path / "sample.txt", text.encode(errors="replace"))
 
+    def result(self) -> Optional[Dict[str, Any]]:
+        """Read ``result.json``; None before the end of the training."""
+        path = self.path / "result.json"
+        return storage.parsed(path, lambda text: _check_result(storage.parse_json(text))) if path.exists() else None
+
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``."""
         storage.write_json(self.path / "result.json", result)
+
+
+def _check_result(result: Any) -> Dict[str, Any]:
+    """Return ``result``, if it has the numbers of a result that others read."""
+    if not isinstance(result, dict):
+        raise ValueError("a result that is not an object")
+    for name, kinds in (("epochs", (int,)), ("parameters", (int,)), ("bits_per_char", (int, float)),
+                        ("test_ppl", (int, float, type(None)))):
+        value = result.get(name)
+        if name not in result or type(value) not in kinds or not 0 <= (value or 0) < math.inf:
+            raise ValueError(f"a result whose {name} is {value!r}")
+    return result

@@ -3,10 +3,36 @@
 import math
 from typing import Any, Dict, List
 
+from gluon_deeprnn.data import Apart, Mixture, Records, Stream, Windows
+from gluon_deeprnn.evaluation.references import references
+
 BY_SOURCE = "val_ppl_by_source"
 """The validation perplexity of each text, by its name: only for texts that are read apart."""
 
 NUMBERS = ("epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient_norm", "clipped", "seconds")
+COMPARED = ("unigram_ppl", "ngram_ppl", "ngram_order")
+"""Of simple models on the validation data, the same in every row; earlier versions did not write them."""
+
+
+def compared_with(train: Any, val: Any, vocab_size: int) -> Dict[str, float]:
+    """The entries of each row that say with what its ``val_ppl`` can be compared; see `COMPARED`.
+
+    Parameters
+    ----------
+    train, val : Windows, Stream, Records or other batch sources
+        The training and the validation data.
+    vocab_size : int
+        The number of tokens of the vocabulary.
+
+    Returns
+    -------
+    dict
+        Empty if one of the two is a batch source of the user's own, whose text is not known.
+    """
+    if not all(isinstance(source, (Windows, Stream, Records, Apart, Mixture)) for source in (train, val)):
+        return {}
+    found = references(train, val, vocab_size)
+    return dict(zip(COMPARED, (found.unigram, found.ngram, found.order)))
 
 
 def check_history(rows: Any) -> List[Dict[str, Any]]:
@@ -20,17 +46,19 @@ def check_history(rows: Any) -> List[Dict[str, Any]]:
     if not isinstance(rows, list):
         raise ValueError("a history that is not a list")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or row.keys() - {BY_SOURCE} != {*NUMBERS, "layer_gradient_norms"}:
+        fields = {*NUMBERS, "layer_gradient_norms"}
+        if not isinstance(row, dict) or row.keys() - {BY_SOURCE} not in (fields, fields | set(COMPARED)):
             raise ValueError(f"row {number} of the history does not have its fields")
         layers = row["layer_gradient_norms"]
         if not isinstance(layers, dict) or not all(isinstance(norms, list) for norms in layers.values()):
             raise ValueError(f"row {number} of the history does not have gradient norms by layer")
-        values = [row[name] for name in NUMBERS] + [norm for norms in layers.values() for norm in norms]
         if not isinstance(row.get(BY_SOURCE, {}), dict):
             raise ValueError(f"row {number} of the history does not have perplexities by source")
-        values += row.get(BY_SOURCE, {}).values()
+        values = [value for name, value in row.items() if name not in ("layer_gradient_norms", BY_SOURCE)]
+        values += [*row.get(BY_SOURCE, {}).values(), *(norm for norms in layers.values() for norm in norms)]
         if not all(type(value) in (int, float) and math.isfinite(value) and value >= 0 for value in values):
             raise ValueError(f"row {number} of the history has values that are not finite numbers, at least 0")
-        if row["epoch"] != number or row["train_ppl"] == 0 or row["val_ppl"] == 0:
+        if row["epoch"] != number or not all(row[name] for name in row if name.endswith("_ppl")) \
+                or type(row.get("ngram_order", 1)) is not int or not row.get("ngram_order", 1):
             raise ValueError(f"row {number} of the history is not that of epoch {number}")
     return rows

@@ -15,7 +15,7 @@ from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
 from gluon_deeprnn.training.averaging import Averages, Averaging
 from gluon_deeprnn.training.checkpoint import members, pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
-from gluon_deeprnn.training.history import BY_SOURCE
+from gluon_deeprnn.training.history import BY_SOURCE, compared_with
 from gluon_deeprnn.training.objective import Objective, ObjectiveLoss
 from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.position import Position
@@ -74,6 +74,7 @@ class Session:
             block.hybridize(hybridize)
         self._averages = Averages(model, averaging)
         self.train, self._val = data.train_dataloader(), data.val_dataloader()
+        self._compared = compared_with(self.train, self._val, model.vocab_size)
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
         self.at = Position(gradients=self._norms.begin())
         self.history: List[Dict[str, Any]] = []
@@ -165,7 +166,7 @@ class Session:
         self.improved = val_ppl < min(self._val_ppls, default=math.inf)
         self.history.append({
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
-            "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
+            **self._compared, "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
             "seconds": time.perf_counter() - self._epoch_started,
             **({BY_SOURCE: {name: each.perplexity for name, each in by_source.items()}} if by_source else {})})
         self._val_ppls.append(val_ppl)

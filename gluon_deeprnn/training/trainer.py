@@ -87,8 +87,10 @@ class Trainer:
     history : list of dict
         One row per epoch: epoch, train_ppl (computed during training), val_ppl, tokens_per_second, lr, gradient_norm
         (mean over the steps, before clipping), clipped (fraction of the steps with clipped gradients),
-        layer_gradient_norms (by layer, one number per step, at most 100), seconds; for several texts that are read
-        apart also val_ppl_by_source (by the name of the text).
+        layer_gradient_norms (by layer, one number per step, at most 100), seconds.  Except for batch sources of your
+        own, each row also has the perplexities of simple models on the validation data, unigram_ppl, ngram_ppl and
+        ngram_order; see `gluon_deeprnn.evaluation.references`.  For several texts that are read apart also
+        val_ppl_by_source (by the name of the text).
     improved : bool
         Whether the last epoch has the best validation perplexity so far.
 

@@ -18,7 +18,7 @@ def bash_script():
 @pytest.mark.parametrize(("words", "expected"), [
     (["tr"], {"train"}), (["train", "--model", ""], {"rnn", "lstm", "gru", "mgu"}),
     (["train", "--num-h"], {"--num-hiddens"}), (["train", "--recipe", "own"], {"own-text"}),
-    (["generate", "--top"], {"--top-k", "--top-p"}), (["train", "--no-tie"], {"--no-tied"})])
+    (["com"], {"compare"}), (["generate", "--top"], {"--top-k", "--top-p"}), (["train", "--no-tie"], {"--no-tied"})])
 def test_bash_completes_commands_options_and_values(words, expected, bash_script):
     if shutil.which("bash") is None:
         pytest.skip("needs bash")

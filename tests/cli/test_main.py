@@ -87,7 +87,7 @@ def test_recipes_and_info_print_their_lists(capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["tran"], "command must be one of train, generate, evaluate, score, plot, recipes, info; got 'tran' "
+    (["tran"], "command must be one of train, generate, score, evaluate, compare, plot, recipes, info; got 'tran' "
      "(did you mean 'train'?)"),
     (["train", "--num-hidden", "3"], "option must be one that `gluon-deeprnn train --help` lists; got '--num-hidden' "
      "(did you mean '--num-hiddens'?)"),

@@ -18,6 +18,7 @@ from gluon_deeprnn.plotting import (
     plot_gradient_flow,
     plot_gradient_norms,
     plot_history,
+    plot_runs,
     plot_surprisal,
     plot_units,
     style,
@@ -42,6 +43,10 @@ DRAWN = {
     "units": lambda **how: plot_units(ACTIVITY, FOLLOWED, **how),
     "most varied units": lambda **how: plot_units(ACTIVITY, [], **how),
     "history": lambda **how: plot_history(HISTORY, **how),
+    "history with simple models": lambda **how: plot_history([
+        {**row, "unigram_ppl": 8.0, "ngram_ppl": 5.0, "ngram_order": 3} for row in HISTORY], **how),
+    "runs": lambda **how: plot_runs({name: [{"epoch": 1, "val_ppl": 2.0, "seconds": 1.0}] for name in "ab"},
+                                    {"a": 10, "b": 20}, **how).axes[2],
     "norms": lambda **how: plot_gradient_norms(HISTORY, **how),
     "flow": lambda **how: plot_gradient_flow(numpy.array([[1e-4, 1e-3, 1e-2], [1e-2, 1e-1, 1.0]]), **how),
     "network": lambda **how: plot_architecture(RNNLM(GRU(32, 2, dropout=0.5, residual=True), 28), **how),

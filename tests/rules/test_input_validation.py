@@ -24,7 +24,8 @@ from gluon_deeprnn import (
 )
 from gluon_deeprnn.data import Records, Source, Stream, Windows, clean, read_texts
 from gluon_deeprnn.devices import as_context
-from gluon_deeprnn.evaluation import activities, followed_features, score, score_texts
+from gluon_deeprnn.evaluation import activities, followed_features, references, score, score_texts
+from gluon_deeprnn.evaluation.references import ngram_log_probs
 from gluon_deeprnn.models import RecurrentStack, as_fused, as_scratch
 from gluon_deeprnn.models.cells import GRUScratch, LSTMScratch, RNNScratch
 from gluon_deeprnn.models.initializers import Initial
@@ -33,6 +34,7 @@ from gluon_deeprnn.plotting import (
     plot_gradient_flow,
     plot_gradient_norms,
     plot_history,
+    plot_runs,
     plot_surprisal,
     plot_units,
     surprisal_page,
@@ -55,6 +57,9 @@ CONTEXT = (["gpu(99)", "tpu", "cpu(x)", 3], "a context that this machine has|cpu
 TOKENS = [numpy.array([0.5, 1.5]), [1, 2], "ab", numpy.array([-1, 2] * 50)]
 MODEL = ([None, "gru", GRU], "an? ")
 BATCH = numpy.zeros((3, 2), dtype="int32")
+TEXT = numpy.array([0, 1, 0])
+ROW = {"epoch": 1, "train_ppl": 2.0, "val_ppl": 2.0, "clipped": 0.0, "layer_gradient_norms": {"layer 1": [1.0]},
+       "seconds": 1.0}
 
 
 def name_of(*known):
@@ -117,7 +122,14 @@ BAD = {
     "found": ([["a"], "a", 3], "a sequence of FollowedFeature"), "num_units": POSITIVE,
     "scored": (["text", None], "a ScoredText"), "first_line": ([0, 1.5, "1", None, 9], "a positive|a line of the text"),
     "num_lines": ([0, -1, 1.5, "1"], "a positive integer"),
+    "train": ([[1, 2], None, numpy.array([0, 9]), numpy.array([0])], "an array of integers|indices from|at least 2"),
+    "order": ([0, -1, 2.5, "3", True], "a positive integer"), "validation": ([[1, 2], numpy.array([0])],
+                                                                            "an array of integers|at least 2"),
+    "histories": ([{}, {"a": []}, {"b": [ROW]}, [ROW], {"a": ROW}], "a mapping with|of the same runs|rows with"),
+    "parameters": ([{}, {"a": 0}, {"b": 3}, [3]], "a mapping with|of the same runs|a positive integer"),
     # names with a different meaning
+    ("references", "text"): ([[1, 2], None, numpy.array([0, 9])], "an array of integers|indices from"),
+    ("ngram_log_probs", "text"): ([[1, 2], None, numpy.array([0, 9])], "an array of integers|indices from"),
     ("Vocab", "tokens"): ([3, [1, 2], {"a": "x"}, {"a": -1}], "strings|a string|a non-negative"),
     ("Vocab", "cleaning"): (["d2", 3], "one of none"), ("GRU", "num_inputs"): FROM_ZERO,
     ("LSTM", "num_inputs"): FROM_ZERO, ("RNN", "num_inputs"): FROM_ZERO, ("RecurrentStack", "num_inputs"): FROM_ZERO,
@@ -172,7 +184,6 @@ def stream():
     return Stream(numpy.arange(50, dtype="int32") % 5, batch_size=2, num_steps=5)
 
 
-ROW = {"epoch": 1, "train_ppl": 2.0, "val_ppl": 2.0, "clipped": 0.0, "layer_gradient_norms": {"layer 1": [1.0]}}
 # The callables by name, with valid values of all required arguments.
 CALLED = {
     "RNN": (RNN, {"num_hiddens": 4}), "LSTM": (LSTM, {"num_hiddens": 4}), "GRU": (GRU, {"num_hiddens": 4}),
@@ -204,6 +215,9 @@ CALLED = {
     "score_texts": (score_texts, {"model": language_model(), "vocab": vocab(), "texts": [Source("a", "the dog", "")]}),
     "activities": (activities, {"model": language_model(), "vocab": vocab(), "text": "the dog"}),
     "followed_features": (followed_features, {"activity": activity()}),
+    "references": (references, {"train": TEXT, "text": TEXT, "vocab_size": 2}),
+    "ngram_log_probs": (ngram_log_probs, {"train": TEXT, "text": TEXT, "vocab_size": 2, "order": 2}),
+    "plot_runs": (plot_runs, {"histories": {"a": [ROW]}, "parameters": {"a": 3}}),
     "plot_surprisal": (plot_surprisal, {"scored": scored_text()}),
     "surprisal_page": (surprisal_page, {"scored": scored_text()}),
     "plot_units": (plot_units, {"activity": activity()}),

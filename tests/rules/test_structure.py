@@ -184,7 +184,7 @@ def test_errors_have_one_form():
     assert len(raised) > 30
     # Content of files is rejected by ValueError, which is converted to an error of this package that names the file.
     readers = ("storage.py", "vocab.py", "history.py", "position.py", "checkpoint.py", "diagnosis.py", "stored.py",
-               "__main__.py", "interface.py", "saved.py")
+               "folder.py", "__main__.py", "interface.py", "saved.py")
     assert others == {("runtime.py", "ImportError"), ("runtime.py", "RuntimeError"), ("alias.py", "ImportError"),
                       ("storage.py", "OSError"), ("corpora.py", "URLError"), ("job.py", "with_note"),
                       *((name, "ValueError") for name in readers)}

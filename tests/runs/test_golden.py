@@ -10,6 +10,7 @@ from pathlib import Path
 import shutil
 
 from gluon_deeprnn import evaluate, generate, load_run
+from gluon_deeprnn.plotting import plot_history
 from gluon_deeprnn.runs import RunConfig, RunFolder, config, stored
 from gluon_deeprnn.runs.job import resume_run
 import pytest
@@ -49,7 +50,16 @@ def test_a_run_of_an_earlier_release_resumes_to_the_same_result(golden):
     assert result["last_val_ppl"] == pytest.approx(expected["val_ppl"], rel=1e-4)
     after = json.loads((folder / "config.json").read_text())["settings"]
     assert after == {**before, "max_epochs": expected["resume_to"]}
-    load_run(folder).data()  # where the text is now was recorded
+    run = load_run(folder)
+    run.data()  # where the text is now was recorded
+    old, new = run.history[0], run.history[-1]
+    assert "ngram_ppl" not in old  # what simple models reach was not recorded
+    assert 1 < new["ngram_ppl"] <= new["unigram_ppl"] < len(run.vocab)
+
+
+def test_the_curves_of_a_run_of_an_earlier_release_have_no_lines_of_simple_models(golden):
+    ax = plot_history(load_run(golden[0]).history)
+    assert (len(ax.lines), len(ax.texts)) == (2, 1)
 
 
 @dataclasses.dataclass(frozen=True)
