@@ -21,6 +21,7 @@ from gluon_deeprnn import runtime
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.graph import as_int32, device_of, is_array, node_of
 from gluon_deeprnn.kernels.libraries import loaded as loaded
+from gluon_deeprnn.kernels.libraries import opened
 from gluon_deeprnn.kernels.libraries import why_not as why_not
 from gluon_deeprnn.kernels.trial.equations import GATES
 from mxnet import autograd
@@ -38,6 +39,17 @@ _MOST_EMBEDDED = 0.5
 def arithmetic() -> Dict[str, Any]:
     """What the last digits of a result depend on: the number of threads, and whose operator computes the layers."""
     return {"threads": runtime.threads(), "layers": loaded() or "mxnet"}
+
+
+def few_products() -> int:
+    """Up to how many multiplications a call of our operators is computed by a single thread.
+
+    Raises
+    ------
+    ValueError
+        Where our operators are not used.
+    """
+    return opened().gluon_deeprnn_few_products()
 
 
 def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
