@@ -194,6 +194,20 @@ def threads() -> Optional[int]:
     return _asked_threads() or (None if _imported_before else usable_cores())
 
 
+def spin_count() -> Tuple[Optional[str], str]:
+    """How many turns of a loop an OpenMP thread waits for others before it sleeps, and what sets that number.
+
+    The number is None where OpenMP chooses it.
+    """
+    if "GOMP_SPINCOUNT" in os.environ:
+        return os.environ["GOMP_SPINCOUNT"], "GOMP_SPINCOUNT, set by the user"
+    if "OMP_WAIT_POLICY" in os.environ:
+        return None, f"OMP_WAIT_POLICY={os.environ['OMP_WAIT_POLICY']}, set by the user"
+    if _imported_before:
+        return None, "mxnet was imported before gluon_deeprnn"
+    return _SPIN_TURNS, "GOMP_SPINCOUNT, set by gluon_deeprnn"
+
+
 def memory_bytes() -> int:
     """The memory available to this process, in bytes: the machine's, or the cgroup's limit if that is lower."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

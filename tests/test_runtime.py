@@ -84,11 +84,16 @@ def test_the_users_thread_count_or_the_first_of_a_list_takes_precedence(asked):
 
 @pytest.mark.slow
 def test_threads_do_not_spin_for_long_unless_the_user_sets_it():
-    shown = {name: python("import gluon_deeprnn", OMP_DISPLAY_ENV="verbose", **setting).stderr for name, setting in (
-        ("ours", {}), ("count", {"GOMP_SPINCOUNT": "77"}), ("policy", {"OMP_WAIT_POLICY": "active"}))}
-    spins = {name: re.search(r"GOMP_SPINCOUNT = '(\d+)'", text)[1] for name, text in shown.items()}
-    assert (spins["ours"], spins["count"]) == ("1000", "77")
+    code = "from gluon_deeprnn import runtime; print(*runtime.spin_count())"
+    done = {name: python(code, OMP_DISPLAY_ENV="verbose", **setting) for name, setting in (
+        ("ours", {}), ("count", {"GOMP_SPINCOUNT": "77"}), ("policy", {"OMP_WAIT_POLICY": "active"}),
+        ("both", {"GOMP_SPINCOUNT": "78", "OMP_WAIT_POLICY": "active"}))}
+    spins = {name: re.search(r"GOMP_SPINCOUNT = '(\d+)'", each.stderr)[1] for name, each in done.items()}
+    assert (spins["ours"], spins["count"], spins["both"]) == ("1000", "77", "78")
     assert int(spins["policy"]) > 1_000_000
+    assert {name: each.stdout.rstrip() for name, each in done.items()} == {
+        "ours": "1000 GOMP_SPINCOUNT, set by gluon_deeprnn", "count": "77 GOMP_SPINCOUNT, set by the user",
+        "policy": "None OMP_WAIT_POLICY=active, set by the user", "both": "78 GOMP_SPINCOUNT, set by the user"}
 
 
 def test_import_does_not_change_the_environment(imported):

@@ -19,9 +19,13 @@ def run(arguments: argparse.Namespace) -> None:
     print("contexts: " + ", ".join(["cpu", *(f"gpu({i})" for i in range(num_gpus()))]))
     threads = runtime.threads()
     print(f"threads: {'chosen by MXNet' if threads is None else threads} (usable cores: {runtime.usable_cores()})")
+    count, set_by = runtime.spin_count()
+    print(f"spin count of a waiting thread: {count or 'chosen by OpenMP'} ({set_by})")
     print(f"keeps freed memory: {'yes' if runtime.keeps_memory else 'no'}")
     print(f"processor: {libraries.processor()[0] or platform.machine()}")
     ours = kernels.loaded()
     print(f"recurrent layers: {f'our operator, {ours}' if ours else f'MXNet, as {kernels.why_not()}'}")
+    if ours:
+        print(f"one thread only: calls of our operators of up to {kernels.few_products():,} multiplications")
     for name, verdict in libraries.verdicts().items():
         print(f"compiled library {name}: {verdict or 'works on this processor'}")

@@ -2,16 +2,17 @@
 
 import dataclasses
 import math
-from typing import Any, List, Mapping, Optional, Tuple, Union
+from typing import Any, List, Mapping, NamedTuple, Optional, Tuple, Union
 
-from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn import _checks, kernels, mxnet_private
 from gluon_deeprnn.data.apart import Apart
 from gluon_deeprnn.data.batches import PADDING, continues, is_padded
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph import GraphBlock, context_of
 from gluon_deeprnn.models.language_model import check_language_model
-from mxnet import np
+from gluon_deeprnn.models.plain import PlainModel, plain_reader
+from mxnet import autograd, np
 import numpy
 
 
@@ -131,7 +132,10 @@ class MeanLoss(LogProbs):
 
 def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
              device: Optional[Union[str, Context]] = None) -> Evaluation:
-    """Evaluate a model on a batch source.  The model is hybridized for it.
+    """Evaluate a model on a batch source.
+
+    On the CPU, a stream of one column, or of few in a small network, is read by the compiled library without MXNet.
+    Where it cannot do that, or not faster (see ``gluon_deeprnn.models.plain``), model and loss are one graph.
 
     Parameters
     ----------
@@ -180,14 +184,58 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
 
 
 def _evaluate(loss: MeanLoss, batches: Any, ctx: Context, characters_per_token: float) -> Evaluation:
-    losses, counts, state = [], [], None
+    losses, counts = [], []
+    state: Any = None
+    reader: Any = None
     for i, (x, y) in enumerate(batches.batches()):
+        if reader is None:
+            reader = _reader(loss, ctx, x.shape[1], padded=is_padded(batches))
         if state is None or not continues(batches, 0, i):
-            state = loss.model.begin_state(x.shape[1], ctx)
-        mean, state, count = loss.of_batch(x, y, state, padded=is_padded(batches))
+            state = reader.begin_state(x.shape[1])
+        mean, state, count = reader.of_batch(x, y, state)
         losses.append(mean)
         counts.append(count)
     return Evaluation(total_nll(losses, counts), sum(counts), characters_per_token)
+
+
+class _Graph(NamedTuple):
+    """Reads batches by the graph of a model and its loss."""
+
+    loss: MeanLoss
+    ctx: Context
+    padded: bool
+
+    def begin_state(self, num_columns: int) -> List[np.ndarray]:
+        return self.loss.model.begin_state(num_columns, self.ctx)
+
+    def of_batch(self, x: numpy.ndarray, y: numpy.ndarray, state: List[np.ndarray]) -> Tuple[Any, Any, int]:
+        return self.loss.of_batch(x, y, state, padded=self.padded)
+
+
+class _Library(NamedTuple):
+    """Reads batches by the compiled library without MXNet, one column after the other."""
+
+    plain: PlainModel
+
+    def begin_state(self, num_columns: int) -> numpy.ndarray:
+        return numpy.repeat(self.plain.first_state, num_columns, axis=2)  # (S, L, N, H)
+
+    def of_batch(self, x: numpy.ndarray, y: numpy.ndarray, state: numpy.ndarray) -> Tuple[Any, Any, int]:
+        network = self.plain.network
+        for tokens in (x, y):
+            _checks.indices("tokens", tokens, network.vocab_size)
+        columns = [network.score(x[:, n], y[:, n], state[:, :, n:n + 1]) for n in range(x.shape[1])]
+        mean = -numpy.mean([log_p for log_p, _ in columns], dtype="float64")
+        return mean, numpy.concatenate([last for _, last in columns], axis=2), x.size
+
+
+def _reader(loss: MeanLoss, ctx: Context, num_columns: int, *, padded: bool) -> Union[_Graph, _Library]:
+    """The faster way to read batches of this number of columns, of those that compute the same."""
+    is_plain = type(loss) is MeanLoss and loss.may_fuse and not mxnet_private.has_hooks(loss)
+    if padded or not is_plain or autograd.is_training() or autograd.is_recording():
+        return _Graph(loss, ctx, padded)
+    plain = plain_reader(loss.model, ctx, num_columns)
+    return _Graph(loss, ctx, padded) if plain is None else _Library(plain)
 
 
 def on_device(array: numpy.ndarray, ctx: Context, vocab_size: int) -> np.ndarray:

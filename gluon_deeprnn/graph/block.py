@@ -91,6 +91,11 @@ class GraphBlock(CompiledBlock):
             self._fuses = _checks.flag("fuse", fuse)
             self._hybridize(active, children, static_alloc=static_alloc, static_shape=static_shape, **kwargs)
 
+    @property
+    def may_fuse(self) -> bool:
+        """Whether its calls may be computed by this package's operators, each for many: hybridized with ``fuse``."""
+        return mxnet_private.is_hybridized(self) and self._fuses
+
     def operators(self) -> Dict[str, int]:
         """The operators of the graph of the last call, by name, with their numbers; empty before the first call."""
         if not self.traced:

@@ -18,8 +18,10 @@ import itertools
 from typing import Any, Dict, List, Optional, Tuple
 
 from gluon_deeprnn import runtime
+from gluon_deeprnn.devices import Context
 from gluon_deeprnn.graph import as_int32, device_of, is_array, node_of, split
 from gluon_deeprnn.kernels.libraries import loaded as loaded
+from gluon_deeprnn.kernels.libraries import opened
 from gluon_deeprnn.kernels.libraries import why_not as why_not
 from gluon_deeprnn.kernels.trial.equations import GATES
 from mxnet import autograd
@@ -37,6 +39,17 @@ _MOST_EMBEDDED = 0.5
 def arithmetic() -> Dict[str, Any]:
     """What the last digits of a result depend on: the number of threads, and whose operator computes the layers."""
     return {"threads": runtime.threads(), "layers": loaded() or "mxnet"}
+
+
+def few_products() -> int:
+    """Up to how many multiplications a call of our operators is computed by a single thread.
+
+    Raises
+    ------
+    ValueError
+        Where our operators are not used.
+    """
+    return opened().gluon_deeprnn_few_products()
 
 
 def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state: List[Any]) -> Tuple[Any, List[Any]]:
@@ -73,9 +86,9 @@ def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
     return outputs, [F.np.squeeze(array, axis=0) for array in state]
 
 
-def fuses(mode: str, inputs: Any) -> bool:
-    """Whether a layer that is written step by step is computed by one operator: in a graph for the CPU."""
-    return mode in GATES and not is_array(inputs) and _are_ours(inputs)
+def fuses(mode: str, device: Optional[Context]) -> bool:
+    """Whether one operator computes a layer that is written step by step, in a graph for a device; None is any."""
+    return mode in GATES and _is_ours(device)
 
 
 def fused_layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any,
@@ -176,7 +189,11 @@ def _are_ours(x: Any) -> bool:
     """Whether our operators can compute with ``x``."""
     if is_array(x) and x.dtype != numpy.float32:
         return False
-    device = device_of(x)  # not known in a graph that has to run anywhere, or that has other numbers
+    return _is_ours(device_of(x))
+
+
+def _is_ours(device: Optional[Context]) -> bool:
+    """Whether our operators compute on a device; it is None in a graph to run anywhere, or that has other numbers."""
     return device is not None and device.device_type == "cpu" and loaded() is not None
 
 

@@ -26,7 +26,6 @@ constexpr int kChunk = 64;                                     // rows that are 
 constexpr int kGroup = std::max(kLanes, kTile);                // rows are padded to a multiple of them
 constexpr int kMostColumns = 512;
 constexpr size_t kMostParts = 16, kFewestParts = 4, kMostSums = 1 << 23;
-constexpr float kFewProducts = 5e5;  // multiplications that one thread does in less time than others take to wake up
 constexpr int kTokens = std::max(kLanes, kTile);               // the vocabulary is padded to a multiple of them
 constexpr int padded_size(int size, int to) { return (size + to - 1) / to * to; }
 
@@ -193,7 +192,9 @@ int num_parts(const Weights& w, size_t num_rows) {
   return std::min(most, (num_rows + kChunk - 1) / kChunk);
 }
 
-bool is_worth_threads(const OutputSizes& z) { return float(z.num_rows) * z.num_hiddens * z.vocab_size > kFewProducts; }
+bool is_worth_threads(const OutputSizes& z) {
+  return are_worth_threads(float(z.num_rows) * z.num_hiddens * z.vocab_size);
+}
 
 }  // namespace
 

@@ -36,11 +36,9 @@ std::vector<Tile> tiles_of(int batch_size, int largest) {
   return tiles;
 }
 
-// Whether a pass takes longer than it takes to wake other threads.
 template <typename Cell>
 bool is_worth_threads(const Sizes& z) {
-  constexpr float kFewProducts = 5e5;
-  return float(z.num_steps) * z.batch_size * Cell::kGates * z.num_hiddens * z.num_hiddens > kFewProducts;
+  return are_worth_threads(float(z.num_steps) * z.batch_size * Cell::kGates * z.num_hiddens * z.num_hiddens);
 }
 
 template <typename Cell, int kRows, typename... Arguments>

@@ -35,6 +35,10 @@ void in_threads(const Work& work) {
 inline int max_threads() { return omp_get_max_threads(); }
 #endif
 
+// One thread computes fewer products than this in less time than it takes to wake others.
+constexpr float kFewProducts = 5e5;
+inline bool are_worth_threads(float products) { return products > kFewProducts; }
+
 // The most iterations that share_out runs at the same time.
 inline int num_slots(int count) { return std::max(1, std::min(count, max_threads())); }
 

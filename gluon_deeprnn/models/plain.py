@@ -1,5 +1,6 @@
 """Language models without MXNet: the weights of those that the compiled library reads and writes tokens with."""
 
+import math
 from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 import weakref
 
@@ -19,6 +20,13 @@ import numpy
 _KNOWN = {RNNLM, RNNLMScratch, RNN, LSTM, GRU, StackedRNNScratch, FusedLayer, *PARTS, gluon.nn.Dense,
           gluon.nn.Embedding, *(cell.scratch for cell in CELLS.values())}
 """What a model may consist of: a subclass may compute something else."""
+
+_MOST_READ = 2**21
+"""For so many weights, times the square of the number of columns, a text is read as fast as by a graph; measured.
+
+A graph takes one layer after the other through many steps of all columns, so that weights that leave the cache, and
+columns, cost it less.  GRUs of 2 x 384, 128, 64 and 32 units are read faster here for up to 1, 3, 7 and 32 columns.
+"""
 
 
 class PlainModel(NamedTuple):
@@ -84,6 +92,42 @@ def plain_model(model: Any, ctx: Context) -> Optional[PlainModel]:
             plain = PlainModel(writing.Network(_weights(model, arrays)), first_state)
             kept = _kept[model] = _Kept(description, values, plain)
         return kept.plain
+
+
+def plain_reader(model: Any, ctx: Context, num_columns: int = 1) -> Optional[PlainModel]:
+    """As `plain_model`, to read a text in columns, one after the other; None also where a graph reads it faster.
+
+    It depends on the sizes only, so that a training that is resumed takes the same way.
+
+    Parameters
+    ----------
+    model, ctx
+        As for `plain_model`.
+    num_columns : int, default 1
+
+    Returns
+    -------
+    PlainModel or None
+
+    Examples
+    --------
+    >>> import mxnet
+    >>> from gluon_deeprnn import GRU, RNNLM
+    >>> from gluon_deeprnn.models.plain import plain_reader
+    >>> plain_reader(RNNLM(GRU(32, 2), 28), mxnet.cpu(), num_columns=1024) is None
+    True
+    """
+    if not _is_known(model) or _num_read(model) * num_columns**2 > _MOST_READ:
+        return None
+    return plain_model(model, ctx)
+
+
+def _num_read(model: Any) -> int:
+    """The weights of the recurrent layers that are read for a token: of those of one-hot inputs, hardly any."""
+    layers = model.rnn.layers
+    sizes = [math.prod(parameter.shape) for layer in layers for parameter in layer.collect_params().values()]
+    one_hot = 0 if model.embedding_size else model.vocab_size * writing.GATES[layers[0].computes]
+    return sum(sizes) - one_hot * model.rnn.num_hiddens
 
 
 def _is_known(model: Any) -> bool:

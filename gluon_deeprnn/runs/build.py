@@ -7,9 +7,10 @@ from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
 from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
+from gluon_deeprnn.devices import as_context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
-from gluon_deeprnn.models.cells import CELLS
+from gluon_deeprnn.models.cells import CELLS, check_fused
 from gluon_deeprnn.models.fused import FUSED
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.training import Trainer
@@ -98,24 +99,12 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
 
     The estimate is the size of the weights and their gradients.  For ``training``, it is 16 times the weights, as
     measured (``python -m benchmarks.width``: MXNet's operators store rearranged copies of them), plus the values that
-    the layers store for the backward pass, plus, for layers from scratch, the compiled graphs.
+    the layers store for the backward pass, plus the compiled graphs of layers that are unrolled over time.
     """
     hiddens, layers = config.num_hiddens, config.num_layers
     weights = num_weights(config, vocab_size)
-    kept = config.batch_size * config.num_steps * (
-        CELLS[config.model].kept[config.implementation] * hiddens * layers + _KEPT_OF_LOGITS * vocab_size)
-    operators = compiled = num_operators(config)
-    if config.records != "none":  # graphs of 1/8, 2/8, ..., 8/8 of the steps
-        kept, compiled = kept * (NUM_SHAPES + 1) // 2, operators * (NUM_SHAPES + 1) // 2
-    if config.random_steps:  # graphs of 4/8, and 6/8, 7/8, ..., 10/8 of the steps
-        kept, compiled = kept * 11 // 2, operators * 11 // 2
-    needed = 4 * (16 * weights + kept) + _GRAPHS * _BYTES_OF_OPERATOR * compiled if training else 8 * weights
+    needed = 4 * 16 * weights + _for_steps(config, vocab_size) if training else 8 * weights
     available = runtime.memory_bytes()
-    if training and operators > _MOST_OPERATORS:
-        raise InputError(
-            "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
-            Described(f"{layers} and {config.num_steps}, {operators:,} operators"),
-            "compilation would take minutes; --implementation fused has one operator per layer")
     if needed > available:
         raise InputError(
             "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(available)}",
@@ -123,11 +112,45 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
                               f"{_gb(needed)}"))
 
 
-def num_operators(config: RunConfig) -> int:
-    """The approximate number of operators of the recurrent layers in a compiled graph; 0 for fused layers."""
+def _for_steps(config: RunConfig, vocab_size: int) -> int:
+    """The bytes that training needs for the steps of a batch: stored values and graphs.
+
+    Raises
+    ------
+    ValueError
+        For graphs of so many operators that compilation would take minutes.
+    """
+    cell, unrolled = CELLS[config.model], num_unrolled(config)
+    operators = compiled = cell.operators_per_step * unrolled * config.num_steps
+    if operators > _MOST_OPERATORS:
+        raise InputError(
+            "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
+            Described(f"{config.num_layers} and {config.num_steps}, {operators:,} operators"),
+            "compilation would take minutes" + (
+                "; --implementation fused has one operator per layer" if _can_be_fused(config) else ""))
+    per_unit = (unrolled * cell.kept["scratch"]
+                + (config.num_layers - unrolled) * cell.kept.get("fused", cell.kept["scratch"]))
+    kept = config.batch_size * config.num_steps * (per_unit * config.num_hiddens + _KEPT_OF_LOGITS * vocab_size)
+    if config.records != "none":  # graphs of 1/8, 2/8, ..., 8/8 of the steps
+        kept, compiled = kept * (NUM_SHAPES + 1) // 2, operators * (NUM_SHAPES + 1) // 2
+    return 4 * kept + _GRAPHS * _BYTES_OF_OPERATOR * compiled
+
+
+def num_unrolled(config: RunConfig) -> int:
+    """The number of layers that are unrolled over time: those from scratch that no operator computes."""
     if config.implementation == "fused":
         return 0
-    return CELLS[config.model].operators_per_step * config.num_layers * config.num_steps
+    device, kinds = as_context(config.ctx), config.layer_kinds()
+    unrolled = sum(not CELLS[config.model].scratch(1, 1, **own).fuses(device) for own in kinds)
+    return unrolled * config.num_layers // len(kinds)
+
+
+def _can_be_fused(config: RunConfig) -> bool:
+    try:
+        check_fused(config.model, config.layer_kinds())
+    except InputError:
+        return False
+    return True
 
 
 def num_weights(config: RunConfig, vocab_size: int) -> int:

@@ -239,8 +239,15 @@ class RunConfig:
             for name in cell.options:
                 if cell.name != self.model and getattr(self, name) != getattr(RunConfig, name):
                     raise InputError(name, f"omitted for model {self.model}", getattr(self, name))
+        kinds = self.layer_kinds()
         if self.implementation == "fused":
-            check_fused(self.model, layer_options(self.model, self.num_layers, self._own_options()), "model")
+            check_fused(self.model, kinds, "model")
+
+    def layer_kinds(self) -> List[Dict[str, Any]]:
+        """The cell-specific options of each layer; those of one layer if they are the same for all."""
+        options = self._own_options()
+        differ = any(isinstance(value, list) for value in options.values())
+        return layer_options(self.model, self.num_layers if differ else 1, options)
 
     def _own_options(self) -> Dict[str, Any]:
         """The options that are specific to this cell; a list if there is one value per layer."""

@@ -1,11 +1,13 @@
 import json
 import os
+from pathlib import Path
 import re
 import signal
 import subprocess
 import sys
 import time
 
+from gluon_deeprnn import kernels
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data import corpora
 from gluon_deeprnn.runs import read_recipe
@@ -73,7 +75,9 @@ def test_evaluate_reports_the_number_of_unknown_tokens(fox_file, tmp_path, capsy
     assert "2 of 6 tokens are not in the vocabulary" in capsys.readouterr().err
 
 
-def test_recipes_and_info_print_their_lists(capsys):
+def test_recipes_and_info_print_their_lists(capsys, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
     assert main(["recipes"]) == 0
     out = capsys.readouterr().out
     for name in ("chapter-gru", "chapter-lstm", "chapter-scratch"):
@@ -84,6 +88,13 @@ def test_recipes_and_info_print_their_lists(capsys):
     assert "mxnet: 1.9.1" in out
     assert re.search(r"^contexts: cpu", out, re.M)
     assert re.search(r"^threads: \d+ ", out, re.M)
+    assert re.search(r"^spin count of a waiting thread: 1000 \(GOMP_SPINCOUNT, set by gluon_deeprnn\)$", out, re.M)
+    few = float(re.search(r"kFewProducts = ([\de]+);", (Path(kernels.__file__).parent / "parallel.h").read_text())[1])
+    said = re.search(r"^one thread only: calls of our operators of up to ([\d,]+) multiplications$", out, re.M)
+    if kernels.loaded() is None:
+        assert said is None
+    else:
+        assert int(said[1].replace(",", "")) == few
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -1,8 +1,10 @@
 import math
+import sys
 
-from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, evaluate
+from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, evaluate, kernels
 from gluon_deeprnn.data import Records, Stream, Windows
 from gluon_deeprnn.evaluation import Evaluation, MeanLoss, perplexity
+from gluon_deeprnn.kernels import writing
 from gluon_deeprnn.models.weights import gradient_arrays, parameter_arrays
 from mxnet import autograd, np, npx
 import numpy
@@ -208,3 +210,151 @@ def test_targets_are_checked_before_mxnet_gets_them(model, targets, padded, mess
     y = numpy.array(targets, dtype="int32")[:, None]
     with pytest.raises(ValueError, match=f"^{message}$"):
         MeanLoss(model).of_batch(numpy.zeros_like(y), y, model.begin_state(1), padded=padded)
+
+
+ours = pytest.mark.skipif(kernels.loaded() is None, reason=f"needs the compiled library: {kernels.why_not()}")
+
+STREAMED = {
+    "tanh": lambda: RNNLM(RNN(16, 2), V), "relu": lambda: RNNLM(RNN(16, 2, activation="relu"), V),
+    "lstm": lambda: RNNLM(LSTM(16, 2), V), "gru": lambda: RNNLM(GRU(16, 2, dropout=0.5), V),
+    "scratch": lambda: RNNLMScratch(StackedRNNScratch(V, 16, 2, sigma=0.1), V),
+    "scratch lstm": lambda: RNNLMScratch(StackedRNNScratch(V, 16, 2, sigma=0.1, cell="lstm"), V),
+    "scratch gru": lambda: RNNLMScratch(StackedRNNScratch(V, 16, 2, sigma=0.1, cell="gru"), V),
+    "embedding": lambda: RNNLM(LSTM(16, 2), V, embedding=9),
+    "tied": lambda: RNNLM(GRU(16, 2), V, embedding=16, tied=True),
+    "layer norm": lambda: RNNLM(GRU(16, 3, layer_norm=True), V),
+    "residual": lambda: RNNLM(RNN(16, 3, residual=True), V),
+    "learned state": lambda: RNNLM(LSTM(16, 2, learned_state=True), V),
+}
+
+
+class Ways:
+    """How many batches the graph has read, and how many columns of batches the compiled library."""
+
+    def __init__(self, monkeypatch):
+        self.graph = self.library = 0
+        of_batch, score = MeanLoss.of_batch, writing.Network.score
+
+        def by_graph(*arguments, **options):
+            self.graph += 1
+            return of_batch(*arguments, **options)
+
+        def by_library(*arguments):
+            self.library += 1
+            return score(*arguments)
+
+        monkeypatch.setattr(MeanLoss, "of_batch", by_graph)
+        monkeypatch.setattr(writing.Network, "score", by_library)
+
+
+@pytest.fixture
+def ways(monkeypatch):
+    return Ways(monkeypatch)
+
+
+def randomized(make):
+    """A model far from uniform, with no parameter of zeros."""
+    model = make()
+    for name, parameter in model.named_parameters():
+        scale = 0.5 if name.startswith(("dense", "W_hq", "b_q")) else 0.1
+        parameter.set_data(parameter.data() + np.random.normal(scale=scale, size=parameter.shape))
+    return model
+
+
+def by_graph(model, batches):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys.modules[MeanLoss.__module__], "plain_reader", lambda *arguments: None)
+        return evaluate(model, batches)
+
+
+@ours
+@pytest.mark.parametrize("kind", STREAMED)
+def test_a_stream_is_evaluated_by_the_library_with_the_result_of_the_graph(kind, ways):
+    model, tokens = randomized(STREAMED[kind]), numpy.random.randint(0, V, 3000).astype("int32")
+    stream = Stream(tokens, batch_size=1, num_steps=128)
+    expected = by_graph(model, stream)
+    assert (ways.graph, ways.library) == (24, 0)
+    result = evaluate(model, stream)
+    assert (ways.graph, ways.library) == (24, 24)
+    assert result.num_tokens == expected.num_tokens == 2999
+    assert result.nll == pytest.approx(expected.nll, rel=1e-6)
+    assert abs(result.perplexity - V) > 0.1
+
+
+@ours
+def test_the_library_follows_every_change_of_the_parameters(model, tokens):
+    stream, found = Stream(tokens, batch_size=1, num_steps=50), []
+    for _ in range(3):
+        found.append(evaluate(model, stream).nll)
+        assert found[-1] == pytest.approx(by_graph(model, stream).nll, rel=1e-6)
+        assert evaluate(model, stream).nll == found[-1]
+        _, parameter = next(iter(model.named_parameters()))
+        parameter.set_data(parameter.data() * 0.9)
+    assert len(set(found)) == 3
+
+
+@ours
+@pytest.mark.parametrize("kind", ["lstm", "scratch", "relu", "layer norm", "tied"])
+def test_a_parameter_that_is_nan_shows(kind, tokens, ways):
+    model, stream = randomized(STREAMED[kind]), Stream(tokens, batch_size=1, num_steps=128)
+    for name, parameter in model.named_parameters():
+        before = parameter.data().copy()
+        parameter.set_data(before * numpy.nan)
+        assert math.isnan(evaluate(model, stream).nll), name
+        parameter.set_data(before)
+    assert math.isfinite(evaluate(model, stream).nll)
+    assert ways.graph == 0
+
+
+@ours
+def test_tokens_are_checked_before_the_library_gets_them(model):
+    stream = Stream(numpy.array([0, 1, V, 2], dtype="int32"), batch_size=1, num_steps=2)
+    with pytest.raises(ValueError, match=rf"^tokens must be indices from 0 to {V - 1}; got 1 to {V}$"):
+        evaluate(model, stream)
+
+
+class Doubled(MeanLoss):
+    """Another loss."""
+
+    def hybrid_forward(self, F, x, y, state):
+        loss, state = super().hybrid_forward(F, x, y, state)
+        return 2 * loss, state
+
+
+def loss_of(model, kind=MeanLoss, **how):
+    loss = kind(model)
+    loss.hybridize(children=False, **how)
+    return loss
+
+
+def hooked(model):
+    model.register_forward_hook(lambda *arguments: None)
+    return model
+
+
+OTHER_WAYS = {
+    "another cell": lambda m, s: evaluate(RNNLMScratch(StackedRNNScratch(V, 8, 2, cell="mgu"), V), s),
+    "another loss": lambda m, s: evaluate(loss_of(m, Doubled), s),
+    "interpreted": lambda m, s: evaluate(loss_of(m, active=False), s),
+    "without our operators": lambda m, s: evaluate(loss_of(m, fuse=False), s),
+    "a hook": lambda m, s: evaluate(hooked(m), s),
+    "columns": lambda m, s: evaluate(m, Stream(numpy.arange(999, dtype="int32") % V, batch_size=90, num_steps=5)),
+    "padding": lambda m, s: evaluate(m, records(batch_size=1)[1]),
+}
+
+
+@ours
+@pytest.mark.parametrize("why", OTHER_WAYS)
+def test_the_graph_evaluates_what_the_library_does_not(why, tokens, ways):
+    result = OTHER_WAYS[why](RNNLM(GRU(8, 2), V), Stream(tokens, batch_size=1, num_steps=50))
+    assert ways.library == 0
+    assert ways.graph > 0
+    assert result.perplexity > 1
+
+
+@ours
+def test_dropout_that_is_asked_for_is_applied(tokens, ways):
+    model, stream = RNNLM(GRU(8, 3, dropout=0.9), V), Stream(tokens, batch_size=1, num_steps=50)
+    with autograd.train_mode():
+        assert evaluate(model, stream).nll != evaluate(model, stream).nll
+    assert ways.library == 0

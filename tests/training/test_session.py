@@ -1,9 +1,11 @@
 import math
+import sys
 
-from gluon_deeprnn import GRU, RNNLM, TextData, Trainer, evaluate
+from gluon_deeprnn import GRU, RNNLM, TextData, Trainer, evaluate, kernels
 from gluon_deeprnn.data import Source
 from gluon_deeprnn.errors import DivergedError
 from gluon_deeprnn.evaluation import MeanLoss
+from gluon_deeprnn.kernels import writing
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.training import Callback, averaging
 from gluon_deeprnn.training.optimizer import Optimizer
@@ -36,6 +38,30 @@ def test_beginnings_and_ends_of_records_are_learned():
     source = data.val_dataloader()
     lowest = math.exp(3 * math.log(5) * source.num_records / source.num_tokens)
     assert 0.9 * lowest < history[-1]["val_ppl"] < 1.2 * lowest < 1.7
+
+
+class Evaluated(Callback):
+    """Evaluates the model after each epoch, by the graph."""
+
+    def __init__(self, batches):
+        self.batches, self.perplexities = batches, []
+
+    def on_epoch_end(self, trainer):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sys.modules[MeanLoss.__module__], "plain_reader", lambda *arguments: None)
+            self.perplexities.append(evaluate(trainer.model, self.batches).perplexity)
+
+
+@pytest.mark.parametrize(("hybridize", "rel"), [(True, 1e-6), (False, 1e-5)])  # the latter by MXNet's operators
+def test_validation_on_a_stream_is_that_of_the_graph_with_the_parameters_of_each_epoch(hybridize, rel, monkeypatch):
+    data = data_of("book")
+    evaluated, calls, score = Evaluated(data.val_dataloader()), [], writing.Network.score
+    monkeypatch.setattr(writing.Network, "score", lambda *arguments: calls.append(1) or score(*arguments))
+    history = Trainer(3, gradient_clip_val=1, hybridize=hybridize, progress=False, callbacks=[evaluated]).fit(
+        model_of(data), data)
+    assert [row["val_ppl"] for row in history] == pytest.approx(evaluated.perplexities, rel=rel)
+    assert len(set(evaluated.perplexities)) == 3
+    assert bool(calls) == (hybridize and kernels.loaded() is not None)
 
 
 def test_a_step_that_is_not_finite_is_rolled_back_and_the_rate_halved(caplog):

@@ -42,28 +42,26 @@ def layer_options(cell: str, num_layers: int, given: Mapping[str, Any]) -> List[
     ValueError
         "reset must be omitted for cell lstm; got 'before'", and for invalid values of an option.
     """
-    found: List[Dict[str, Any]] = [{} for _ in range(num_layers)]
+    own: Dict[str, Sequence[Any]] = {}
     for each in CELLS.values():
         for name, option in each.options.items():
             if name not in given:
                 continue
             values = _per_layer(name, given[name], num_layers, option)
             if each.name == cell:
-                for own, value in zip(found, values):
-                    own[name] = value
+                own[name] = values
             elif any(value != option.default for value in values):
                 raise InputError(name, f"omitted for cell {cell}", given[name])
-    return found
+    return [{name: values[i] for name, values in own.items()} for i in range(num_layers)]
 
 
 def _per_layer(name: str, value: Any, num_layers: int, option: Option) -> Sequence[Any]:
     """One value per layer, from a single value or a sequence."""
-    values = [value] * num_layers
     if option.per_layer and not isinstance(value, str):
         if not isinstance(value, (list, tuple)) or len(value) != num_layers:
             raise InputError(name, f"one name, or one for each of the {num_layers} layers", value)
-        values = list(value)
-    return [option.check(name, each) for each in values]
+        return [option.check(name, each) for each in value]
+    return [option.check(name, value)] * num_layers
 
 
 def check_fused(cell: str, options: Sequence[Dict[str, Any]], name: str = "cell") -> List[str]:

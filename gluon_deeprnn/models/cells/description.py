@@ -53,9 +53,10 @@ class Cell:
     fused_mode : str, optional
         The name of its fused operator, with options in braces; None if there is no fused operator.
     kept : mapping of str to int
-        Numbers that are stored for the backward pass per hidden unit, step and sequence, by implementation; measured.
+        Numbers that are stored for the backward pass per hidden unit, step and sequence: ``fused`` by one operator for
+        all steps, also of a layer from scratch, ``scratch`` by operators for each step; measured.
     operators_per_step : int
-        Number of MXNet operators per step of the layer from scratch.
+        Number of MXNet operators per step of the layer from scratch, where no operator computes all steps.
     """
 
     name: str

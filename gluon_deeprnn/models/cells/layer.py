@@ -10,8 +10,9 @@ large product is faster than T small ones.
 from typing import Any, ClassVar, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import _checks, kernels
+from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.graph import GraphBlock, length, scan
+from gluon_deeprnn.graph import GraphBlock, device_of, is_array, length, scan
 from gluon_deeprnn.models.initializers import Drawn, Initial
 
 
@@ -62,9 +63,13 @@ class LayerScratch(GraphBlock):
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute the outputs: step by step, or in a graph by one operator if there is one for the cell."""
-        if mask is None and kernels.fuses(self.computes, inputs):
+        if mask is None and not is_array(inputs) and self.fuses(device_of(inputs)):
             return kernels.fused_layer(F, self.computes, self.num_hiddens, inputs, self._flat(F, weights), state)
         return scan(F, self._step(F, weights, length(state[0])), self._from_inputs(F, inputs, weights), state, mask)
+
+    def fuses(self, device: Optional[Context]) -> bool:
+        """Whether one operator computes all steps in a graph for a device; otherwise the graph has a part for each."""
+        return kernels.fuses(self.computes, device)
 
     def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
         """The function ``step(X, state)`` of one step; X is what `_from_inputs` has computed for it, (N, G * H)."""
