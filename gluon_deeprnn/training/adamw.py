@@ -59,7 +59,7 @@ class AdamW(mxnet.optimizer.Adam):
     >>> from mxnet import nd
     >>> optimizer, weight = AdamW(learning_rate=0.1, wd=0.5), nd.ones((1, 1))
     >>> optimizer.update(0, weight, nd.ones((1, 1)), optimizer.create_state(0, weight))
-    >>> round(weight.asscalar(), 3)  # 1 - 0.1 * 0.5 - 0.1
+    >>> round(float(weight.asnumpy()[0, 0]), 3)  # 1 - 0.1 * 0.5 - 0.1
     0.85
     """
 

@@ -26,6 +26,7 @@ def arrays_of(path, group=""):
                 if name.startswith(group) and not name.endswith(".json")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"implementation": "scratch", "model": "lstm"}])
 def test_a_run_resumed_for_more_epochs_equals_the_longer_run(config, settings, tmp_path):
     config = config.replace(**settings)
