@@ -24,12 +24,3 @@ def continues(source: Any, epoch: int, batch: int) -> bool:
 def is_padded(source: Any) -> bool:
     """Whether targets of -1 are padding, which is excluded from loss, gradient and counts."""
     return bool(getattr(source, "padded", False))
-
-
-def share_of_rate(source: Any, num_steps: int) -> float:
-    """The factor of the learning rate for a batch of this many steps.
-
-    It is 1, unless the source draws the number of steps, as its attribute ``scales_rate`` says; then it is their number
-    over the source's ``num_steps``, so that each token has the same weight in the sum of all updates.
-    """
-    return num_steps / source.num_steps if getattr(source, "scales_rate", False) else 1.0

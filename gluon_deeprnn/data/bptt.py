@@ -4,11 +4,8 @@ from typing import Iterator
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.batches import Batch
-from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.errors import Described, InputError
 import numpy
-
-_SHARE_OF_HALVES = 0.05
 
 
 class Stream:
@@ -79,85 +76,9 @@ class Stream:
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch from batch ``start``: (x, y), each (num_steps, batch_size), int32."""
         for i in range(start * self.num_steps, self._x.shape[1], self.num_steps):
-            yield self._rows(i, i + self.num_steps)
+            rows = slice(i, i + self.num_steps)
+            yield numpy.ascontiguousarray(self._x[:, rows].T), numpy.ascontiguousarray(self._y[:, rows].T)
 
     def __iter__(self) -> Iterator[Batch]:
         """Iterate over all batches, in the order of the text."""
         return self.batches()
-
-    def _rows(self, begin: int, end: int) -> Batch:
-        return numpy.ascontiguousarray(self._x[:, begin:end].T), numpy.ascontiguousarray(self._y[:, begin:end].T)
-
-
-class RandomStream(Stream):
-    """A `Stream` whose batches have random numbers of steps, so that gradients are truncated elsewhere in each epoch.
-
-    A number of steps is drawn from a normal distribution with mean ``num_steps`` and a fourteenth of it as its standard
-    deviation, or, with probability 0.05, it is half of ``num_steps``.  It is rounded to a multiple of an eighth of
-    ``num_steps``, at most a quarter above or below, so that few shapes of batches occur; and a few numbers are changed
-    such that every epoch has all rows in the same number of batches.  The last batch has the rest, at most an eighth of
-    ``num_steps``.
-
-    Parameters
-    ----------
-    tokens, batch_size, num_steps
-        As for `Stream`.
-    seed : int, default 0
-        Seed of the numbers of steps; each epoch has other ones.
-
-    Attributes
-    ----------
-    scales_rate : bool
-        True: the trainer multiplies the learning rate by a batch's number of steps over ``num_steps``.
-
-    Source
-    ------
-    Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", 2018.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> from gluon_deeprnn.data.bptt import RandomStream
-    >>> source = RandomStream(numpy.arange(1000, dtype='int32'), batch_size=2, num_steps=64)
-    >>> len(source), sum(len(x) for x, _ in source), max(len(x) for x, _ in source) <= 80
-    (9, 499, True)
-    """
-
-    scales_rate = True
-
-    def __init__(self, tokens: numpy.ndarray, *, batch_size: int, num_steps: int, seed: int = 0) -> None:
-        super().__init__(tokens, batch_size=batch_size, num_steps=num_steps)
-        self._seed = _checks.integer("seed", seed, at_least=0)
-        self._unit = -(-num_steps // NUM_SHAPES)  # as for records
-        rows = self._x.shape[1]
-        self._last = rows % self._unit or self._unit
-        self._units = (rows - self._last) // self._unit
-        mean = num_steps / self._unit
-        self._half, self._least, self._most = max(1, round(mean / 2)), max(1, round(0.75 * mean)), round(1.25 * mean)
-        expected = (1 - _SHARE_OF_HALVES) * mean + _SHARE_OF_HALVES * self._half
-        self._num = min(max(1, round(self._units / expected)), self._units)
-
-    def __len__(self) -> int:
-        """The number of batches, the same in each epoch."""
-        return self._num + 1
-
-    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch from batch ``start``: (x, y), each (steps, batch_size), int32."""
-        ends = numpy.cumsum([*self._draw(epoch) * self._unit, self._last]).tolist()
-        for begin, end in list(zip([0, *ends], ends))[start:]:
-            yield self._rows(begin, end)
-
-    def _draw(self, epoch: int) -> numpy.ndarray:
-        """The lengths of all batches but the last, in units."""
-        rng, mean = numpy.random.default_rng([self._seed, epoch]), self.num_steps / self._unit
-        drawn = numpy.rint(rng.normal(mean, mean / 14, self._num)).clip(self._least, self._most)
-        drawn = numpy.where(rng.random(self._num) < _SHARE_OF_HALVES, self._half, drawn).astype(int)
-        while drawn.sum() != self._units:
-            missing = self._units - drawn.sum()
-            changed = drawn + numpy.sign(missing)
-            free = numpy.flatnonzero((self._least <= changed) & (changed <= self._most))
-            if not len(free):  # a text of few batches
-                free = numpy.flatnonzero(changed > 0)
-            where = rng.permutation(free)[:abs(missing)]
-            drawn[where] = changed[where]
-        return drawn

@@ -110,20 +110,14 @@ class Record(NamedTuple):
     tokens: List[str]
 
 
-def check_protocol(protocol: str, records: str, random_steps: bool = False) -> None:
-    """Check that the protocol has a split by record, or a stream whose batches may have random numbers of steps.
-
-    Both need ``book``.
+def check_protocol(protocol: str, records: str) -> None:
+    """Check that the protocol has a split by record: ``book``.
 
     Raises
     ------
     ValueError
-        "protocol must be book for records line; got 'd2l' ...", "random_steps must be False for protocol d2l ...".
+        "protocol must be book for records line; got 'd2l' ...".
     """
-    if random_steps and protocol != "book":
-        raise InputError("random_steps", f"False for protocol {protocol}", random_steps, "--protocol book has a stream")
-    if random_steps and records != "none":
-        raise InputError("random_steps", f"False for records {records}", random_steps)
     if records != "none" and protocol != "book":
         raise InputError("protocol", f"book for records {records}", protocol,
                          "--protocol book splits them into training, validation and test records")

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.apart import Apart, Reading, read_apart, stream
-from gluon_deeprnn.data.bptt import RandomStream, Stream
+from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
 from gluon_deeprnn.data.files import read_texts
@@ -64,8 +64,7 @@ class TextData:
         The vocabulary.  By default it is built from the whole text (``d2l``, as in the book) or from the training data
         (``book``).
     seed : int, default 0
-        Seed of the order of the windows, of the records, of the columns of separate texts, or of the random numbers of
-        steps.
+        Seed of the order of the windows, of the records, or of the columns of separate texts.
     streams : {"joined", "separate"}, default "joined"
         How several texts are read (``book``).  ``joined``: one after the other, as one stream.  ``separate``: each by
         itself, for training in columns of one text each (`gluon_deeprnn.data.Mixture`), for evaluation as a stream.
@@ -75,8 +74,6 @@ class TextData:
         For separate texts: read a token that names the text before the first token of each stream and column.
     val_from : sequence of str, optional
         The names of the texts with a validation and a test part; the others are for training as a whole (``book``).
-    random_steps : bool, default False
-        Train on `gluon_deeprnn.data.bptt.RandomStream`; for ``protocol="book"`` without records.
 
     Attributes
     ----------
@@ -119,13 +116,12 @@ class TextData:
                  cleaning: str = "d2l", tokens: str = "char", records: str = "none", min_freq: int = 0,
                  num_train: int = 10000, num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0,
                  streams: str = "joined", source_weights: Sequence[float] = (), source_token: bool = False,
-                 val_from: Sequence[str] = (), random_steps: bool = False) -> None:
+                 val_from: Sequence[str] = ()) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
         self.records = _checks.one_of("records", records, RECORDS)
-        self.random_steps = _checks.flag("random_steps", random_steps)
-        check_protocol(protocol, records, random_steps)
+        check_protocol(protocol, records)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
         kind = tokenizer_for(tokens, self.cleaning)
         tokenizer = TOKENIZERS[kind]
@@ -225,9 +221,7 @@ class TextData:
         if self._reading.is_apart:
             return Mixture(self._trained, weights=self._reading.weights or None, begins=self._begins,
                            batch_size=self.batch_size, num_steps=self.num_steps, seed=self.seed)
-        sizes = {"batch_size": self.batch_size, "num_steps": self.num_steps}
-        train = self._parts["train"]
-        return RandomStream(train, **sizes, seed=self.seed) if self.random_steps else Stream(train, **sizes)
+        return Stream(self._parts["train"], batch_size=self.batch_size, num_steps=self.num_steps)
 
     def val_dataloader(self) -> BatchSource:
         """The validation batches."""

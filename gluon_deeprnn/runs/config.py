@@ -181,8 +181,6 @@ class RunConfig:
     max_epochs: int = _training(100, "number of epochs", _count)
     batch_size: int = _training(1024, "number of sequences in a batch", _count)
     num_steps: int = _training(32, "number of tokens in a sequence", _count)
-    random_steps: bool = _training(False, "train on random numbers of tokens around num_steps, other ones in each "
-                                          "epoch (protocol book)", _checks.flag)
     optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _Choice(OPTIMIZERS))
     lr: float = _training(2.0, "learning rate", _checks.positive)
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
@@ -222,7 +220,7 @@ class RunConfig:
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise InputError("corpus", "omitted if a text is given", self.corpus)
-        check_protocol(self.protocol, self.records, self.random_steps)
+        check_protocol(self.protocol, self.records)
         check_streams(self.streams, self.protocol, self.records, weights=self.source_weights, token=self.source_token,
                       val_from=self.val_from)
         self._check_cell()

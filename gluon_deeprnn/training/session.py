@@ -8,7 +8,7 @@ import time
 from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn import kernels
-from gluon_deeprnn.data.batches import continues, is_padded, share_of_rate
+from gluon_deeprnn.data.batches import continues, is_padded
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
@@ -114,7 +114,7 @@ class Session:
             loss, state, count = self._objective.of_batch(x, y, self._state, padded=is_padded(self.train))
         minimized, mean = loss if isinstance(loss, list) else (loss, loss)
         minimized.backward()
-        squares = self.optimizer.update(self._learning_rate(at.batch) * share_of_rate(self.train, len(x)))
+        squares = self.optimizer.update(self._learning_rate(at.batch))
         self._averages.update(at.epoch, at.batch, len(self.train))
         self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
         self._in_flight.append((mean, squares, count))

@@ -1,4 +1,4 @@
-from gluon_deeprnn.data.bptt import RandomStream, Stream
+from gluon_deeprnn.data.bptt import Stream
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy
@@ -39,41 +39,3 @@ def test_a_later_start_yields_the_remaining_batches():
 def test_too_few_tokens_are_refused():
     with pytest.raises(ValueError, match=r"^tokens must be at least 9 tokens long for 8 columns; got 8 tokens"):
         Stream(numpy.arange(8), batch_size=8, num_steps=2)
-
-
-@given(st.integers(1, 5), st.integers(1, 70), st.integers(6, 4000), st.integers(0, 3))
-def test_random_steps_read_every_row_once_in_the_same_number_of_batches(batch_size, num_steps, length, epoch):
-    tokens = numpy.random.default_rng(length).integers(0, 30, length).astype("int32")
-    plain = Stream(tokens, batch_size=batch_size, num_steps=num_steps)
-    source = RandomStream(tokens, batch_size=batch_size, num_steps=num_steps, seed=1)
-    batches = list(source.batches(epoch))
-    assert len(batches) == len(source)
-    assert min(len(x) for x, _ in batches) >= 1
-    for side in (0, 1):
-        rows = [numpy.concatenate([batch[side] for batch in each]) for each in (batches, list(plain.batches()))]
-        assert (rows[0] == rows[1]).all()
-    assert len(batches[-1][0]) <= -(-num_steps // 8)
-    start = len(batches) // 2
-    later = list(source.batches(epoch, start=start))
-    assert [x.tolist() for x, _ in later] == [x.tolist() for x, _ in batches[start:]]
-    assert source.num_tokens == plain.num_tokens
-    assert (source.continues(epoch, 0), source.continues(epoch, 1)) == (False, True)
-
-
-def lengths_of(source, epoch):
-    return [len(x) for x, _ in source.batches(epoch)][:-1]
-
-
-def test_random_steps_are_those_of_the_paper_rounded_to_few_shapes():
-    source = RandomStream(numpy.zeros(400_000, dtype="int32"), batch_size=1, num_steps=64, seed=3)
-    lengths = numpy.array([lengths_of(source, epoch) for epoch in range(20)])
-    assert set(lengths.ravel()) == {32, 48, 56, 64, 72, 80}
-    halves = (lengths == 32).mean()
-    assert 0.04 < halves < 0.06
-    normal = lengths[lengths != 32]
-    assert abs(normal.mean() - 64) < 0.5
-    assert abs(normal.std() - numpy.hypot(64 / 14, 8 / 12**0.5)) < 0.5  # of the distribution, and of the rounding
-    assert (lengths[0] != lengths[1]).any()
-    assert lengths_of(source, 1) == lengths[1].tolist()
-    other = RandomStream(numpy.zeros(400_000, dtype="int32"), batch_size=1, num_steps=64, seed=4)
-    assert lengths_of(other, 1) != lengths[1].tolist()

@@ -28,7 +28,7 @@ BAD = {
     "clip": (float("inf"), "a number, at least 0; got inf"),
     "ar": (-1, "a number, at least 0; got -1"), "tar": (float("nan"), "a number, at least 0; got nan"),
     "label_smoothing": (1, r"a number in \[0, 1\); got 1"),
-    "random_steps": (2, "True or False; got 2"), "clip_value": ("x", "a number, at least 0; got 'x'"),
+    "clip_value": ("x", "a number, at least 0; got 'x'"),
     "schedule": ("linear", "one of constant, .*; got 'linear'"),
     "lr_factor": (1, r"a number in \(0, 1\); got 1"), "lr_epochs": (0, "a positive integer; got 0"),
     "patience": (-1, "a non-negative integer; got -1"), "seed": (0.5, "a non-negative integer; got 0.5"),
@@ -61,8 +61,6 @@ def test_every_setting_refuses_a_bad_value(name):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
     ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
-    ({"random_steps": True}, r"random_steps must be False for protocol d2l; got True \(--protocol book has a stream\)"),
-    ({"random_steps": True, "protocol": "book", "records": "line"}, "random_steps must be False for records line; got"),
     ({"streams": "separate"}, "streams must be joined for protocol d2l; got 'separate'"),
     ({"source_token": True}, "source_token must be omitted for protocol d2l; got True"),
     ({"val_from": ("x",), "protocol": "book", "records": "line"}, r"val_from must be omitted for records line; got"),

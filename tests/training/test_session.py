@@ -8,7 +8,6 @@ from gluon_deeprnn.evaluation import MeanLoss
 from gluon_deeprnn.kernels import writing
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.training import Callback, averaging
-from gluon_deeprnn.training.optimizer import Optimizer
 import mxnet
 import numpy
 import pytest
@@ -106,17 +105,6 @@ def test_the_carried_state_is_used(monkeypatch):
     monkeypatch.setattr(model, "begin_state", lambda *a: states.append(a) or begin(*a))
     Trainer(2, progress=False).fit(model, data)
     assert len(states) == 2 * 2  # once per epoch for training, once for validation
-
-
-def test_the_learning_rate_of_a_batch_of_random_steps_is_in_proportion_to_them(monkeypatch):
-    rates, update = [], Optimizer.update
-    monkeypatch.setattr(Optimizer, "update", lambda self, lr: rates.append(lr) or update(self, lr))
-    data = data_of("random")
-    history = Trainer(3, lr=0.2, progress=False).fit(model_of(data), data)
-    steps = [len(x) for epoch in range(3) for x, _ in data.train_dataloader().batches(epoch)]
-    assert len(set(steps)) > 2
-    assert rates == pytest.approx([0.2 * each / 10 for each in steps])
-    assert [row["lr"] for row in history] == [0.2] * 3
 
 
 def test_graphs_are_compiled_once_not_every_epoch(small_data, monkeypatch):

@@ -39,8 +39,7 @@ def data_of(protocol):
     if protocol == "records":  # lines of up to 45 tokens, five chunks
         lines = "\n".join("".join(rng.choice(list("abcde"), length)) for length in rng.integers(1, 45, 45))
         return TextData([Source("lines", lines, "")], 8, 10, protocol="book", records="line")
-    options = {"protocol": "book", "random_steps": True} if protocol == "random" else {"protocol": protocol}
-    return TextData([Source("random", text, "")], 8, 10, num_train=300, num_val=100, **options)
+    return TextData([Source("random", text, "")], 8, 10, protocol=protocol, num_train=300, num_val=100)
 
 
 def model_of(data, dropout=0.3):
