@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Callable, Optional, Tuple
+from typing import Callable, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
 from gluon_deeprnn.cli.texts import described, unknown_tokens
@@ -84,7 +84,7 @@ def _prove(trained: Run, data: TextData, predictors: RunPredictors, tokens: nump
 
 def _shown(what: str, num_tokens: int) -> Callable[[], None]:
     """A progress bar on a terminal."""
-    bar: Optional[tqdm] = tqdm(total=num_tokens, desc=what, leave=False, disable=None, unit="token", delay=2)
+    bar = tqdm(total=num_tokens, desc=what, leave=False, disable=None, unit="token", delay=2)
 
     def on_token() -> None:
         bar.update()

@@ -8,7 +8,7 @@ from gluon_deeprnn.data.corpora import CORPORA as CORPORA
 from gluon_deeprnn.data.corpora import corpus as corpus
 from gluon_deeprnn.data.corpora import default_corpus as default_corpus
 from gluon_deeprnn.data.files import read_texts as read_texts
-from gluon_deeprnn.data.mixture import Mixture as Mixture
+from gluon_deeprnn.data.mixed_streams import MixedStreams as MixedStreams
 from gluon_deeprnn.data.source import Source as Source
 from gluon_deeprnn.data.text_data import BatchSource as BatchSource
 from gluon_deeprnn.data.text_data import TextData as TextData

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.batches import Batch
 from gluon_deeprnn.data.bptt import Stream
-from gluon_deeprnn.data.mixture import check_weights
+from gluon_deeprnn.data.mixed_streams import check_weights
 from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.errors import Described, InputError

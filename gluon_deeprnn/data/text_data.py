@@ -11,7 +11,7 @@ from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
 from gluon_deeprnn.data.files import read_texts
-from gluon_deeprnn.data.mixture import Mixture
+from gluon_deeprnn.data.mixed_streams import MixedStreams
 from gluon_deeprnn.data.positions import TEST_SHARE, VAL_SHARE, check_parts, cut_by_position, refuse_length, test_part
 from gluon_deeprnn.data.records import (
     RECORDS,
@@ -31,7 +31,7 @@ import numpy
 
 PROTOCOLS = ("d2l", "book")
 
-BatchSource = Union[Windows, Stream, Records, Mixture, Apart]
+BatchSource = Union[Windows, Stream, Records, MixedStreams, Apart]
 
 
 class TextData:
@@ -67,7 +67,7 @@ class TextData:
         Seed of the order of the windows, of the records, or of the columns of separate texts.
     streams : {"joined", "separate"}, default "joined"
         How several texts are read (``book``).  ``joined``: one after the other, as one stream.  ``separate``: each by
-        itself, for training in columns of one text each (`gluon_deeprnn.data.Mixture`), for evaluation as a stream.
+        itself, in training in columns of one text each (`gluon_deeprnn.data.MixedStreams`), else as a stream.
     source_weights : sequence of float, optional
         For separate texts, how often each is read in an epoch: 2 for twice, 0.5 for a random half of its columns.
     source_token : bool, default False
@@ -219,7 +219,7 @@ class TextData:
             return Windows(self._parts["all"], 0, self.num_train, batch_size=self.batch_size, num_steps=self.num_steps,
                            shuffle=True, seed=self.seed)
         if self._reading.is_apart:
-            return Mixture(self._trained, weights=self._reading.weights or None, begins=self._begins,
+            return MixedStreams(self._trained, weights=self._reading.weights or None, begins=self._begins,
                            batch_size=self.batch_size, num_steps=self.num_steps, seed=self.seed)
         return Stream(self._parts["train"], batch_size=self.batch_size, num_steps=self.num_steps)
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data import Records, Stream, Windows
+from gluon_deeprnn.data import Apart, BatchSource, MixedStreams, Records, Stream, Windows
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.evaluation.perplexity import perplexity
 import numpy
@@ -12,7 +12,7 @@ import numpy
 MAX_ORDER = 8
 """The largest order among which one is chosen."""
 
-Text = Union[numpy.ndarray, Windows, Stream, Records]
+Text = Union[numpy.ndarray, BatchSource]
 
 _DENSE = 4  # counts are in one table, instead of sorted, if it has at most this number of entries for each token
 
@@ -167,7 +167,7 @@ def ngram_log_probs(train: Text, text: Text, vocab_size: int, order: int) -> num
 
 
 def _read(name: str, text: Text, vocab_size: int) -> _Read:
-    if not isinstance(text, (numpy.ndarray, Windows, Stream, Records)):
+    if not isinstance(text, (numpy.ndarray, Windows, Stream, Records, Apart, MixedStreams)):
         raise InputError(name, "an array of integers, or a batch source: Windows, Stream or Records", text)
     tokens = text if isinstance(text, numpy.ndarray) else text.tokens
     _checks.shape(name, tokens, (None,))

@@ -209,10 +209,9 @@ class RNN(FusedStack):
     cell = "rnn"
 
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
-                 activation: Union[str, Sequence[str]] = "tanh", num_inputs: int = 0,
-                 weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
-                 variational: bool = False, layer_norm: bool = False, residual: bool = False,
+                 activation: Union[str, Sequence[str]] = "tanh", num_inputs: int = 0, weight_dropout: float = 0,
+                 initializer: str = "uniform", recurrent_initializer: Optional[str] = None, input_dropout: float = 0,
+                 output_dropout: float = 0, variational: bool = False, layer_norm: bool = False, residual: bool = False,
                  learned_state: bool = False) -> None:
         self._own_options = {"activation": activation}
         super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
@@ -254,10 +253,9 @@ class LSTM(FusedStack):
     cell = "lstm"
 
     def __init__(self, num_hiddens: int, num_layers: int = 1, dropout: float = 0, *,
-                 forget_bias: Optional[float] = None, num_inputs: int = 0,
-                 weight_dropout: float = 0, initializer: str = "uniform",
-                 recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
-                 variational: bool = False, layer_norm: bool = False, residual: bool = False,
+                 forget_bias: Optional[float] = None, num_inputs: int = 0, weight_dropout: float = 0,
+                 initializer: str = "uniform", recurrent_initializer: Optional[str] = None, input_dropout: float = 0,
+                 output_dropout: float = 0, variational: bool = False, layer_norm: bool = False, residual: bool = False,
                  learned_state: bool = False) -> None:
         if forget_bias is not None:
             self._own_options = {"forget_bias": forget_bias}

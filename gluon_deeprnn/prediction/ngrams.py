@@ -1,6 +1,6 @@
 """n-grams that go on counting as they read: distributions of the next token after contexts of several kinds."""
 
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
@@ -38,11 +38,11 @@ class NGrams:
     >>> from gluon_deeprnn.prediction.ngrams import NGrams
     >>> ngrams = NGrams([1, 2, 1, 2, 1, 0], letters=[0, 1, 2])
     >>> ngrams.observe(1)
-    >>> ngrams.distributions()[1].round(3).tolist()  # 2 has followed 1 twice, 0 once
-    [0.259, 0.222, 0.519]
+    >>> ngrams.distributions()[1].round(3).tolist()  # 2 has followed 1 twice, 0 once; 1 is frequent
+    [0.143, 0.305, 0.552]
     """
 
-    def __init__(self, tokens: Sequence[int], letters: Sequence[int]) -> None:
+    def __init__(self, tokens: Any, letters: Sequence[int]) -> None:
         self.vocab_size = _checks.integer("the size of the vocabulary", len(letters), at_least=1)
         if self.vocab_size > MOST_TOKENS:
             raise InputError("the vocabulary", f"of at most {MOST_TOKENS:,} tokens, such as characters or bytes",
@@ -110,6 +110,6 @@ class NGrams:
         return self._used - 1
 
 
-def _sorted_by(numbers: numpy.ndarray, tokens: numpy.ndarray) -> "tuple[numpy.ndarray, numpy.ndarray]":
+def _sorted_by(numbers: numpy.ndarray, tokens: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     places = numpy.argsort(numbers, kind="stable")
     return numbers[places], tokens[places]

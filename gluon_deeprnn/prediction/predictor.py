@@ -1,6 +1,6 @@
 """What predicts a text one token at a time."""
 
-from typing import Callable, Iterable, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
@@ -27,7 +27,7 @@ class Predictor(Protocol):
         """Take the next token of the text."""
 
 
-def log_probs_of(predictor: Predictor, tokens: Iterable[int], *,
+def log_probs_of(predictor: Predictor, tokens: Any, *,
                  on_token: Optional[Callable[[], None]] = None) -> numpy.ndarray:
     """The log-probability of each token of a text, before which the predictor has been given those before it.
 
@@ -35,7 +35,7 @@ def log_probs_of(predictor: Predictor, tokens: Iterable[int], *,
     ----------
     predictor : Predictor
         It goes on from what it has been given so far.
-    tokens : sequence of int
+    tokens : array_like
         Indices of the vocabulary, (n,).
     on_token : callable, optional
         Called after each token, to show progress.
@@ -52,10 +52,9 @@ def log_probs_of(predictor: Predictor, tokens: Iterable[int], *,
 
     Examples
     --------
-    >>> from gluon_deeprnn.prediction.ngram import NGram
-    >>> from gluon_deeprnn.prediction.predictor import log_probs_of
-    >>> log_probs_of(NGram([], vocab_size=4, order=2), [3, 3, 3, 3, 3]).round(2).tolist()
-    [-1.39, -0.92, -0.27, -0.07, -0.02]
+    >>> from gluon_deeprnn.prediction import Mixture, NGrams, log_probs_of
+    >>> log_probs_of(Mixture([], NGrams([], letters=[0, 1, 2, 3])), [3, 3, 3, 3, 3]).round(1).tolist()
+    [-1.4, -0.8, -0.1, -0.0, -0.0]
     """
     indices = _checks.indices("tokens", numpy.asarray(tokens), predictor.vocab_size)
     found = numpy.empty(len(indices))

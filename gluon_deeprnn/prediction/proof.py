@@ -3,7 +3,7 @@
 import dataclasses
 import lzma
 import math
-from typing import Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
@@ -38,7 +38,7 @@ class Proof:
         return self.nll / math.log(2) / 8
 
 
-def prove(new_predictor: Callable[[], Predictor], tokens: Sequence[int], *,
+def prove(new_predictor: Callable[[], Predictor], tokens: Any, *,
           on_token: Optional[Callable[[], None]] = None) -> Proof:
     """Code a text under a predictor, and decode it with another one that is only given what was decoded.
 
@@ -46,8 +46,8 @@ def prove(new_predictor: Callable[[], Predictor], tokens: Sequence[int], *,
     ----------
     new_predictor : callable
         Returns a predictor, each time in the same state.
-    tokens : sequence of int
-        The text, (n,).
+    tokens : array_like
+        The indices of the text, (n,).
     on_token : callable, optional
         Called after each token that was coded or decoded, to show progress.
 
@@ -96,7 +96,7 @@ def _xz(data: bytes) -> int:
     return len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
 
 
-def ppmd_bytes(before: bytes, validation: bytes, text: bytes) -> "tuple[int, int]":
+def ppmd_bytes(before: bytes, validation: bytes, text: bytes) -> Tuple[int, int]:
     """What a text adds to the size of the texts before it, compressed by PPMd with 256 MB; and its order.
 
     The order is the best of 4, 5, 6, 8, 12 and 16 for ``validation``, which stands between the other two.

@@ -168,11 +168,9 @@ class RunConfig:
     residual: bool = _model(False, "residual connections, from the second layer on", _checks.flag)
     learned_state: bool = _model(False, "learn the initial state", _checks.flag)
     initializer: str = _initialization("default", "uniform, normal, xavier or orthogonal; default: uniform for "
-                                         "fused layers, normal from scratch",
-                                         _Choice(("default", *INITIALIZERS)))
+                                       "fused layers, normal from scratch", _Choice(("default", *INITIALIZERS)))
     recurrent_initializer: str = _initialization("default", "a different initializer of the recurrent weights; "
-                                                            "default: as initializer",
-                                          _Choice(("default", *INITIALIZERS)))
+                                                 "default: as initializer", _Choice(("default", *INITIALIZERS)))
     sigma: float = _initialization(0.01, "standard deviation of the initial weights (scratch)", _checks.not_negative)
     forget_bias: float = _initialization(0.0, "initial bias of an LSTM's forget gate", _checks.finite)
     activation: str = _model("tanh", "of an rnn: tanh or relu; from scratch also sigmoid, softsign or softrelu; one "
@@ -199,8 +197,7 @@ class RunConfig:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
     lr_epochs: int = _training(10, "step: epochs between reductions; plateau: epochs without a new best before one",
                                _count)
-    warmup: int = _training(0, "number of steps in which the learning rate is increased linearly from almost 0",
-                            _from_zero)
+    warmup: int = _training(0, "number of steps in which the learning rate increases linearly from almost 0", _from_zero)
     patience: int = _training(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
                              _from_zero)
     averaging: float = _training(0.0, "decay of a moving average of the parameters, which is evaluated and stored in "
@@ -208,9 +205,8 @@ class RunConfig:
     asgd: int = _training(0, "average the parameters uniformly after this number of epochs without a new best "
                              "validation perplexity; 0: never", _from_zero)
     seed: int = _training(0, "seed of initial weights, order of batches and dropout", _from_zero)
-    checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this number of "
-                                           "seconds",
-                                         _checks.not_negative)
+    checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this, in seconds",
+                                     _checks.not_negative)
     ctx: str = _run("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
     prefix: str = _run("it has", "the prefix of the samples", _checks.text)
     sample_length: int = _run(200, "number of tokens of the sample", _count)

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Dict, List
 
-from gluon_deeprnn.data import Apart, Mixture, Records, Stream, Windows
+from gluon_deeprnn.data import Apart, MixedStreams, Records, Stream, Windows
 from gluon_deeprnn.evaluation.references import references
 
 BY_SOURCE = "val_ppl_by_source"
@@ -29,7 +29,7 @@ def compared_with(train: Any, val: Any, vocab_size: int) -> Dict[str, float]:
     dict
         Empty if one of the two is a batch source of the user's own, whose text is not known.
     """
-    if not all(isinstance(source, (Windows, Stream, Records, Apart, Mixture)) for source in (train, val)):
+    if not all(isinstance(source, (Windows, Stream, Records, Apart, MixedStreams)) for source in (train, val)):
         return {}
     found = references(train, val, vocab_size)
     return dict(zip(COMPARED, (found.unigram, found.ngram, found.order)))

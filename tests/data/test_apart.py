@@ -1,5 +1,5 @@
 from gluon_deeprnn import GRU, RNNLM, TextData, Vocab, evaluate
-from gluon_deeprnn.data import Apart, Mixture, Source, Stream
+from gluon_deeprnn.data import Apart, MixedStreams, Source, Stream
 from gluon_deeprnn.data.apart import read_apart, stream
 import numpy
 import pytest
@@ -74,7 +74,7 @@ def test_one_separate_text_is_read_as_a_joined_one():
         ours, theirs = getattr(separate, part)(), getattr(joined, part)()
         assert type(ours) is type(theirs) is Stream
         assert [(x.tolist(), y.tolist()) for x, y in ours] == [(x.tolist(), y.tolist()) for x, y in theirs]
-    assert type(data(SOURCES[:1], source_token=True).train_dataloader()) is Mixture
+    assert type(data(SOURCES[:1], source_token=True).train_dataloader()) is MixedStreams
 
 
 def test_a_text_without_the_token_of_a_source_has_no_prediction_of_its_first_token():

@@ -6,7 +6,7 @@ import shutil
 
 from gluon_deeprnn import evaluate, load_run
 from gluon_deeprnn.cli.main import main
-from gluon_deeprnn.data import Mixture, Source, Stream, read_texts
+from gluon_deeprnn.data import MixedStreams, Source, Stream, read_texts
 from gluon_deeprnn.runs import RunConfig, RunFolder
 from gluon_deeprnn.runs.build import with_streams
 from gluon_deeprnn.runs.job import begin_run, resume_run
@@ -169,7 +169,7 @@ def test_a_run_records_what_was_chosen_and_repeated_options_resume_it(files, tmp
     assert re.findall(f"^(.*): {numbers}$", shown.out, re.M) == ["fox.txt", "sheep.txt"]
     run = load_run(tmp_path / "run")
     assert (run.config.streams, run.config.source_weights) == ("separate", "1,2")
-    assert isinstance(run.data().train_dataloader(), Mixture)
+    assert isinstance(run.data().train_dataloader(), MixedStreams)
     assert main([*command, "--resume", "--streams", "auto", "--max-epochs", "2"]) == 0
     assert main([*command, "--resume", "--source-weights", "1,3"]) == 2
     assert "source_weights with --resume must be that of the run, '1,2'; got '1,3'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. " * 20
 ALL = {"averaging": 0.9, "optimizer": "adamw", "weight_decay": 0.1, "warmup": 5, "clip_value": 0.01, "ar": 0.5,
-       "tar": 0.5, "random_steps": True, "label_smoothing": 0.1}
+       "tar": 0.5, "label_smoothing": 0.1}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ _PADDED_INPUT = 0  # any index: these steps have no targets
 _LARGEST_WEIGHT = 1000
 
 
-class Mixture:
+class MixedStreams:
     """A batch source of several texts: every column of a batch is a piece of one of them.
 
     Each text is cut into columns of equal length, from a random place on in every epoch.  The columns of all texts, in
@@ -61,9 +61,9 @@ class Mixture:
     Examples
     --------
     >>> import numpy
-    >>> from gluon_deeprnn.data.mixture import Mixture
+    >>> from gluon_deeprnn.data.mixed_streams import MixedStreams
     >>> small, large = numpy.arange(40, dtype='int32'), numpy.arange(100, 200, dtype='int32')
-    >>> mixture = Mixture([small, large], weights=[2, 1], batch_size=4, num_steps=4)
+    >>> mixture = MixedStreams([small, large], weights=[2, 1], batch_size=4, num_steps=4)
     >>> x, y = next(mixture.batches(epoch=0))
     >>> x.shape, (y == x + 1).all().item()
     ((4, 4), True)

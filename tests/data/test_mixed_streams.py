@@ -1,6 +1,6 @@
 import collections
 
-from gluon_deeprnn.data import Mixture
+from gluon_deeprnn.data import MixedStreams
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy
@@ -33,7 +33,7 @@ def columns(mixture, epoch):
 @given(st.integers(1, 9), st.integers(1, 7), st.lists(st.integers(20, 700), min_size=1, max_size=3),
        st.integers(0, 3))
 def test_every_column_is_a_piece_of_one_text_and_no_token_occurs_twice(batch_size, num_steps, lengths, epoch):
-    mixture = Mixture(texts(*lengths), batch_size=batch_size, num_steps=num_steps)
+    mixture = MixedStreams(texts(*lengths), batch_size=batch_size, num_steps=num_steps)
     found = columns(mixture, epoch)
     targets = numpy.concatenate([y for _, y in found])
     assert len(set(targets.tolist())) == len(targets) == mixture.num_tokens
@@ -46,7 +46,7 @@ def test_every_column_is_a_piece_of_one_text_and_no_token_occurs_twice(batch_siz
 
 
 def test_with_a_token_of_the_text_the_first_target_of_a_column_is_the_one_after_it():
-    mixture = Mixture(texts(300, 400), begins=[91, 92], batch_size=4, num_steps=5)
+    mixture = MixedStreams(texts(300, 400), begins=[91, 92], batch_size=4, num_steps=5)
     for x, y in columns(mixture, 0):
         assert x[0] == (91 if y[0] < STARTS[1] else 92)
         assert (x[1:] == y[:-1]).all()
@@ -56,7 +56,7 @@ def test_with_a_token_of_the_text_the_first_target_of_a_column_is_the_one_after_
 
 def test_a_weight_says_how_often_a_text_is_read_in_an_epoch():
     lengths, weights = (400, 400, 400), (1, 2, 0.5)
-    mixture = Mixture(texts(*lengths), weights=weights, batch_size=4, num_steps=5)
+    mixture = MixedStreams(texts(*lengths), weights=weights, batch_size=4, num_steps=5)
     for epoch in range(3):
         counts = collections.Counter(int(y[0]) // STARTS[1] for _, y in columns(mixture, epoch))
         assert [counts[i] / counts[0] for i in range(3)] == pytest.approx(weights, abs=0.1)
@@ -67,7 +67,7 @@ def test_a_weight_says_how_often_a_text_is_read_in_an_epoch():
 
 
 def test_a_later_start_yields_the_remaining_batches_of_the_same_epoch():
-    mixture = Mixture(texts(300, 400), weights=[1.5, 1], batch_size=4, num_steps=5, seed=3)
+    mixture = MixedStreams(texts(300, 400), weights=[1.5, 1], batch_size=4, num_steps=5, seed=3)
     whole = list(mixture.batches(epoch=2))
     for (x, y), (also_x, also_y) in zip(whole[5:], mixture.batches(epoch=2, start=5)):
         assert (x == also_x).all()
@@ -77,14 +77,14 @@ def test_a_later_start_yields_the_remaining_batches_of_the_same_epoch():
 
 
 def test_columns_of_all_texts_are_in_the_first_batches():
-    mixture = Mixture(texts(3000, 3000), batch_size=16, num_steps=8)
+    mixture = MixedStreams(texts(3000, 3000), batch_size=16, num_steps=8)
     x, _ = next(mixture.batches())
     assert {bool(token < STARTS[1]) for token in x[0].tolist()} == {True, False}
 
 
 def test_columns_are_as_long_as_leaves_little_unused():
     for lengths in ((150_000,), (9_000, 9_900), (5_000, 9_999, 1_200)):
-        mixture = Mixture(texts(*lengths), batch_size=16, num_steps=32)
+        mixture = MixedStreams(texts(*lengths), batch_size=16, num_steps=32)
         computed = len(mixture) * mixture.num_steps * mixture.batch_size
         assert mixture.num_rows % 32 == 0
         assert mixture.num_tokens > 0.85 * sum(lengths)
@@ -100,4 +100,4 @@ def test_columns_are_as_long_as_leaves_little_unused():
 ])
 def test_bad_values_are_refused(options, message):
     with pytest.raises(ValueError, match=f"^{message}"):
-        Mixture(**{"texts": texts(40, 90), "batch_size": 2, "num_steps": 10, **options})
+        MixedStreams(**{"texts": texts(40, 90), "batch_size": 2, "num_steps": 10, **options})
