@@ -197,7 +197,7 @@ class RunConfig:
                                 _checks.number(name, value, "a number in (0, 1)", above=0, below=1))
     lr_epochs: int = _training(10, "step: epochs between reductions; plateau: epochs without a new best before one",
                                _count)
-    warmup: int = _training(0, "number of steps in which the learning rate increases linearly from almost 0", _from_zero)
+    warmup: int = _training(0, "number of steps in which the learning rate grows linearly from almost 0", _from_zero)
     patience: int = _training(0, "stop after this number of epochs without a new best validation perplexity; 0: never",
                              _from_zero)
     averaging: float = _training(0.0, "decay of a moving average of the parameters, which is evaluated and stored in "

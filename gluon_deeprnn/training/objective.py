@@ -16,7 +16,8 @@ class Objective:
     r"""The loss that is minimized: the cross-entropy plus penalties.
 
     With the probabilities :math:`p_v` of the V tokens at a step, with the outputs :math:`H_t` of the last recurrent
-    layer (there is no dropout behind it), and with means over steps, sequences and units, it is
+    layer, after ``output_dropout`` (in the paper the second penalty is on those before it), and with means over steps,
+    sequences and units, it is
 
     .. math::
         \mathrm{mean}\left(-(1 - \epsilon) \log p_{\mathrm{target}} - \frac{\epsilon}{V} \sum_v \log p_v\right)
