@@ -62,7 +62,7 @@ def prove(new_predictor: Callable[[], Predictor], tokens: Any, *,
     >>> from gluon_deeprnn.prediction.proof import prove
     >>> proof = prove(lambda: Mixture([], NGrams([], letters=[0, 1, 2, 3])), [0, 1, 2, 3] * 50)
     >>> len(proof.code), round(proof.claimed_bytes, 1)
-    (4, 3.5)
+    (2, 1.9)
     """
     encoder, predictor = Encoder(), new_predictor()
     text = _checks.indices("tokens", numpy.asarray(tokens), predictor.vocab_size).tolist()

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from gluon_deeprnn import mxnet_private
 import mxnet
 import numpy
 
@@ -79,7 +80,7 @@ class AdamW(mxnet.optimizer.Adam):
                 matrices *= 1 - lr * decay
         # The operator subtracts a float32 from 1: the correction must be for the same number, or it is wrong by 1e-5.
         beta1, beta2 = float(numpy.float32(self.beta1)), float(numpy.float32(self.beta2))
-        step = self._index_update_count[index]
+        step = mxnet_private.update_counts(self)[index]
         corrected = math.sqrt(1 - beta2**step)
         mean, variance = state
         mxnet.nd.adam_update(weight, grad, mean, variance, out=weight, lr=lr * corrected / (1 - beta1**step), wd=0,

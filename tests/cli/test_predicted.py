@@ -1,0 +1,97 @@
+"""``evaluate`` token by token: --dynamic, --mixture and --prove."""
+
+import re
+
+from gluon_deeprnn import load_run
+from gluon_deeprnn.cli.main import main
+from gluon_deeprnn.prediction import log_probs_of
+from gluon_deeprnn.runs.predictors import RunPredictors
+import numpy
+import pytest
+
+LINES = "\n".join(f"the {adjective} {noun} {verb}" for adjective in ("lazy", "quick", "old", "tired") for noun in
+                  ("dog", "fox", "cow", "hen") for verb in ("jumps", "runs", "sleeps", "eats", "sings")) + "\n"
+SMALL = ["--num-hiddens", "8", "--max-epochs", "1", "--batch-size", "8", "--num-steps", "8"]
+RESULT = re.compile(r"perplexity (\d+\.\d{3}), (\d\.\d{3}) bits per character \((\d+) characters\)")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder with the text and runs, which no test changes."""
+    top = tmp_path_factory.mktemp("runs")
+    (top / "text.txt").write_text(LINES)
+    (top / "other.txt").write_text("the old fox sings\nthe lazy dog eats\n")
+    kinds = {"book": ["--prefix", "the"], "d2l": ["--protocol", "d2l", "--prefix", "the"],
+             "records": ["--records", "line"]}
+    for kind, options in kinds.items():
+        assert main(["train", "--text", str(top / "text.txt"), *SMALL, *options,
+                     "--out", str(top / kind)]) == 0
+    return top
+
+
+def evaluated(capsys, *arguments):
+    """The perplexity, the number of characters, and all that was printed."""
+    capsys.readouterr()
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    printed = capsys.readouterr()
+    found = RESULT.search(printed.out)
+    return float(found[1]), int(found[3]), printed
+
+
+@pytest.mark.parametrize("kind", ["book", "d2l"])
+def test_a_proof_of_the_network_alone_has_the_perplexity_of_evaluate(trained, capsys, kind):
+    plain, characters, _ = evaluated(capsys, "--run", trained / kind)
+    proved, same, printed = evaluated(capsys, "--run", trained / kind, "--prove")
+    if kind == "book":  # the windows of d2l begin anew each
+        assert (proved, same) == (pytest.approx(plain, rel=1e-3), characters)
+    coded, claimed = re.search(r"coded and decoded: (\d+) bytes for \d+ tokens \(([\d.]+) by the log-likelihood\)",
+                               printed.out).groups()
+    assert int(coded) - float(claimed) < 1.1
+    assert re.search(r"^xz: \d+ bytes more than for the text before$", printed.out, re.M)
+    assert "PPMd, order" in printed.out or "pip install pyppmd" in printed.err
+
+
+def test_each_option_lowers_the_perplexity_of_a_network_that_has_hardly_learned(trained, capsys):
+    plain, characters, _ = evaluated(capsys, "--run", trained / "book")
+    dynamic, one, printed = evaluated(capsys, "--run", trained / "book", "--dynamic")
+    assert re.search(r"test data of the run; dynamic, learning rate \S+; after the validation data", printed.err)
+    mixture, other, printed = evaluated(capsys, "--run", trained / "book", "--mixture")
+    assert "; mixed with n-grams; after the validation data" in printed.err
+    assert one == other == characters
+    assert mixture < 0.5 * dynamic
+    assert dynamic < plain
+
+
+def test_another_text_is_read_after_the_validation_data(trained, capsys):
+    found, characters, printed = evaluated(capsys, "--run", trained / "book", "--text", trained / "other.txt",
+                                           "--mixture", "--dynamic", "--dynamic-lr", "0.001")
+    run = load_run(trained / "book")
+    predictors = RunPredictors(run, run.data(), dynamic=True, mixture=True, lr=0.001)
+    tokens = run.vocab.encode(run.vocab.split((trained / "other.txt").read_text()))
+    expected = numpy.exp(-log_probs_of(predictors.new(), tokens)[1:].mean())
+    assert found == pytest.approx(expected, abs=6e-4)
+    assert characters == len(tokens) - 1
+    assert "learning rate 0.001" in printed.err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--run", "book", "--dynamic-lr", "0.1"], "--dynamic-lr must be omitted without --dynamic; got 0.1"),
+    (["--run", "book", "--dynamic", "--dynamic-lr", "0"], "lr must be a number above 0; got 0.0"),
+    (["--run", "book", "--dynamic", "--dynamic-lr", "x"], "lr must be a number above 0; got 'x'"),
+    (["--run", "records", "--mixture"], "records must be none for dynamic evaluation, a mixture or a proof"),
+])
+def test_wrong_options_end_in_one_line(trained, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(trained)
+    capsys.readouterr()
+    assert main(["evaluate", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines()[-1].startswith(f"gluon-deeprnn: error: {message}")
+
+
+def test_a_text_that_has_changed_is_refused(trained, capsys):
+    text = (trained / "text.txt").read_text()
+    (trained / "text.txt").write_text(text.replace("fox", "owl"))
+    assert main(["evaluate", "--run", str(trained / "book"), "--mixture"]) == 2
+    (trained / "text.txt").write_text(text)
+    assert "text.txt" in capsys.readouterr().err.splitlines()[-1]
