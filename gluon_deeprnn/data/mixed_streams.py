@@ -7,8 +7,11 @@ from gluon_deeprnn.data.batches import PADDING, Batch
 from gluon_deeprnn.errors import Described, InputError
 import numpy
 
-_MOST_CHUNKS, _LEAST_COLUMNS = 16, 8
-"""The most batches that a column lasts; the number of columns of the shortest text, unless they would be too short."""
+_MOST_CHUNKS, _MOST_NAMED, _LEAST_COLUMNS = 16, 4, 8
+"""The most batches that a column lasts, and one with a token for its text: to know the text saves a bit or two at the
+beginning of a column, so from long columns a model hardly learns to use the token.  The least number of columns of a
+text, unless they would be too short.
+"""
 
 _PADDED_INPUT = 0  # any index: these steps have no targets
 _LARGEST_WEIGHT = 1000
@@ -88,7 +91,8 @@ class MixedStreams:
         if self._left.min() < num_steps:
             raise InputError("texts", f"at least {num_steps + unpredicted} tokens long each for num_steps={num_steps}",
                              Described(f"{sizes.min()} tokens"))
-        most = max(1, min(_MOST_CHUNKS, int(self._left.min()) // num_steps // _LEAST_COLUMNS))
+        longest = _MOST_CHUNKS if begins is None else _MOST_NAMED
+        most = max(1, min(longest, int(self._left.min()) // num_steps // _LEAST_COLUMNS))
         self._num_chunks = min(range(most, most // 2, -1), key=lambda chunks: self._unused(batch_size, chunks))
         self.num_rows = self._num_chunks * num_steps
         self._per_pass, self._per_epoch = self._numbers(self.num_rows)
