@@ -100,18 +100,19 @@ EXPORTED int gluon_deeprnn_network_score(const void* handle, int num_steps, cons
     const Network& network = network_of(handle);
     const Batch one = {0, 1, 1};
     if (!are_tokens(network, one, num_steps, tokens) || !are_tokens(network, one, num_steps, targets)) return kBadToken;
-    const size_t H = network.num_hiddens, row = network.output.padded();
+    const size_t outputs_size = network.num_outputs, row = network.output.padded();
     const Choice choice = {};
     const Chooser chooser(network.vocab_size, row, choice);
     Sequences sequences(network, one);
-    AlignedFloats memory(kAtOnce * (aligned_size(H) + row) + chooser.scratch_size());
-    float *outputs = memory.data(), *logits = outputs + kAtOnce * aligned_size(H), *scratch = logits + kAtOnce * row;
+    AlignedFloats memory(kAtOnce * (aligned_size(outputs_size) + row) + chooser.scratch_size());
+    float *outputs = memory.data(), *logits = outputs + kAtOnce * aligned_size(outputs_size);
+    float* scratch = logits + kAtOnce * row;
     sequences.set_state(state);
     for (int t = 0; t < num_steps; t += kAtOnce) {
       const int steps = std::min(kAtOnce, num_steps - t);
       for (int i = 0; i < steps; ++i) {
         const float* last = sequences.step(tokens + t + i);
-        std::copy(last, last + H, outputs + i * H);
+        std::copy(last, last + outputs_size, outputs + i * outputs_size);
       }
       network.output.logits(outputs, steps, logits);
       for (int i = 0; i < steps; ++i)

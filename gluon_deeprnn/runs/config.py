@@ -165,6 +165,7 @@ class RunConfig:
     layer_norm: bool = _model(False, "layer normalisation of the inputs of each layer but the first", _checks.flag)
     residual: bool = _model(False, "residual connections, from the second layer on", _checks.flag)
     learned_state: bool = _model(False, "learn the initial state", _checks.flag)
+    skip: bool = _model(False, "skip connections from every layer to the output layer", _checks.flag)
     initializer: str = _initialization("default", "uniform, normal, xavier or orthogonal; default: uniform for "
                                          "fused layers, normal from scratch",
                                          _Choice(("default", *INITIALIZERS)))
@@ -210,6 +211,8 @@ class RunConfig:
         self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
             raise InputError("sigma", "omitted for implementation fused", self.sigma)
+        if self.tied and self.skip and self.num_layers > 1:  # the output layer reads num_layers * num_hiddens numbers
+            raise InputError("tied", "False with skip connections", self.tied)
         if self.tied and self.embedding != self.num_hiddens:
             raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, with tied weights", self.embedding)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
