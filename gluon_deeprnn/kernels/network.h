@@ -18,8 +18,10 @@ namespace {
 class Network {
  public:
   explicit Network(const NetworkWeights& w)
-      : num_hiddens(w.num_hiddens), vocab_size(w.vocab_size), output(w.vocab_size, w.num_hiddens, w.output, w.bias),
-        num_layers_(w.num_layers), embedding_size_(w.embedding_size), is_residual_(w.is_residual), epsilon_(w.epsilon) {
+      : num_hiddens(w.num_hiddens), vocab_size(w.vocab_size),
+        num_outputs(w.has_skip ? w.num_layers * w.num_hiddens : w.num_hiddens),
+        output(w.vocab_size, num_outputs, w.output, w.bias), num_layers_(w.num_layers),
+        embedding_size_(w.embedding_size), is_residual_(w.is_residual), epsilon_(w.epsilon) {
     for (int l = 0; l < num_layers_; ++l) {
       const int num_inputs = l ? num_hiddens : embedding_size_ ? embedding_size_ : vocab_size;
       layers_.push_back(layer_step(AllCells(), w.cells[l], num_inputs, num_hiddens, w.layers[l]));
@@ -35,7 +37,7 @@ class Network {
     }
   }
 
-  const int num_hiddens, vocab_size;
+  const int num_hiddens, vocab_size, num_outputs;
   const OutputLayer output;
 
   bool has_token(int32_t token) const { return 0 <= token && token < vocab_size; }
@@ -62,6 +64,7 @@ class Sequences {
       : n_(network), b_(batch), of_layer_(aligned_size(size_t(b_.count) * n_.num_hiddens)),
         of_memory_(has_memory() ? aligned_size(size_t(b_.count) * n_.padded_) : 0) {
     const int L = n_.num_layers_;
+    if (has_skip()) outputs_.reserve(size_t(b_.count) * n_.num_outputs);
     float* at = memory_.reserve((2 * L + 3) * of_layer_ + L * of_memory_);
     hidden_ = at, next_ = at + L * of_layer_, normal_ = next_ + L * of_layer_;
     sums_[0] = normal_ + of_layer_, sums_[1] = sums_[0] + of_layer_, cells_ = sums_[1] + of_layer_;
@@ -76,7 +79,8 @@ class Sequences {
     each_row([&](size_t place, float* row) { std::memcpy(state + place, row, sizeof(float) * n_.num_hiddens); });
   }
 
-  // Reads a token of each sequence; the outputs of the last layer, (count, H).
+  // Reads a token of each sequence; what the output layer reads: the outputs of the last layer, or of all,
+  // (count, num_outputs).
   const float* step(const int32_t* tokens) {
     const int E = n_.embedding_size_, H = n_.num_hiddens;
     StepInputs inputs = {E ? n_.embedding_.data() : nullptr, tokens, E ? E : n_.vocab_size};
@@ -86,13 +90,17 @@ class Sequences {
       if (l > 0) inputs = {n_.norms_.data() ? normalized(l, below) : below, nullptr, H};
       n_.layers_[l]->step(inputs, b_.count, hidden_ + l * of_layer_, cells_ + l * of_memory_, next);
       below = n_.is_residual_ && l > 0 ? sum(below, next, sums_[l % 2]) : next;
+      float* to = outputs_.data() + l * H;
+      for (int i = 0; has_skip() && i < b_.count; ++i, to += n_.num_outputs)
+        std::copy(below + size_t(i) * H, below + size_t(i + 1) * H, to);
     }
     std::swap(hidden_, next_);
-    return below;
+    return has_skip() ? outputs_.data() : below;
   }
 
  private:
   bool has_memory() const { return n_.layers_[0]->num_states() == 2; }
+  bool has_skip() const { return n_.num_outputs > n_.num_hiddens; }
 
   template <typename Work>
   void each_row(const Work& work) {
@@ -125,7 +133,7 @@ class Sequences {
   const Network& n_;
   const Batch b_;
   const size_t of_layer_, of_memory_;  // floats of a layer's hidden states, and of its memories
-  AlignedFloats memory_;
+  AlignedFloats memory_, outputs_;
   float *hidden_, *next_, *normal_, *sums_[2], *cells_;
 };
 

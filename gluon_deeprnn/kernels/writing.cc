@@ -38,16 +38,16 @@ template <typename Work>
 void read_one(const Network& network, int num_steps, const int32_t* tokens, const float* state, float* last_state,
               const Work& work) {
   constexpr int kAtOnce = 32;  // steps whose logits are computed together, so that their weights are read once
-  const size_t H = network.num_hiddens, row = network.output.padded();
+  const size_t size = network.num_outputs, row = network.output.padded();
   Sequences sequences(network, kOne);
-  AlignedFloats memory(kAtOnce * (aligned_size(H) + row));
-  float *outputs = memory.data(), *logits = outputs + kAtOnce * aligned_size(H);
+  AlignedFloats memory(kAtOnce * (aligned_size(size) + row));
+  float *outputs = memory.data(), *logits = outputs + kAtOnce * aligned_size(size);
   sequences.set_state(state);
   for (int t = 0; t < num_steps; t += kAtOnce) {
     const int steps = std::min(kAtOnce, num_steps - t);
     for (int i = 0; i < steps; ++i) {
       const float* last = sequences.step(tokens + t + i);
-      std::copy(last, last + H, outputs + i * H);
+      std::copy(last, last + size, outputs + i * size);
     }
     network.output.logits(outputs, steps, logits);
     for (int i = 0; i < steps; ++i) work(t + i, logits + i * row);

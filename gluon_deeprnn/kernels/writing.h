@@ -17,13 +17,14 @@ namespace gluon_deeprnn {
 enum Status : int { kDone = 0, kNoMemory = 1, kBadToken = 2, kBadNetwork = 3 };
 
 struct NetworkWeights {
-  int32_t vocab_size, embedding_size, num_layers, num_hiddens, is_residual;  // V, E (0: one-hot inputs), L, H
+  int32_t vocab_size, embedding_size, num_layers, num_hiddens;  // V, E (0: one-hot inputs), L, H
+  int32_t is_residual, has_skip;  // has_skip: the output layer reads all layers' outputs
   float epsilon;                  // of the layer normalization
   const char* const* cells;       // (L,), names
   const float* const* layers;     // (L,), flat weights in the order of cuDNN
   const float* const* norms;      // (2 (L - 1),): gamma and beta of each layer but the first; null without norms
   const float *embedding;         // (V, E), or null
-  const float *output, *bias;     // (V, H), (V,)
+  const float *output, *bias;     // (V, H), or (V, L H) with skip connections; (V,)
 };
 
 // How a token is chosen: what the logits are multiplied by, and the options of gluon_deeprnn.generate.

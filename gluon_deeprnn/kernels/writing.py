@@ -43,7 +43,9 @@ class Weights(NamedTuple):
     embedding : numpy.ndarray or None
         (V, E); without it, the inputs of the first layer are one-hot vectors.
     output, bias : numpy.ndarray
-        (V, H) and (V,)
+        (V, H), or (V, L H) with skip connections, and (V,)
+    has_skip : bool, default False
+        Whether the output layer reads the outputs of all layers, one beside the other.
     """
 
     cells: Sequence[str]
@@ -54,6 +56,12 @@ class Weights(NamedTuple):
     embedding: Optional[Array]
     output: Array
     bias: Array
+    has_skip: bool = False
+
+    @property
+    def num_hiddens(self) -> int:
+        """The number of hidden units H."""
+        return self.output.shape[1] // (len(self.layers) if self.has_skip else 1)
 
 
 class Choice(interface.Choice):
@@ -93,7 +101,7 @@ class Network:
 
     def __init__(self, weights: Weights) -> None:
         self._library = _library()
-        self.vocab_size, self.num_hiddens = weights.output.shape
+        self.vocab_size, self.num_hiddens = len(weights.output), weights.num_hiddens
         self.num_layers = len(weights.layers)
         self.num_states = 2 if "lstm" in weights.cells else 1
         cells, kept = tuple(weights.cells), _checked(weights)  # alive until the library has copied them
@@ -102,8 +110,9 @@ class Network:
             self.products -= self.vocab_size * GATES[cells[0]] * self.num_hiddens
         given = interface.NetworkWeights(
             self.vocab_size, 0 if kept.embedding is None else kept.embedding.shape[1], self.num_layers,
-            self.num_hiddens, kept.is_residual, kept.epsilon, (ctypes.c_char_p * len(cells))(*map(str.encode, cells)),
-            _all_at(kept.layers), _all_at(kept.norms), _at(kept.embedding), _at(kept.output), _at(kept.bias))
+            self.num_hiddens, kept.is_residual, kept.has_skip, kept.epsilon,
+            (ctypes.c_char_p * len(cells))(*map(str.encode, cells)), _all_at(kept.layers), _all_at(kept.norms),
+            _at(kept.embedding), _at(kept.output), _at(kept.bias))
         handle = ctypes.c_void_p()
         _must(self._library.gluon_deeprnn_network_new(ctypes.byref(given), ctypes.byref(handle)))
         self._handle = handle
@@ -213,7 +222,7 @@ def _library() -> Any:
 
 def _checked(weights: Weights) -> Weights:
     """The weights as contiguous arrays, if their sizes fit each other."""
-    num_tokens, size = weights.output.shape
+    num_tokens, size = len(weights.output), weights.num_hiddens
     embedding = None if weights.embedding is None else _ready(weights.embedding)
     if embedding is not None:
         _must_be("embedding", embedding, (num_tokens, embedding.shape[-1]))
@@ -227,6 +236,7 @@ def _checked(weights: Weights) -> Weights:
     for array in weights.norms:
         _must_be("norms[...]", array, (size,))
     _must_be("bias", weights.bias, (num_tokens,))
+    _must_be("output", weights.output, (num_tokens, size * (len(weights.layers) if weights.has_skip else 1)))
     return weights._replace(layers=[_ready(layer) for layer in weights.layers], embedding=embedding,
                             norms=[_ready(array) for array in weights.norms], output=_ready(weights.output),
                             bias=_ready(weights.bias))

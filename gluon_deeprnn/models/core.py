@@ -41,6 +41,11 @@ class RecurrentCore(SavedBlock):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_hiddens={self.num_hiddens}, num_layers={self.num_layers})"
 
+    @property
+    def num_outputs(self) -> int:
+        """The number of features of the outputs."""
+        return self.num_hiddens
+
     def begin_state(self, batch_size: int, ctx: Optional[Union[str, Context]] = "cpu") -> List[np.ndarray]:
         """The initial state: zeros.
 

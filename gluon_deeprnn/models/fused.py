@@ -121,10 +121,8 @@ class FusedStack(RecurrentStack):
 
     Parameters
     ----------
-    num_hiddens : int
-        Number of hidden units H of every layer, at least 1.
-    num_layers : int, default 1
-        Number of layers L, at least 1.
+    num_hiddens, num_layers : int
+        Number of hidden units H of every layer, and of layers L (default 1), each at least 1.
     dropout : float in [0, 1), default 0
         Probability that an output between two layers is set to zero in training; sampled for every element.
     num_inputs : int, default 0
@@ -137,14 +135,14 @@ class FusedStack(RecurrentStack):
     recurrent_initializer : str, optional
         A different initialization of the recurrent weights, such as "orthogonal".
     input_dropout, output_dropout : float in [0, 1), default 0
-    variational, layer_norm, residual, learned_state : bool, default False
+    variational, layer_norm, residual, learned_state, skip : bool, default False
         Options for deep networks; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
     inputs : (T, N, D)
     state : a list of one array (L, N, H), or two for an LSTM; default: the initial state
-    outputs : (T, N, H) and the next state
+    outputs : (T, N, H), or (T, N, L H) with ``skip``, and the next state
 
     Raises
     ------
@@ -159,7 +157,7 @@ class FusedStack(RecurrentStack):
                  num_inputs: int = 0, weight_dropout: float = 0, initializer: str = "uniform",
                  recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
                  variational: bool = False, layer_norm: bool = False, residual: bool = False,
-                 learned_state: bool = False) -> None:
+                 learned_state: bool = False, skip: bool = False) -> None:
         num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         num_layers = _checks.integer("num_layers", num_layers, at_least=1)
         num_inputs = _checks.integer("num_inputs", num_inputs, at_least=0)
@@ -170,7 +168,7 @@ class FusedStack(RecurrentStack):
                   for i, mode in enumerate(check_fused(self.cell, self.layer_options))]
         super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, input_dropout=input_dropout,
                          output_dropout=output_dropout, variational=variational, layer_norm=layer_norm,
-                         residual=residual, learned_state=learned_state)
+                         residual=residual, learned_state=learned_state, skip=skip)
         self.weight_dropout = layers[0].weight_dropout
 
     def know_inputs(self, num_inputs: int) -> None:
@@ -212,12 +210,12 @@ class RNN(FusedStack):
                  activation: Union[str, Sequence[str]] = "tanh", num_inputs: int = 0, weight_dropout: float = 0,
                  initializer: str = "uniform", recurrent_initializer: Optional[str] = None, input_dropout: float = 0,
                  output_dropout: float = 0, variational: bool = False, layer_norm: bool = False, residual: bool = False,
-                 learned_state: bool = False) -> None:
+                 learned_state: bool = False, skip: bool = False) -> None:
         self._own_options = {"activation": activation}
         super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
                          initializer=initializer, recurrent_initializer=recurrent_initializer,
                          input_dropout=input_dropout, output_dropout=output_dropout, variational=variational,
-                         layer_norm=layer_norm, residual=residual, learned_state=learned_state)
+                         layer_norm=layer_norm, residual=residual, learned_state=learned_state, skip=skip)
 
 
 class LSTM(FusedStack):
@@ -256,13 +254,13 @@ class LSTM(FusedStack):
                  forget_bias: Optional[float] = None, num_inputs: int = 0, weight_dropout: float = 0,
                  initializer: str = "uniform", recurrent_initializer: Optional[str] = None, input_dropout: float = 0,
                  output_dropout: float = 0, variational: bool = False, layer_norm: bool = False, residual: bool = False,
-                 learned_state: bool = False) -> None:
+                 learned_state: bool = False, skip: bool = False) -> None:
         if forget_bias is not None:
             self._own_options = {"forget_bias": forget_bias}
         super().__init__(num_hiddens, num_layers, dropout, num_inputs=num_inputs, weight_dropout=weight_dropout,
                          initializer=initializer, recurrent_initializer=recurrent_initializer,
                          input_dropout=input_dropout, output_dropout=output_dropout, variational=variational,
-                         layer_norm=layer_norm, residual=residual, learned_state=learned_state)
+                         layer_norm=layer_norm, residual=residual, learned_state=learned_state, skip=skip)
 
 
 class GRU(FusedStack):

@@ -150,7 +150,7 @@ class RNNLMScratch(_LanguageModel):
         if rnn.num_inputs not in (0, vocab_size):
             raise InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
         with self.name_scope():
-            self.W_hq = self.params.get("W_hq", shape=(rnn.num_hiddens, vocab_size),
+            self.W_hq = self.params.get("W_hq", shape=(rnn.num_outputs, vocab_size),
                                         init=init.Normal(getattr(rnn, "sigma", 0.01)))
             self.b_q = self.params.get("b_q", shape=(vocab_size,), init="zeros")
         self._initialize_now()
@@ -214,13 +214,13 @@ class RNNLM(_LanguageModel):
         if rnn.num_inputs not in (0, embedding or vocab_size):
             raise InputError("vocab_size" if not embedding else "embedding",
                                      f"the num_inputs of rnn, {rnn.num_inputs}", embedding or vocab_size)
-        if tied and embedding != rnn.num_hiddens:
-            raise InputError("embedding", f"the num_hiddens of rnn, {rnn.num_hiddens}, with tied weights",
-                                     embedding)
+        if tied and embedding != rnn.num_outputs:
+            of_rnn = "num_hiddens" if rnn.num_outputs == rnn.num_hiddens else "number of outputs"
+            raise InputError("embedding", f"the {of_rnn} of rnn, {rnn.num_outputs}, with tied weights", embedding)
         with self.name_scope():
             if embedding:
                 self.embedding = gluon.nn.Embedding(vocab_size, embedding)
-            self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_hiddens,
+            self.dense = gluon.nn.Dense(vocab_size, flatten=False, in_units=rnn.num_outputs,
                                         params=self.embedding.params if tied else None)
         self._initialize_now()
 

@@ -151,7 +151,7 @@ def _blocks(block: Any) -> Iterator[Any]:
 def _description(model: Any) -> Tuple[Any, ...]:
     """What a model computes, beside its parameters."""
     core = model.rnn
-    return ([layer.computes for layer in core.layers], core.residual, core.layer_norm, model.embedding_size,
+    return ([layer.computes for layer in core.layers], core.residual, core.skip, core.layer_norm, model.embedding_size,
             [norm.epsilon for norm in core.norms])
 
 
@@ -170,7 +170,8 @@ def _weights(model: Any, arrays: Mapping[int, numpy.ndarray]) -> writing.Weights
         cells=[layer.computes for layer in core.layers], layers=[_flat(layer, arrays) for layer in core.layers],
         norms=[arrays[id(parameter)] for norm in core.norms for parameter in (norm.gamma, norm.beta)],
         epsilon=core.norms[0].epsilon if core.norms else 0.0, is_residual=core.residual,
-        embedding=arrays[id(model.embedding.weight)] if model.embedding_size else None, output=output, bias=bias)
+        embedding=arrays[id(model.embedding.weight)] if model.embedding_size else None, output=output, bias=bias,
+        has_skip=core.skip)
 
 
 def _flat(layer: Any, arrays: Mapping[int, numpy.ndarray]) -> numpy.ndarray:

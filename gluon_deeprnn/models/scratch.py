@@ -42,14 +42,14 @@ class StackedRNNScratch(RecurrentStack):
     recurrent_initializer : str, optional
         A different initialization of the recurrent weights, such as "orthogonal".
     input_dropout, output_dropout : float in [0, 1), default 0
-    variational, layer_norm, residual, learned_state : bool, default False
+    variational, layer_norm, residual, learned_state, skip : bool, default False
         Options for deep networks; see `gluon_deeprnn.models.RecurrentStack`.
 
     Shapes
     ------
     inputs : (T, N, D)
     state : a list of one array, (L, N, H), or of two for an LSTM; default: the initial state
-    outputs : (T, N, H) and the next state
+    outputs : (T, N, H), or (T, N, L H) with ``skip``, and the next state
 
     Raises
     ------
@@ -82,7 +82,7 @@ class StackedRNNScratch(RecurrentStack):
                  dropout: float = 0, weight_dropout: float = 0, initializer: str = "normal",
                  recurrent_initializer: Optional[str] = None, input_dropout: float = 0, output_dropout: float = 0,
                  variational: bool = False, layer_norm: bool = False, residual: bool = False,
-                 learned_state: bool = False) -> None:
+                 learned_state: bool = False, skip: bool = False) -> None:
         num_inputs = _checks.integer("num_inputs", num_inputs, at_least=1)
         num_hiddens = _checks.integer("num_hiddens", num_hiddens, at_least=1)
         num_layers = _checks.integer("num_layers", num_layers, at_least=1)
@@ -95,6 +95,6 @@ class StackedRNNScratch(RecurrentStack):
                                       weight_dropout=weight_dropout, **own) for i, own in enumerate(options)]
         super().__init__(layers, num_inputs, num_hiddens, dropout=dropout, input_dropout=input_dropout,
                          output_dropout=output_dropout, variational=variational, layer_norm=layer_norm,
-                         residual=residual, learned_state=learned_state)
+                         residual=residual, learned_state=learned_state, skip=skip)
         self.layer_options = options
         self.weight_dropout = layers[0].weight_dropout

@@ -37,12 +37,16 @@ class RecurrentStack(RecurrentCore):
         (He et al., "Deep Residual Learning for Image Recognition", 2016).
     learned_state : bool, default False
         Make the initial state a parameter, initialized to zeros.
+    skip : bool, default False
+        Skip connections from every layer to the output: the outputs are those of all layers, one beside the other, so
+        that an output layer has weights of its own for each (Graves, "Generating Sequences With Recurrent Neural
+        Networks", 2013).
 
     Shapes
     ------
     inputs : (T, N, D)
     state : a list of arrays (L, N, H), as returned by `begin_state`
-    outputs : (T, N, H) and the next state
+    outputs : (T, N, H), or (T, N, L H) with ``skip``, and the next state
     """
 
     cell = ""
@@ -55,7 +59,8 @@ class RecurrentStack(RecurrentCore):
 
     def __init__(self, layers: Sequence[gluon.HybridBlock], num_inputs: int, num_hiddens: int, *, dropout: float = 0,
                  input_dropout: float = 0, output_dropout: float = 0, variational: bool = False,
-                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False) -> None:
+                 layer_norm: bool = False, residual: bool = False, learned_state: bool = False,
+                 skip: bool = False) -> None:
         layers = _checks.sequence("layers", layers, gluon.HybridBlock, "a sequence of layers, not empty")
         if not layers:
             raise InputError("layers", "a sequence of layers, not empty", layers)
@@ -68,6 +73,7 @@ class RecurrentStack(RecurrentCore):
         self.layer_norm = _checks.flag("layer_norm", layer_norm)
         self.residual = _checks.flag("residual", residual)
         self.learned_state = _checks.flag("learned_state", learned_state)
+        self.skip = _checks.flag("skip", skip)
         self.layers: List[gluon.HybridBlock] = list(layers)
         self.num_states = layers[0].num_states
         with self.name_scope():
@@ -81,8 +87,14 @@ class RecurrentStack(RecurrentCore):
 
     def kit(self) -> Dict[str, Any]:
         """The options that do not depend on the cell, to construct another stack."""
-        names = ("dropout", "input_dropout", "output_dropout", "variational", "layer_norm", "residual", "learned_state")
+        names = ("dropout", "input_dropout", "output_dropout", "variational", "layer_norm", "residual", "learned_state",
+                 "skip")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def num_outputs(self) -> int:
+        """The number of features of the outputs."""
+        return self.num_hiddens * (self.num_layers if self.skip else 1)
 
     def begin_state(self, batch_size: int, ctx: Optional[Any] = "cpu") -> List[np.ndarray]:
         """The initial state: zeros, or the learned state.
@@ -111,7 +123,7 @@ class RecurrentStack(RecurrentCore):
         """Compute the outputs; see the class."""
         masks = [] if lengths is None else [_mask(F, length(inputs), lengths)]
         states = zip(*(unstack(F, array, self.num_layers) for array in state))  # per layer: (N, H) each
-        outputs, last = self._dropped(F, inputs, self.input_dropout), []
+        outputs, last, of_layers = self._dropped(F, inputs, self.input_dropout), [], []
         for i, (layer, layer_state) in enumerate(zip(self.layers, states)):
             below = outputs
             if i > 0:
@@ -123,6 +135,9 @@ class RecurrentStack(RecurrentCore):
             if self.residual and i > 0:
                 outputs = below + outputs
             last.append(layer_state)
+            of_layers.append(outputs)
+        if self.skip and len(of_layers) > 1:
+            outputs = F.np.concatenate(of_layers, axis=2)  # (T, N, L H)
         return self._dropped(F, outputs, self.output_dropout), [F.np.stack(arrays) for arrays in zip(*last)]
 
     def _dropped(self, F: Any, x: Any, share: float) -> Any:

@@ -18,7 +18,7 @@ def plot_architecture(model: Any, num_steps: int = 4, *, language: Optional[str]
     """Draw a network unrolled in time.
 
     Solid arrows are connections.  Dashed arrows have dropout, arrows with a bar have layer normalisation.  Arcs around
-    layers are residual connections.
+    layers are residual connections, arcs from layers to the outputs skip connections.
 
     Parameters
     ----------
@@ -77,6 +77,8 @@ class _Drawing:
                 self._up(t, layer)
                 self._right(t, layer)
             self._arrow((t, top - 1 + _HALF), (t, top - _HALF), dashed=self.stack.output_dropout > 0)
+            for layer in range(1, top - 1) if stack.skip else ():
+                self._arrow((t - 0.2, layer + _HALF), (t - 0.06, top - _HALF), curve=-0.25, accent=True)
             self._text(t, top, f"$\\mathbf{{O}}_{{{name}}}$") if self.model is not None else None
         for layer in range(1, top):
             self.ax.text(-0.95, layer, self.label("layer {}", layer), ha="right", va="center", fontsize=8.5, color=_INK)
@@ -101,7 +103,7 @@ class _Drawing:
         named = [stack.dropout and label("dropout {:g}", stack.dropout),
                  stack.weight_dropout and label("weight dropout {:g}", stack.weight_dropout),
                  stack.layer_norm and label("layer normalisation"),
-                 stack.residual and label("residual")]
+                 stack.residual and label("residual"), stack.skip and label("skip connections")]
         return [text for text in named if text]
 
     def _inputs(self) -> str:

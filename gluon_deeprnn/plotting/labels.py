@@ -49,6 +49,7 @@ KOREAN = {
     "weight dropout {:g}": "가중치 드롭아웃 {:g}",
     "layer normalisation": "레이어 정규화",
     "residual": "잔차 연결",
+    "skip connections": "스킵 연결",
     "inputs": "입력",
     "inputs\n({})": "입력\n({})",
     "embedded\ntokens ({})": "임베딩한\n토큰 ({})",

@@ -69,7 +69,7 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
     mxnet.random.seed(config.seed)
     options: Dict[str, Any] = {name: getattr(config, name) for name in (
         "dropout", "input_dropout", "output_dropout", "weight_dropout", "variational", "layer_norm", "residual",
-        "learned_state")}
+        "learned_state", "skip")}
     for name in ("initializer", "recurrent_initializer"):
         if getattr(config, name) != "default":
             options[name] = getattr(config, name)
@@ -98,7 +98,8 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
 
     The estimate is the size of the weights and their gradients.  For ``training``, it is 16 times the weights, as
     measured (``python -m benchmarks.width``: MXNet's operators store rearranged copies of them), plus the values that
-    the layers store for the backward pass, plus the compiled graphs of layers that are unrolled over time.
+    the layers store for the backward pass, with skip connections a copy of their outputs and its gradient, plus the
+    compiled graphs of layers that are unrolled over time.
     """
     hiddens, layers = config.num_hiddens, config.num_layers
     weights = num_weights(config, vocab_size)
@@ -128,7 +129,8 @@ def _for_steps(config: RunConfig, vocab_size: int) -> int:
             "compilation would take minutes" + (
                 "; --implementation fused has one operator per layer" if _can_be_fused(config) else ""))
     per_unit = (unrolled * cell.kept["scratch"]
-                + (config.num_layers - unrolled) * cell.kept.get("fused", cell.kept["scratch"]))
+                + (config.num_layers - unrolled) * cell.kept.get("fused", cell.kept["scratch"])
+                + 2 * config.skip * config.num_layers)
     kept = config.batch_size * config.num_steps * (per_unit * config.num_hiddens + _KEPT_OF_LOGITS * vocab_size)
     if config.records != "none":  # graphs of 1/8, 2/8, ..., 8/8 of the steps
         kept, compiled = kept * (NUM_SHAPES + 1) // 2, operators * (NUM_SHAPES + 1) // 2
@@ -156,7 +158,8 @@ def num_weights(config: RunConfig, vocab_size: int) -> int:
     """The number of weights in the matrices of a model with these settings."""
     hiddens, inputs = config.num_hiddens, config.embedding or vocab_size
     stack = len(CELLS[config.model].gates) * hiddens * (inputs + hiddens + (config.num_layers - 1) * 2 * hiddens)
-    return stack + vocab_size * (config.embedding + (0 if config.tied else hiddens))
+    outputs = hiddens * (config.num_layers if config.skip else 1)
+    return stack + vocab_size * (config.embedding + (0 if config.tied else outputs))
 
 
 def _gb(size: int) -> str:

@@ -88,16 +88,12 @@ def _activations(name: str, value: Any) -> str:
     return value
 
 
-def _files(name: str, value: Any) -> Tuple[str, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InputError(name, "a list of files", value)
-    return tuple(_checks.text(name, file) for file in value)
-
-
-def _names(name: str, value: Any) -> Tuple[str, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InputError(name, "a list of names of texts", value)
-    return tuple(_checks.text(name, each) for each in value)
+def _list_of(what: str) -> Check:
+    def check(name: str, value: Any) -> Tuple[str, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(name, f"a list of {what}", value)
+        return tuple(_checks.text(name, each) for each in value)
+    return check
 
 
 def _weights(name: str, value: Any) -> str:
@@ -133,7 +129,7 @@ class RunConfig:
 
     corpus: Optional[str] = _text(None, "time-machine or python-docs; the former if it is available", _corpus)
     text: Tuple[str, ...] = _text((), "texts to train on instead: files, folders or patterns, - for standard input",
-                                     _files)
+                                     _list_of("files"))
     protocol: str = _text("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
                              _Choice(PROTOCOLS))
     cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _Choice(CLEANINGS))
@@ -147,7 +143,7 @@ class RunConfig:
     source_token: bool = _text(False, "read a token that names the text before each of its streams, so that generate "
                                "--source can write like it; for separate texts", _checks.flag)
     val_from: Tuple[str, ...] = _text((), "the names of the texts with a validation and a test part; the others are "
-                                      "for training as a whole (protocol book)", _names)
+                                      "for training as a whole (protocol book)", _list_of("names of texts"))
     min_freq: int = _text(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _text(10000, "number of training windows (d2l)", _count)
     num_val: int = _text(5000, "number of validation windows (d2l)", _count)
@@ -167,6 +163,7 @@ class RunConfig:
     layer_norm: bool = _model(False, "layer normalisation of the inputs of each layer but the first", _checks.flag)
     residual: bool = _model(False, "residual connections, from the second layer on", _checks.flag)
     learned_state: bool = _model(False, "learn the initial state", _checks.flag)
+    skip: bool = _model(False, "skip connections from every layer to the output layer", _checks.flag)
     initializer: str = _initialization("default", "uniform, normal, xavier or orthogonal; default: uniform for "
                                        "fused layers, normal from scratch", _Choice(("default", *INITIALIZERS)))
     recurrent_initializer: str = _initialization("default", "a different initializer of the recurrent weights; "
@@ -222,6 +219,8 @@ class RunConfig:
         self._check_cell()
         if self.implementation == "fused" and self.sigma != RunConfig.sigma:
             raise InputError("sigma", "omitted for implementation fused", self.sigma)
+        if self.tied and self.skip and self.num_layers > 1:  # the output layer reads num_layers * num_hiddens numbers
+            raise InputError("tied", "False with skip connections", self.tied)
         if self.tied and self.embedding != self.num_hiddens:
             raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, with tied weights", self.embedding)
         Averaging(self.averaging, self.asgd)

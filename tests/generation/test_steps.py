@@ -25,6 +25,8 @@ MODELS = {
     "lstm": lambda: RNNLM(LSTM(21, 3), SIZE),
     "kit": lambda: RNNLM(LSTM(12, 3, layer_norm=True, residual=True, learned_state=True, dropout=0.5), SIZE),
     "residual": lambda: RNNLM(GRU(20, 5, residual=True), SIZE),
+    "skip": lambda: RNNLM(LSTM(13, 3, skip=True), SIZE),
+    "scratch-skip": lambda: RNNLMScratch(StackedRNNScratch(SIZE, 12, 2, sigma=0.1, cell="gru", skip=True), SIZE),
     "norm": lambda: RNNLM(RNN(33, 3, layer_norm=True), SIZE),
     "embedding": lambda: RNNLM(GRU(10, 2, weight_dropout=0.5), SIZE, embedding=7, embedding_dropout=0.5),
     "tied": lambda: RNNLM(LSTM(11, 2), SIZE, embedding=11, tied=True),

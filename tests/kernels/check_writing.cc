@@ -18,7 +18,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Shape {
   int num_layers, num_hiddens, vocab_size, embedding_size;
-  bool has_norms, is_residual;
+  bool has_norms, is_residual, has_skip = false;
 };
 
 // A network, and what its calls are given; every array is a block of its own, of exactly its size.
@@ -35,14 +35,14 @@ struct Use {
       layers.push_back(some(rows * (D + H + 2), l, .3f));
       if (l && z.has_norms) norms.push_back(some(H, 10 + l)), norms.push_back(some(H, 20 + l));
     }
-    const Floats embedding = some(size_t(z.vocab_size) * z.embedding_size, 4), output = some(z.vocab_size * H, 5);
+    const Floats embedding = some(size_t(z.vocab_size) * z.embedding_size, 4), output = some(z.vocab_size * H * (z.has_skip ? z.num_layers : 1), 5);
     const Floats bias = some(z.vocab_size, 6);
     std::vector<const float*> of_layers, of_norms;
     for (const Floats& layer : layers) of_layers.push_back(layer.data());
     for (const Floats& norm : norms) of_norms.push_back(norm.data());
     const std::vector<const char*> cells(z.num_layers, cell);
-    const NetworkWeights weights = {z.vocab_size, z.embedding_size, z.num_layers, z.num_hiddens, z.is_residual, 1e-5f,
-                                    cells.data(), of_layers.data(), z.has_norms ? of_norms.data() : nullptr,
+    const NetworkWeights weights = {z.vocab_size, z.embedding_size, z.num_layers, z.num_hiddens, z.is_residual, z.has_skip,
+                                    1e-5f, cells.data(), of_layers.data(), z.has_norms ? of_norms.data() : nullptr,
                                     embedding.data(), output.data(), bias.data()};
     must(gluon_deeprnn_network_new(&weights, &network) == kDone, "a network is made");
   }
@@ -101,7 +101,8 @@ struct Use {
 
 void check_writing(const char* cell) {
   for (const Shape& shape : {Shape{1, 1, 1, 0, false, false}, Shape{2, 17, 28, 0, false, false},
-                             Shape{3, 33, 65, 9, true, true}, Shape{1, 16, 32, 16, false, false}}) {
+                             Shape{3, 33, 65, 9, true, true}, Shape{1, 16, 32, 16, false, false},
+                             Shape{3, 9, 28, 0, false, true, true}}) {
     const Use use(cell, shape);
     use.read_and_score();
     for (const Choice& choice : {Choice{1, 1, 1, -kInfinity, 0}, Choice{2, 1.5f, .8f, -3, 5},
@@ -116,7 +117,7 @@ void check_writing(const char* cell) {
   const char* unknown = "rnn";
   const Floats weights = some(100, 1);
   const float* layer = weights.data();
-  const NetworkWeights w = {2, 0, 1, 1, 0, 0, &unknown, &layer, nullptr, nullptr, layer, layer};
+  const NetworkWeights w = {2, 0, 1, 1, 0, 0, 0, &unknown, &layer, nullptr, nullptr, layer, layer};
   void* network = nullptr;
   must(gluon_deeprnn_network_new(&w, &network) == kBadNetwork && !network, "an unknown cell is refused");
 }

@@ -19,7 +19,7 @@ def sigmoid(x):
     return 1 / (1 + numpy.exp(-x))
 
 
-def weights_of(cells, size, num_tokens, *, embedding=0, norm=False, residual=False, seed=0):
+def weights_of(cells, size, num_tokens, *, embedding=0, norm=False, residual=False, skip=False, seed=0):
     """Random weights; float32."""
     draw = numpy.random.default_rng(seed)
 
@@ -30,12 +30,12 @@ def weights_of(cells, size, num_tokens, *, embedding=0, norm=False, residual=Fal
     layers = [some(GATES[cell] * size * (num_inputs + size + 2)) for cell, num_inputs in zip(cells, inputs)]
     norms = [some(size) + 1 - i % 2 for i in range(2 * len(cells) - 2)] if norm else []
     return Weights(cells, layers, norms, 1e-5, residual, some(num_tokens, embedding) if embedding else None,
-                   some(num_tokens, size) * 3, some(num_tokens))
+                   some(num_tokens, size * (len(cells) if skip else 1)) * 3, some(num_tokens), skip)
 
 
 def step(weights, tokens, state):
     """The logits, (N, V), after tokens, (N,), and the next state, by the equations; float64."""
-    size, num_tokens = weights.output.shape[1], len(weights.bias)
+    size, num_tokens, of_layers = weights.num_hiddens, len(weights.bias), []
     x = numpy.eye(num_tokens)[tokens] if weights.embedding is None else weights.embedding[tokens].astype("float64")
     after = state.copy()
     for i, (cell, flat) in enumerate(zip(weights.cells, weights.layers)):
@@ -60,12 +60,14 @@ def step(weights, tokens, state):
             h = numpy.tanh(of_x + of_h) if cell == "rnn_tanh" else numpy.maximum(of_x + of_h, 0)
         after[0, i] = h
         x = below + h if i and weights.is_residual else h
+        of_layers.append(x)
+    x = numpy.concatenate(of_layers, axis=1) if weights.has_skip else x
     return x @ weights.output.T.astype("float64") + weights.bias, after
 
 
 def state_of(weights, num_sequences, seed=1):
     states = 2 if "lstm" in weights.cells else 1
-    shape = (states, len(weights.cells), num_sequences, weights.output.shape[1])
+    shape = (states, len(weights.cells), num_sequences, weights.num_hiddens)
     return numpy.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
 
 
@@ -75,6 +77,8 @@ CASES = {
     "mixed": (("rnn_tanh", "rnn_relu", "gru"), 24, 9, {"norm": True}), "wide lstm": (("lstm",), 130, 300, {}),
     "kit": (("lstm",) * 3, 20, 28, {"norm": True, "residual": True, "embedding": 11}),
     "embedding": (("gru",) * 2, 48, 50, {"embedding": 48}), "residual": (("rnn_tanh",) * 4, 9, 19, {"residual": True}),
+    "skip": (("lstm",) * 3, 11, 28, {"skip": True}), "one layer": (("gru",), 20, 9, {"skip": True}),
+    "skip and residual": (("gru",) * 2, 33, 40, {"skip": True, "residual": True, "norm": True, "embedding": 5}),
 }
 
 
@@ -178,6 +182,7 @@ def test_arrays_of_other_sizes_are_refused():
         "targets": lambda: network.score(token, token[:1], state[:, :, :1]),
         r"layers\[1\]": lambda: Network(weights._replace(layers=[weights.layers[0]] * 2)),
         "bias": lambda: Network(weights._replace(bias=masks[:4])),
+        "output": lambda: Network(weights._replace(output=numpy.zeros((5, 17), "float32"), has_skip=True)),
         "cells": lambda: Network(weights._replace(cells=("gru", "mgu"))),
         "norms": lambda: Network(weights._replace(norms=[masks])),
         "embedding": lambda: Network(weights._replace(embedding=numpy.zeros((4, 8)))),

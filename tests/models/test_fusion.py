@@ -48,7 +48,7 @@ def assert_alike(model, **how):
 @ours
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.3}, {"weight_dropout": 0.3, "dropout": 0.2},
                                      {"input_dropout": 0.3, "variational": True, "dropout": 0.2},
-                                     {"layer_norm": True, "residual": True, "learned_state": True}])
+                                     {"layer_norm": True, "residual": True, "learned_state": True}, {"skip": True}])
 @pytest.mark.parametrize("cell", [*ACTIVATIONS, "lstm", "gru"])
 def test_a_layer_from_scratch_is_one_operator_in_a_graph(cell, options):
     kind = {"activation": cell} if cell in ACTIVATIONS else {"cell": cell}

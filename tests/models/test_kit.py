@@ -49,6 +49,61 @@ def test_layer_norm_and_residual_equal_their_formulas(make, layer_norm, residual
     numpy.testing.assert_allclose(got_state[0].asnumpy(), numpy.stack(last), atol=2e-6)
 
 
+@pytest.mark.parametrize("hybridized", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("make", [lambda L, **k: GRU(H, L, num_inputs=D, **k),
+                                  lambda L, **k: StackedRNNScratch(D, H, L, cell="lstm", sigma=0.5, **k)])
+def test_with_skip_connections_the_outputs_are_those_of_all_layers(make, num_layers, residual, hybridized):
+    core = started(make(num_layers, skip=True, residual=residual))
+    x = draw(T, N, D)
+    expected, below = [], x
+    for i, layer in enumerate(core.layers):
+        outputs, _ = layer(below, [array[i] for array in core.begin_state(N)])
+        below = below + outputs if residual and i > 0 else outputs
+        expected.append(below.asnumpy())
+    core.hybridize(hybridized)
+    got, state = core(x)
+    assert got.shape == (T, N, core.num_outputs) == (T, N, num_layers * H)
+    numpy.testing.assert_allclose(got.asnumpy(), numpy.concatenate(expected, axis=2), atol=2e-6)
+    if not residual:
+        numpy.testing.assert_allclose(state[0].asnumpy(), numpy.stack([each[-1] for each in expected]), atol=2e-6)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("scratch", [False, True])
+def test_the_output_layer_has_weights_for_the_outputs_of_every_layer(scratch, num_layers):
+    """Logits and their gradients are those of a sum over the layers, one product for each."""
+    core = StackedRNNScratch(11, H, num_layers, cell="gru", sigma=0.5, skip=True) if scratch else GRU(
+        H, num_layers, skip=True)
+    model = (RNNLMScratch if scratch else RNNLM)(core, 11)
+    arrays = parameter_arrays(model)
+    weights = arrays["W_hq"].T if scratch else arrays["dense.weight"]
+    bias = arrays["b_q"] if scratch else arrays["dense.bias"]
+    assert weights.shape == (11, num_layers * H)
+    tokens, d_logits = np.array(numpy.random.randint(0, 11, (T, N)), dtype="int32"), draw(T, N, 11)
+    outputs = core(np.array(numpy.eye(11, dtype="float32")[tokens.asnumpy()]))[0].asnumpy()
+    expected = bias + sum(outputs[:, :, i * H:(i + 1) * H] @ weights[:, i * H:(i + 1) * H].T for i in range(num_layers))
+    for hybridized in (False, True):
+        model.hybridize(hybridized)
+        with autograd.record():
+            logits, _ = model(tokens)
+            (logits * d_logits).sum().backward()
+        numpy.testing.assert_allclose(logits.asnumpy(), expected, atol=2e-5)
+        d_weights = numpy.einsum("tnv,tnh->vh", d_logits.asnumpy(), outputs)
+        gradients = gradient_arrays(model)
+        numpy.testing.assert_allclose(gradients["W_hq"].T if scratch else gradients["dense.weight"], d_weights,
+                                      rtol=1e-4, atol=1e-4)
+        for name, array in gradients.items():
+            assert (array != 0).any(), name
+
+
+def test_tied_weights_are_refused_with_the_size_that_skip_connections_need():
+    with pytest.raises(ValueError, match=r"^embedding must be the number of outputs of rnn, 16, with tied"):
+        RNNLM(GRU(8, 2, skip=True), 5, embedding=8, tied=True)
+    assert RNNLM(GRU(8, 2, skip=True), 5, embedding=16, tied=True).dense.weight.shape == (5, 16)
+
+
 XAVIER = {"initializer": "xavier", "recurrent_initializer": "orthogonal"}
 
 
@@ -209,6 +264,7 @@ KIT = {"dropout": 0.1, "input_dropout": 0.2, "output_dropout": 0.3, "variational
 @pytest.mark.parametrize("make", [
     lambda: RNNLM(LSTM(H, 2, **KIT), 11), lambda: RNNLM(GRU(H, 2, **KIT), 11, embedding=4),
     lambda: RNNLM(RNN(H, 2, **KIT), 11, embedding=H, tied=True, embedding_dropout=0.2),
+    lambda: RNNLM(GRU(H, 3, skip=True, **KIT), 11), lambda: RNNLM(LSTM(H, 2, skip=True, **KIT), 11, embedding=4),
 ])
 def test_a_language_model_is_converted_with_all_its_options(make):
     model = make()

@@ -34,6 +34,12 @@ def test_dropout_is_dashed_layer_norm_barred_and_residual_an_arc():
                                           "residual")
 
 
+def test_skip_connections_are_arcs_from_every_layer_but_the_last_to_the_outputs():
+    plain, skip = (plot_architecture(GRU(16, 3, skip=skip, num_inputs=4), num_steps=5) for skip in (False, True))
+    assert len(parts(skip)[1]) == len(parts(plain)[1]) + 5 * 2
+    assert skip.get_title(loc="left") == "GRU, 3 layers of 16 hidden units, skip connections"
+
+
 @pytest.mark.parametrize(("kind", "begin"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_it_can_be_written_as(kind, begin):
     file = io.BytesIO()

@@ -77,7 +77,7 @@ BAD = {
     "averaging": SHARE, "asgd": FROM_ZERO, "warmup": FROM_ZERO, "ar": NOT_NEGATIVE, "tar": NOT_NEGATIVE,
     "label_smoothing": SHARE,
     "variational": FLAG, "layer_norm": FLAG, "residual": FLAG, "learned_state": FLAG, "tied": FLAG, "hybridize": FLAG,
-    "progress": FLAG, "raw": FLAG, "shuffle": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE,
+    "skip": FLAG, "progress": FLAG, "raw": FLAG, "shuffle": FLAG, "skip_unknown": FLAG, "sigma": NOT_NEGATIVE,
     "temperature": NOT_NEGATIVE, "top_p": ([0, 1.5, NAN, "x"], r"a number in \(0, 1\]"), "min_p": SHARE,
     "repetition_penalty": ABOVE, "beam": FROM_ZERO, "length_penalty": NOT_NEGATIVE,
     "no_copy": ([12, "12"], "a RunLimit"), "boundaries": FLAG,

@@ -40,6 +40,7 @@ BAD = {
     "weight_dropout": ("x", r"a number in \[0, 1\); got 'x'"), "variational": (1, "True or False; got 1"),
     "tied": ("yes", "True or False; got 'yes'"), "layer_norm": (0, "True or False; got 0"),
     "residual": (None, "True or False; got None"), "learned_state": ("", "True or False; got ''"),
+    "skip": (2, "True or False; got 2"),
     "initializer": ("xavir", r"one of default, uniform, .*; got 'xavir' \(did you mean 'xavier'\?\)"),
     "recurrent_initializer": ("eye", "one of default, uniform, .*; got 'eye'"), "sigma": (-1, "a number, .*; got -1"),
     "forget_bias": (float("nan"), "a finite number; got nan"),
@@ -75,6 +76,7 @@ def test_every_setting_refuses_a_bad_value(name):
     ({"forget_bias": 1.0}, "forget_bias must be omitted for model gru; got 1.0"),
     ({"embedding": 8, "tied": True}, "embedding must be num_hiddens, 32, with tied weights; got 8"),
     ({"averaging": 0.9, "asgd": 5}, "asgd must be 0 with averaging; got 5"),
+    ({"embedding": 32, "tied": True, "skip": True}, "tied must be False with skip connections; got True"),
     ({"optimizer": "adam", "momentum": 0.9}, "momentum must be 0 for optimizer adam; got 0.9"),
 ])
 def test_inconsistent_settings_are_refused(settings, message):

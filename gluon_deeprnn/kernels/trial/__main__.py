@@ -126,7 +126,7 @@ def check_writing(library: Library) -> None:
         token, masks = array("i", forced[:N]), array("f", [0.0] * D)
         tokens, largest = array("i", [-1]) * (T * N), array("f", [math.nan]) * (T * N)
         last, network = array("f", [math.nan]) * len(state), ctypes.c_void_p()
-        given = NetworkWeights(D, 0, 1, H, 0, 0, (ctypes.c_char_p * 1)(cell.encode()),
+        given = NetworkWeights(D, 0, 1, H, 0, 0, 0, (ctypes.c_char_p * 1)(cell.encode()),
                                (ctypes.c_void_p * 1)(_place(weights)), None, None, _place(output), _place(bias))
         if functions.gluon_deeprnn_network_new(ctypes.byref(given), ctypes.byref(network)):
             raise ValueError(f"{cell}: a network cannot be made")

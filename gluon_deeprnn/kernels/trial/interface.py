@@ -17,7 +17,7 @@ class NetworkWeights(ctypes.Structure):
     """As in ``writing.h``."""
 
     _fields_ = (*((name, ctypes.c_int32) for name in ("vocab_size", "embedding_size", "num_layers", "num_hiddens",
-                                                      "is_residual")),
+                                                      "is_residual", "has_skip")),
                 ("epsilon", ctypes.c_float), ("cells", ctypes.POINTER(ctypes.c_char_p)),
                 ("layers", ctypes.POINTER(ctypes.c_void_p)), ("norms", ctypes.POINTER(ctypes.c_void_p)),
                 *((name, ctypes.c_void_p) for name in ("embedding", "output", "bias")))
