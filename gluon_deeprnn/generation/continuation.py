@@ -21,8 +21,9 @@ class Continuation:
 
     Parameters
     ----------
-    model, vocab, temperature, top_k, top_p, min_p, repetition_penalty, beam, length_penalty, no_copy, seed, source,
-    device
+    model, vocab, temperature, top_k, top_p, min_p, repetition_penalty, beam, length_penalty
+        As for `gluon_deeprnn.generate`.
+    no_copy, seed, source, device
         As for `gluon_deeprnn.generate`.
 
     Attributes

@@ -27,7 +27,7 @@ class NGrams:
         Indices of the text that is counted beforehand, (n,).
     letters : sequence of int
         For each of the V tokens of the vocabulary the number of its letter; see
-        `gluon_deeprnn.prediction.contexts.Contexts`.  At most 1,024 tokens.
+        `gluon_deeprnn.prediction.mixture.letters_of`.  At most 1,024 tokens.
 
     Source
     ------

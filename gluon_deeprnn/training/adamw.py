@@ -27,9 +27,9 @@ def decayed(parameter: Any, size: int) -> int:
 
 
 class AdamW(mxnet.optimizer.Adam):
-    r"""Adam with decoupled weight decay: MXNet's optimizer ``adamw`` once `gluon_deeprnn.training` is imported.
+    r"""Adam with decoupled weight decay: MXNet's optimizer ``adamw`` once ``gluon_deeprnn.training`` is imported.
 
-    At step t, with the gradient g, the matrices and the embedding w (`decayed`) are updated by
+    At step t, with the gradient g, the matrices and the embedding w (see ``decayed``) are updated by
 
     .. math::
         m &\leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
@@ -45,10 +45,8 @@ class AdamW(mxnet.optimizer.Adam):
         :math:`\eta`
     beta1, beta2 : float, default 0.9 and 0.999
     epsilon : float, default 1e-8
-    wd : float, default 0
-        :math:`\lambda`
     **options
-        Those of every MXNet optimizer.
+        Those of every MXNet optimizer; ``wd``, 0 by default, is :math:`\lambda`.
 
     Source
     ------
