@@ -21,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this kind of evaluation."""
     parser.add_argument("--dynamic", action="store_true",
                         help="dynamic evaluation: the model goes on learning from the text that it has predicted")
-    parser.add_argument("--dynamic-lr", metavar="LR", help="its learning rate; default: the best of four on validation "
-                                                           "data")
+    parser.add_argument("--dynamic-lr", metavar="LR", help="its learning rate; default: chosen on validation data")
     parser.add_argument("--mixture", action="store_true",
                         help="mix the model with n-grams, of the training text and of the text that is read")
     parser.add_argument("--prove", action="store_true",

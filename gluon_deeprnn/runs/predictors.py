@@ -1,7 +1,8 @@
 """Predictors of runs: the network as it is, learning while it reads, or in a mixture with n-grams."""
 
 import dataclasses
-from typing import Any, Callable, List, Optional
+import math
+from typing import Any, Callable, Optional
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import TextData
@@ -19,7 +20,7 @@ from gluon_deeprnn.prediction.mixture import letters_of
 from gluon_deeprnn.runs.run import Run
 import numpy
 
-_RATES = (1e-4, 2e-4, 4e-4, 8e-4)
+_FIRST_RATE, _NUM_RATES = 1e-4, 8
 _TRIED_ON = 4000
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -45,8 +46,8 @@ class RunPredictors:
     dynamic, mixture : bool, default False
         Whether the network learns from what it has predicted, and whether it is mixed with n-grams.
     lr : float, optional
-        The learning rate of dynamic evaluation; default: the best of 1e-4, 2e-4, 4e-4 and 8e-4 for the first 4,000
-        tokens of the validation data.
+        The learning rate of dynamic evaluation; default: 1e-4, doubled up to 7 times as long as that is better for the
+        first 4,000 tokens of the validation data.
     progress : callable, optional
 
     Raises
@@ -110,8 +111,14 @@ class RunPredictors:
 
     def _best_rate(self) -> float:
         tokens = self.data.indices("val")[:_TRIED_ON]
-        found: List[float] = []
-        for lr in _RATES:
+        best, lr = -math.inf, _FIRST_RATE
+        for _ in range(_NUM_RATES):
             on_token = self.progress(f"trying learning rate {lr:g}", len(tokens))
-            found.append(float(log_probs_of(self._learning(lr), tokens, on_token=on_token).sum()))
-        return _RATES[int(numpy.argmax(found))]
+            try:
+                found = float(log_probs_of(self._learning(lr), tokens, on_token=on_token).sum())
+            except InputError:  # at this rate the model diverges
+                break
+            if found <= best:
+                break
+            best, lr = found, 2 * lr
+        return lr / 2
