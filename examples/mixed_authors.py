@@ -59,7 +59,7 @@ print(f"\nIn bits per character, adding {names[1]} and {names[2]} changes {names
       + f" The two themselves change by {mixing[1]:+.3f} and {mixing[2]:+.3f}. A token that names the book changes the "
       f"three by {', '.join(f'{change:+.3f}' for change in naming)}"
       ": its use is to choose a style, not to predict better.\nOne training each, with one seed: "
-      "differences of about 0.01 can be chance.")
+      "differences of about one hundredth can be chance.")
 for training, name in (("alone", None), ("mixed", None), *(("named", name) for name in names)):
     text = "".join(generate(models[training], vocab, "It was", 150, temperature=0.5, source=name))
     print(f"\n{training}{f', {name}' if name else ''}: It was{text}")

@@ -63,7 +63,7 @@ else:
     later = [f"{books[i].name} {'raises' if bits[i] > bits[i - 1] else 'lowers'} it to {bits[i]:.3f}"
              for i in range(lowest + 1, len(bits))]
     print("After that, " + "; ".join(later) + "." if later else "It is the last one: still more books might help.")
-print("One training each, with one seed: differences of about 0.01 can be chance.")
+print("One training each, with one seed: differences of about one hundredth can be chance.")
 ax = Figure(figsize=(6, 4), dpi=120, layout="constrained").add_subplot()
 for place, name, style in ((5, "test", "-"), (4, "validation", "--")):
     ax.plot([row[0] for row in rows], [row[place] for row in rows], style, marker="o", label=name)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Callable, Tuple
+from typing import Callable, Optional, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
 from gluon_deeprnn.cli.texts import described, unknown_tokens
@@ -10,7 +10,7 @@ from gluon_deeprnn.data import TextData, read_texts
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Evaluation
 from gluon_deeprnn.prediction import log_probs_of
-from gluon_deeprnn.prediction.proof import ppmd_bytes, prove, xz_bytes
+from gluon_deeprnn.prediction.proof import Proof, ppmd_bytes, prove, xz_bytes
 from gluon_deeprnn.runs.predictors import RunPredictors
 from gluon_deeprnn.runs.run import Run
 import numpy
@@ -39,36 +39,41 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
     lr = None if arguments.dynamic_lr is None else as_float(arguments.dynamic_lr)
     if lr is not None and not arguments.dynamic:
         raise InputError("--dynamic-lr", "omitted without --dynamic", lr)
+    if arguments.source is not None:
+        raise InputError("--source", "omitted with --dynamic, --mixture and --prove", arguments.source)
     data = trained.data()
     predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, _shown)
     tokens, per_token, evaluated_on = _tokens(trained, data, arguments)
-    predictor = predictors.new()
-    log_probs = log_probs_of(predictor, tokens, on_token=_shown("evaluating", len(tokens)))
+    proof: Optional[Proof] = None
+    if arguments.prove:
+        proof = prove(predictors.new, tokens, on_token=_shown("coding and decoding", 2 * len(tokens)))
+        log_probs = proof.log_probs
+    else:
+        log_probs = log_probs_of(predictors.new(), tokens, on_token=_shown("evaluating", len(tokens)))
     how = [*([f"dynamic, learning rate {predictors.lr:g}"] if arguments.dynamic else []),
            *(["mixed with n-grams"] if arguments.mixture else []),
+           *(["all texts as one stream"] if len(trained.stored.texts) > 1 else []),
            *(["after the validation data"] if len(predictors.reads_first) else [])]
     print("; ".join([f"gluon-deeprnn: evaluated on {evaluated_on}", *how]), file=sys.stderr)
     # The first token counts neither here nor without these options, where nothing predicts it.
     print(Evaluation(-float(log_probs[1:].sum()), len(tokens) - 1, per_token))
-    if arguments.prove:
-        _prove(trained, data, predictors, tokens)
+    if proof is not None:
+        _say_proof(trained, data, predictors, tokens, proof)
 
 
 def _tokens(trained: Run, data: TextData, arguments: argparse.Namespace) -> Tuple[numpy.ndarray, float, str]:
     """The tokens to predict, the characters per token, and what they are."""
     if arguments.text:
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
-        _, per_token, unknown = trained.stream(sources)
-        tokens = trained.vocab.encode([token for source in sources for token in trained.vocab.split(source.text)])
-        return tokens, per_token, described(sources, trained.vocab) + unknown_tokens(unknown, len(tokens))
+        found, per_token, unknown = trained.stream(sources)
+        return found.tokens, per_token, described(sources, trained.vocab) + unknown_tokens(unknown, len(found.tokens))
     part, _, per_token = data.held_out()
     return data.indices("test" if part == "test" else "val"), per_token, f"the {part} data of the run"
 
 
-def _prove(trained: Run, data: TextData, predictors: RunPredictors, tokens: numpy.ndarray) -> None:
+def _say_proof(trained: Run, data: TextData, predictors: RunPredictors, tokens: numpy.ndarray, proof: Proof) -> None:
     """Print how many bytes the text takes, under the model and under other programs."""
-    proof = prove(predictors.new, tokens, on_token=_shown("coding and decoding", 2 * len(tokens)))
-    print(f"coded and decoded: {len(proof.code):,} bytes for {proof.num_tokens:,} tokens "
+    print(f"coded and decoded: {len(proof.code):,} bytes for {len(tokens):,} tokens "
           f"({proof.claimed_bytes:,.1f} by the log-likelihood)")
     before, validation, text = ("".join(trained.vocab.text(part)).encode() for part in (
         data.indices("train"), predictors.reads_first if len(predictors.reads_first) else data.indices("val"), tokens))

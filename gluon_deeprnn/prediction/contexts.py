@@ -1,7 +1,8 @@
 """What stands before a token: the last few tokens, and the words that they end. Each context is a number."""
 
-from typing import List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence
 
+from gluon_deeprnn import _checks
 import numpy
 
 ORDERS = (0, 1, 2, 3, 4, 5, 6, 8, 12)
@@ -99,3 +100,26 @@ def contexts_of(tokens: numpy.ndarray, letters: Sequence[int]) -> List[numpy.nda
         of_words[i] = words.contexts()
         words = words.after(letters[token])
     return found + list(of_words.T)
+
+
+def letters_of(tokens: Sequence[str]) -> List[int]:
+    """For each token the number of its letter, alike for capitals, or 0 if it is none: for `Contexts`.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        The tokens of a vocabulary of characters or bytes.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.prediction.contexts import letters_of
+    >>> letters_of(['<unk>', 'a', 'B', ' ', 'A', 'b'])
+    [0, 1, 2, 0, 1, 2]
+    """
+    numbers: Dict[str, int] = {}
+    found = []
+    for token in _checks.sequence("tokens", tokens, str, "a sequence of strings"):
+        letter = token.lower()
+        is_letter = len(token) == 1 and (token.isalnum() or ord(token) > 127)
+        found.append(numbers.setdefault(letter, len(numbers) + 1) if is_letter else 0)
+    return found

@@ -1,8 +1,7 @@
 """A mixture of networks and n-grams whose weights are learned while it reads."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
-from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.prediction.contexts import ORDERS
 from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS, NGrams
@@ -83,13 +82,10 @@ class Mixture:
         for each, row in zip(self._weights, self._rows):
             each[row] -= rate * gradient
         self._ngrams.observe(token)
-        self._go_on(token)
-        self._num_read += 1
-
-    def _go_on(self, token: int) -> None:
         for network in self._networks:
             network.observe(token)
         self._last, self._log_probs = token, None
+        self._num_read += 1
 
     def _confidence(self) -> List[int]:
         """Which of `ORDERS` is the longest that has occurred, and how often it has."""
@@ -100,26 +96,3 @@ class Mixture:
             return [0, 0]
         times = min(int(totals[longest]).bit_length() - 1, _CONFIDENCES // 2 - 1)
         return [longest, 2 * times + int(numpy.count_nonzero(counts[longest]) == 1)]
-
-
-def letters_of(tokens: Sequence[str]) -> List[int]:
-    """For each token the number of its letter, alike for capitals, or 0 if it is none: for `NGrams`.
-
-    Parameters
-    ----------
-    tokens : sequence of str
-        The tokens of a vocabulary of characters or bytes.
-
-    Examples
-    --------
-    >>> from gluon_deeprnn.prediction.mixture import letters_of
-    >>> letters_of(['<unk>', 'a', 'B', ' ', 'A', 'b'])
-    [0, 1, 2, 0, 1, 2]
-    """
-    numbers: Dict[str, int] = {}
-    found = []
-    for token in _checks.sequence("tokens", tokens, str, "a sequence of strings"):
-        letter = token.lower()
-        is_letter = len(token) == 1 and (token.isalnum() or ord(token) > 127)
-        found.append(numbers.setdefault(letter, len(numbers) + 1) if is_letter else 0)
-    return found

@@ -27,7 +27,7 @@ class NGrams:
         Indices of the text that is counted beforehand, (n,).
     letters : sequence of int
         For each of the V tokens of the vocabulary the number of its letter; see
-        `gluon_deeprnn.prediction.mixture.letters_of`.  At most 1,024 tokens.
+        `gluon_deeprnn.prediction.contexts.letters_of`.  At most 1,024 tokens.
 
     Source
     ------
@@ -81,11 +81,6 @@ class NGrams:
             if not self._now[kind]:
                 self._now[kind] = self._new(kind, number)
         self._table[self._now, token] += 1
-        self._contexts.add(token)
-        self._now = []
-
-    def read(self, token: int) -> None:
-        """Go on to the next token without counting it."""
         self._contexts.add(token)
         self._now = []
 

@@ -23,19 +23,17 @@ class Proof:
     ----------
     code : bytes
         From it and the predictor the text was decoded again.
-    num_tokens : int
-    nll : float
-        The negative log-likelihood of the text, in nats.
+    log_probs : numpy.ndarray
+        The log-probability of each token, in nats, (n,), as of `gluon_deeprnn.prediction.log_probs_of`.
     """
 
     code: bytes
-    num_tokens: int
-    nll: float
+    log_probs: numpy.ndarray
 
     @property
     def claimed_bytes(self) -> float:
         """The size of the code according to the negative log-likelihood."""
-        return self.nll / math.log(2) / 8
+        return -float(self.log_probs.sum()) / math.log(2) / 8
 
 
 def prove(new_predictor: Callable[[], Predictor], tokens: Any, *,
@@ -66,10 +64,10 @@ def prove(new_predictor: Callable[[], Predictor], tokens: Any, *,
     """
     encoder, predictor = Encoder(), new_predictor()
     text = _checks.indices("tokens", numpy.asarray(tokens), predictor.vocab_size).tolist()
-    nll = 0.0
-    for token in text:
+    found = numpy.empty(len(text))
+    for i, token in enumerate(text):
         log_probs = predictor.log_probs()
-        nll -= float(log_probs[token])
+        found[i] = log_probs[token]
         encoder.encode(token, log_probs)
         predictor.observe(token)
         if on_token is not None:
@@ -84,7 +82,7 @@ def prove(new_predictor: Callable[[], Predictor], tokens: Any, *,
         predictor.observe(decoded)
         if on_token is not None:
             on_token()
-    return Proof(code, len(text), nll)
+    return Proof(code, found)
 
 
 def xz_bytes(before: bytes, text: bytes) -> int:

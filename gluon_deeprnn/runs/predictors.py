@@ -16,7 +16,7 @@ from gluon_deeprnn.prediction import (
     gradient_statistics,
     log_probs_of,
 )
-from gluon_deeprnn.prediction.mixture import letters_of
+from gluon_deeprnn.prediction.contexts import letters_of
 from gluon_deeprnn.runs.run import Run
 import numpy
 
@@ -53,7 +53,7 @@ class RunPredictors:
     Raises
     ------
     ValueError
-        For a run on records; for a mixture with more than 1,024 tokens.
+        For a run on records or with tokens of sources; for a mixture with more than 1,024 tokens.
 
     Examples
     --------
@@ -79,6 +79,8 @@ class RunPredictors:
         self._statistics: Any = None
         if self.run is not None and self.run.config.records != "none":
             raise InputError("records", "none for dynamic evaluation, a mixture or a proof", self.run.config.records)
+        if self.run is not None and self.run.config.source_token:
+            raise InputError("source_token", "False for dynamic evaluation, a mixture or a proof", True)
 
     @property
     def reads_first(self) -> numpy.ndarray:
@@ -111,8 +113,8 @@ class RunPredictors:
 
     def _best_rate(self) -> float:
         tokens = self.data.indices("val")[:_TRIED_ON]
-        best, lr = -math.inf, _FIRST_RATE
-        for _ in range(_NUM_RATES):
+        best, best_lr = -math.inf, _FIRST_RATE
+        for lr in (_FIRST_RATE * 2**i for i in range(_NUM_RATES)):
             on_token = self.progress(f"trying learning rate {lr:g}", len(tokens))
             try:
                 found = float(log_probs_of(self._learning(lr), tokens, on_token=on_token).sum())
@@ -120,5 +122,5 @@ class RunPredictors:
                 break
             if found <= best:
                 break
-            best, lr = found, 2 * lr
-        return lr / 2
+            best, best_lr = found, lr
+        return best_lr

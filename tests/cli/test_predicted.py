@@ -78,6 +78,7 @@ def test_another_text_is_read_after_the_validation_data(trained, capsys):
     (["--run", "book", "--dynamic-lr", "0.1"], "--dynamic-lr must be omitted without --dynamic; got 0.1"),
     (["--run", "book", "--dynamic", "--dynamic-lr", "0"], "lr must be a number above 0; got 0.0"),
     (["--run", "book", "--dynamic", "--dynamic-lr", "x"], "lr must be a number above 0; got 'x'"),
+    (["--run", "book", "--mixture", "--text", "other.txt", "--source", "text.txt"], "--source must be omitted with"),
     (["--run", "records", "--mixture"], "records must be none for dynamic evaluation, a mixture or a proof"),
 ])
 def test_wrong_options_end_in_one_line(trained, capsys, monkeypatch, arguments, message):

@@ -43,14 +43,6 @@ def test_distributions_are_those_of_the_definition():
         counted.append((contexts, token))
 
 
-def test_a_token_that_is_only_read_is_not_counted():
-    ngrams, other = NGrams([0, 1, 2, 0, 1], LETTERS), NGrams([0, 1, 2, 0, 1], LETTERS)
-    ngrams.read(0)
-    other.observe(0)
-    assert ngrams.counts()[0].sum() == other.counts()[0].sum() - 1
-    numpy.testing.assert_array_equal(ngrams.counts()[1], [0, 2, 0, 0])
-
-
 def test_nothing_counted_is_the_uniform_distribution():
     numpy.testing.assert_allclose(NGrams([], LETTERS).distributions(), 0.25)
 

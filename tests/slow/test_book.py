@@ -83,6 +83,6 @@ def test_an_example_runs_with_any_available_text(name, tmp_path):
                           check=False, env={**environment, "XDG_CACHE_HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     numbers = [float(number) for number in re.findall(r"\b\d+\.\d\d\b", done.stdout)]
-    assert sum(1 < number < 60 for number in numbers) >= 2  # perplexities; there may be differences, too
-    assert max(numbers) < 60
+    assert len(numbers) >= 2
+    assert all(1 < number < 60 for number in numbers)
     assert next((tmp_path / "runs" / "examples").glob("*.png")).stat().st_size > 5000
