@@ -103,7 +103,7 @@ def contexts_of(tokens: numpy.ndarray, letters: Sequence[int]) -> List[numpy.nda
 
 
 def letters_of(tokens: Sequence[str]) -> List[int]:
-    """For each token the number of its letter, alike for capitals, or 0 if it is none: for `Contexts`.
+    """For each token the number of its letter, alike for capitals, or 0 if it is none: for ``Contexts``.
 
     Parameters
     ----------
