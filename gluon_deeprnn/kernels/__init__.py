@@ -6,12 +6,12 @@ They compute what MXNet's operators do, to within rounding, in less time (see ``
   elsewhere: in larger layers, on a GPU, in a graph that is exported, and where ours was not compiled.
 - `fused_layer`, a layer that is written step by step, in a graph.
 - `cross_entropy` and `log_probs`, the output layer and its loss, in a graph.
-- `layer_norm`.
+- `layer_norm`; dropout of recurrent weights and penalties on outputs (`gluon_deeprnn.kernels.regularisation`).
 
-``layer.cc``, ``cross_entropy.cc`` and ``layer_norm.cc`` have the arithmetic, ``cells/`` that of a step of each cell,
-``operator.cc`` and ``output_operators.cc`` the operators, ``abi.cc`` the interface to MXNet.  ``writing.cc`` reads and
-writes tokens without MXNet (`gluon_deeprnn.kernels.writing`).  They are compiled for AVX-512, AVX2 or NEON;
-`gluon_deeprnn.kernels.libraries` chooses one at its first use.
+``layer.cc``, ``cross_entropy.cc``, ``layer_norm.cc``, ``weight_dropout.cc`` and ``activity.cc`` have the arithmetic,
+``cells/`` that of a step of each cell, ``operator.cc`` and the files ``*_operators.cc`` the operators, ``abi.cc`` the
+interface to MXNet.  ``writing.cc`` reads and writes tokens without MXNet (`gluon_deeprnn.kernels.writing`).  They are
+compiled for AVX-512, AVX2 or NEON; `gluon_deeprnn.kernels.libraries` chooses one at its first use.
 """
 
 import itertools
@@ -78,7 +78,7 @@ def layer(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
         (T, N, H), and the state after the last step.
     """
     training, predicting = _MOST_HIDDENS[mode]
-    if _are_ours(inputs) and num_hiddens <= (training if autograd.is_recording() else predicting):
+    if are_ours(inputs) and num_hiddens <= (training if autograd.is_recording() else predicting):
         return _ours(F, mode, num_hiddens, inputs, weights, state)
     state = [F.np.expand_dims(array, 0) for array in state]
     outputs, *state = F.npx.rnn(inputs, weights, *state, mode=mode, state_size=num_hiddens, num_layers=1,
@@ -160,7 +160,7 @@ def _cross_entropy_of(F: Any, dense: List[Any], targets: Any, row_weights: Any, 
     trains, weighted = autograd.is_recording(), row_weights is not None
     arrays = [array.as_nd_ndarray() for array in dense]
     if trains:
-        arrays = [_own(F, array) for array in arrays]
+        arrays = [own(F, array) for array in arrays]
     arrays += [array.as_nd_ndarray() for array in (as_int32(targets), *([row_weights] if weighted else []))]
     return F.gluon_deeprnn_cross_entropy(*arrays, trains=int(trains), weighted=int(weighted),
                                          smoothing=smoothing).as_np_ndarray()
@@ -177,15 +177,15 @@ def log_probs(F: Any, logits: Any, targets: Any) -> Any:
 
 def layer_norm(F: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     """Rows of ``x``, (..., H), with mean 0 and variance 1, times gamma, plus beta, by the faster operator."""
-    if not _are_ours(x):
+    if not are_ours(x):
         return F.npx.layer_norm(x, gamma, beta, axis=-1, eps=epsilon)
     arrays = [array.as_nd_ndarray() for array in (x, gamma, beta)]
     if autograd.is_recording():
-        arrays = [_own(F, array) for array in arrays]
+        arrays = [own(F, array) for array in arrays]
     return F.gluon_deeprnn_layer_norm(*arrays, epsilon=epsilon).as_np_ndarray()
 
 
-def _are_ours(x: Any) -> bool:
+def are_ours(x: Any) -> bool:
     """Whether our operators can compute with ``x``."""
     if is_array(x) and x.dtype != numpy.float32:
         return False
@@ -202,12 +202,12 @@ def _ours(F: Any, mode: str, num_hiddens: int, inputs: Any, weights: Any, state:
     inputs, weights, vocab_size = _tokens(F, num_hiddens, inputs, weights)
     arrays = [array.as_nd_ndarray() for array in (inputs, weights, *state)]
     if trains:  # no gradient goes to tokens
-        arrays = [array if vocab_size and i == 0 else _own(F, array) for i, array in enumerate(arrays)]
+        arrays = [array if vocab_size and i == 0 else own(F, array) for i, array in enumerate(arrays)]
     outputs, *state = F.gluon_deeprnn_layer(*arrays, cell=mode, trains=int(trains), vocab_size=vocab_size)
     return outputs.as_np_ndarray(), [array.as_np_ndarray() for array in state]
 
 
-def _own(F: Any, array: Any) -> Any:
+def own(F: Any, array: Any) -> Any:
     """The array for one use: our gradient overwrites what is there, and this identity's is added where it has to be."""
     if is_array(array):
         return F.identity(array)
@@ -242,7 +242,7 @@ def _tokens(F: Any, num_hiddens: int, inputs: Any, weights: Any) -> Tuple[Any, A
 
 def _dense_layer(logits: Any) -> Optional[List[Any]]:
     """The inputs of the dense layer that computes the logits: hidden states, weight and bias; None if none does."""
-    if is_array(logits) or not _are_ours(logits):
+    if is_array(logits) or not are_ours(logits):
         return None
     node = node_of(logits)
     if node.operator not in ("FullyConnected", "_npx_fully_connected") or len(node.inputs) != 3 \

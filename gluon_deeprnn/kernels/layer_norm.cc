@@ -13,12 +13,6 @@ namespace {
 constexpr int kParts = 16;  // partial sums of the gradients of gamma and beta, whatever the number of threads
 constexpr size_t kFewRows = 64;  // that one thread computes faster than several
 
-inline float sum_of(Vector v) {
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += v[i];
-  return sum;
-}
-
 struct Moments {
   float mean, inverse;  // 1 / sqrt(variance + epsilon)
 };

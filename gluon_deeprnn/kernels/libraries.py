@@ -34,7 +34,7 @@ from mxnet.base import MXNetError, OpHandle, c_str, check_call, mx_uint
 
 _FOLDER = Path(__file__).parent
 _OPERATORS = ("gluon_deeprnn_layer", "gluon_deeprnn_layer_norm", "gluon_deeprnn_cross_entropy",
-              "gluon_deeprnn_log_probs")
+              "gluon_deeprnn_log_probs", "gluon_deeprnn_weight_dropout", "gluon_deeprnn_activity")
 _TRIAL = _FOLDER / "trial"
 _TRIAL_SECONDS = 120.0
 _MOST_VERDICTS = 64

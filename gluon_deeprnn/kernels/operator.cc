@@ -3,7 +3,7 @@
 //   y = gluon_deeprnn_layer_norm(x, gamma, beta, epsilon=...)
 //   outputs, hidden[, memory] = gluon_deeprnn_layer(inputs, weights, hidden[, memory], cell=..., trains=...,
 //                                                   vocab_size=...)
-// and those of output_operators.cc.
+// and those of output_operators.cc and regularisation_operators.cc.
 //
 // trains: 1 keeps what the backward pass needs, in the operator's state (as an output, MXNet would write a gradient of
 // zeros for it); 0 has no backward pass.  vocab_size: above 0 the inputs are tokens, int32.
@@ -172,6 +172,8 @@ const std::vector<Operator>& operators() {
       {"gluon_deeprnn_layer", count_layer, tokens_of_layer, infer_layer, create<LayerComputation>},
       kCrossEntropy,
       kLogProbs,
+      kWeightDropout,
+      kActivity,
       {"gluon_deeprnn_layer_norm", count_norm, no_tokens, infer_norm, create<LayerNorm>},
   };
   return all;

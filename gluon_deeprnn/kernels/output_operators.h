@@ -1,4 +1,4 @@
-// The operators of output_operators.cc.
+// The operators of output_operators.cc and regularisation_operators.cc.
 #ifndef GLUON_DEEPRNN_OUTPUT_OPERATORS_H_
 #define GLUON_DEEPRNN_OUTPUT_OPERATORS_H_
 
@@ -6,7 +6,7 @@
 
 namespace gluon_deeprnn {
 
-extern const Operator kCrossEntropy, kLogProbs;
+extern const Operator kCrossEntropy, kLogProbs, kWeightDropout, kActivity;
 
 }  // namespace gluon_deeprnn
 

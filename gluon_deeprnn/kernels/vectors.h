@@ -22,6 +22,12 @@ constexpr int kRegisters = LANES == 8 ? 16 : 32;  // vectors that the processor 
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
 
+INLINED inline float sum_of(Vector v) {
+  float sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += v[i];
+  return sum;
+}
+
 INLINED inline Vector load(const float* from) {
   Vector v;
   std::memcpy(&v, from, sizeof v);

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Un
 from gluon_deeprnn import _checks, kernels, mxnet_private
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock
+from gluon_deeprnn.kernels import regularisation
 from gluon_deeprnn.models.cells import cell_of_mode, check_fused, layer_options
 from gluon_deeprnn.models.initializers import Drawn, Initial
 from gluon_deeprnn.models.stack import RecurrentStack
@@ -107,13 +108,9 @@ class FusedLayer(GraphBlock):
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], weights: Any) -> Any:
         """Return the outputs, (T, N, H), and the state after the last step, arrays (N, H)."""
         if self.weight_dropout > 0:
-            weights = self._drop_weights(F, weights)
+            count, biases = self._rows * self.num_hiddens, 2 * self._rows
+            weights = regularisation.weight_dropout(F, weights, self.weight_dropout, count, behind=biases)
         return kernels.layer(F, self.mode, self.num_hiddens, inputs, weights, state)
-
-    def _drop_weights(self, F: Any, weights: Any) -> Any:
-        biases, h2h = 2 * self._rows, self._rows * self.num_hiddens  # from the end, since D may still be unknown
-        dropped = F.npx.dropout(weights[-biases - h2h:-biases], p=self.weight_dropout)
-        return F.np.concatenate([weights[:-biases - h2h], dropped, weights[-biases:]], axis=0)
 
 
 class FusedStack(RecurrentStack):

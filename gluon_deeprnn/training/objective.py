@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Optional
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import MeanLoss
-from gluon_deeprnn.graph import length
+from gluon_deeprnn.kernels import regularisation
 from gluon_deeprnn.models import RecurrentCore
 
 
@@ -109,13 +109,8 @@ class ObjectiveLoss(MeanLoss):
         else:
             minimized = kernels.cross_entropy(F, logits, y, weights)
             mean = F.BlockGrad(minimized.as_nd_ndarray()).as_np_ndarray()
-        if objective.ar:
-            minimized = minimized + objective.ar * _mean_square(F, kept[-1], weights)
-        if objective.tar and length(x) > 1:
-            differences = kept[-1][1:] - kept[-1][:-1]
-            if weights is not None:
-                weights = weights[1:] / F.np.maximum(F.np.sum(weights[1:]), 1e-9)  # 0 if only first steps are real
-            minimized = minimized + objective.tar * _mean_square(F, differences, weights)
+        if objective.penalizes:
+            minimized = minimized + regularisation.activity_penalty(F, kept[-1], objective.ar, objective.tar, weights)
         return [minimized, mean], state
 
 
@@ -131,11 +126,3 @@ def _outputs_of(core: Optional[RecurrentCore]) -> Iterator[List[Any]]:
         yield kept
     finally:
         handle.detach()
-
-
-def _mean_square(F: Any, outputs: Any, weights: Any) -> Any:
-    """The mean of the squares of outputs, (T, N, H); with ``weights``, (T, N), the weighted sum over T and N."""
-    squares = F.np.square(outputs)
-    if weights is None:
-        return F.np.mean(squares)
-    return F.np.sum(F.np.mean(squares, axis=-1) * weights)

@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "abi.h"
+#include "activity.h"
 #include "check.h"
 #include "cross_entropy.h"
 #include "layer.h"
 #include "layer_norm.h"
+#include "weight_dropout.h"
 
 using namespace gluon_deeprnn;
 // What a layer is given, and what it computes.  The tokens are those of the one-hot vectors.
@@ -153,6 +155,36 @@ static void check_layer_norm(size_t count, int size) {
     for (float number : *part) must(number - number == 0, "every result is finite");
 }
 
+static void check_weight_dropout(const Dropped& dropped, size_t size) {
+  const Floats from = some(size, 1);
+  Floats to(size), again(size), gradients(size);
+  drop(dropped, 0x123456789abcdefu, size, from.data(), to.data());
+  std::thread([&] { drop(dropped, 0x123456789abcdefu, size, from.data(), again.data()); }).join();
+  must(to == again, "the same seed drops the same weights");
+  size_t num_dropped = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const bool may_be = dropped.begin <= i && i < dropped.end;
+    must(may_be || to[i] == from[i], "weights outside of the range stay as they are");
+    num_dropped += may_be && to[i] == 0 && from[i] != 0;
+  }
+  const double expected = dropped.probability * double(dropped.end - dropped.begin);
+  must(std::abs(double(num_dropped) - expected) <= 6 * std::sqrt(expected) + 1, "the share that is dropped is as asked");
+}
+
+static void check_activity(int steps, int batch, int hiddens) {
+  const size_t rows = size_t(steps) * batch;
+  const Floats x = some(rows * hiddens, 1);
+  Floats weights(rows, 1.f / rows), dx(x.size()), weighted_dx(x.size());
+  const Activity plain = {steps, batch, hiddens, x.data(), nullptr, 2.f, 3.f};
+  const Activity weighted = {steps, batch, hiddens, x.data(), weights.data(), 2.f, 3.f};
+  const float one = penalty(plain), other = penalty(weighted);
+  must(std::abs(one - other) <= 1e-5f * std::abs(one), "equal weights are those of a mean");
+  penalty_backward(plain, 1.5f, dx.data());
+  penalty_backward(weighted, 1.5f, weighted_dx.data());
+  for (size_t i = 0; i < dx.size(); ++i)
+    must(std::abs(dx[i] - weighted_dx[i]) <= 1e-6f, "equal weights have the gradients of a mean");
+}
+
 // Through the operators, as MXNet calls them: shapes that do not fit are refused before anything is computed.
 static void check_operator() {
   const char *names[] = {"cell", "trains", "vocab_size"}, *values[] = {"gru", "0", "0"};
@@ -185,6 +217,11 @@ int main() {
       for (float smoothing : {0.f, .1f}) check_cross_entropy(z, is_weighted, smoothing);
   for (int size : {1, 7, 16, 65}) check_layer_norm(100, size);
   check_layer_norm(1, 3);
+  check_weight_dropout({0, 100'000, .3f}, 100'000);
+  check_weight_dropout({7, 8201, .5f}, 30'011);
+  check_weight_dropout({3, 3, .5f}, 5);
+  for (int hiddens : {1, 7, 16, 65}) check_activity(5, 3, hiddens);
+  check_activity(1, 2, 9), check_activity(70, 40, 33);
   check_operator();
   must(!find_cell("rnn") && !find_cell("") && !find_cell("tanh"), "an unknown cell is not found");
 }

@@ -32,7 +32,7 @@ KINDS = {
 }
 LANES = {"address": (4, 8, 16), "thread": (16,)}
 SOURCES = ("layer.cc", "layer_norm.cc", "cross_entropy.cc", "operator.cc", "output_operators.cc", "abi.cc",
-           "writing.cc")
+           "writing.cc", "weight_dropout.cc", "activity.cc", "regularisation_operators.cc")
 CHECKS = ("check_kernels.cc", "check_writing.cc")
 SECONDS = 600
 

@@ -25,6 +25,9 @@ FAULTS = {  # a file, what stands there, and what is wrong
     "loss-backward": ("cross_entropy.cc", "x[target] -= weight * (1 - a.smoothing);", "x[target] -= 1 - a.smoothing;"),
     "smoothing": ("cross_entropy.cc", "loss + a.smoothing * difference", "loss + difference"),
     "smoothing-backward": ("cross_entropy.cc", "* scale - of_each", "* scale"),
+    "weight-dropout": ("weight_dropout.cc", "counter + i, low, high", "counter, low, high"),
+    "activity": ("activity.cc", "t ? now - step : now;\n      Vector", "now;\n      Vector"),
+    "activity-backward": ("activity.cc", "* (load(after + i, count) - x)", "* x"),
     "norm-backward": ("layer_norm.cc", "(g - mean_g - h * mean_gh)", "(g - mean_g)"),
 }
 

@@ -14,7 +14,22 @@ import sys
 from typing import Callable, List, Sequence, Tuple
 
 # A folder that is run finds its own files, and no package.
-from equations import EPSILON, GATES, ROWS, SIZE, VOCAB, D, H, N, T, cross_entropy, normalized, recurrent
+from equations import (
+    EPSILON,
+    GATES,
+    ROWS,
+    SIZE,
+    VOCAB,
+    D,
+    H,
+    N,
+    T,
+    cross_entropy,
+    dropped,
+    normalized,
+    penalty,
+    recurrent,
+)
 from interface import Batch, Choice, Library, NetworkWeights, Numbers, Shape, Tokens, describe
 
 _STEP = 1e-5
@@ -112,6 +127,34 @@ def check_layer_norm(library: Library) -> None:
     check("layer_norm", normalized, use, library, inputs, [(ROWS, SIZE)], draw)
 
 
+def check_activity(library: Library) -> None:
+    """Penalties of outputs with equal and other weights of their rows."""
+    draw = random.Random(5)  # noqa: S311
+    outputs = [draw.uniform(-1, 1) for _ in range(T * N * H)], (T, N, H)
+    weights = [draw.uniform(0, 0.2) for _ in range(T * N)], (T, N)
+    for given in ([outputs, weights], [outputs]):
+        use = library.use(b"gluon_deeprnn_activity", {b"ar": b"1.5", b"tar": b"2.5",
+                                                      b"weighted": str(len(given) - 1).encode()})
+        check("activity", lambda x, w=[1 / T / N] * (T * N): penalty(x, w, 1.5, 2.5), use, library, given, [(1,)], draw,
+              constant=[1])
+
+
+def check_weight_dropout(library: Library) -> None:
+    """Masks in the middle of weights, for coins of MXNet's dropout; none for coins that it has left as they were."""
+    draw = random.Random(4)  # noqa: S311
+    weights, count, behind = [draw.uniform(-1, 1) for _ in range(SIZE * SIZE)], SIZE * 5, SIZE + 1
+    use = library.use(b"gluon_deeprnn_weight_dropout", {b"probability": b"0.25", b"count": str(count).encode(),
+                                                        b"behind": str(behind).encode()})
+    for coins in ([2.0 * draw.randrange(2) for _ in range(64)], [1.0] * 64):
+        expected = dropped(weights, coins, 0.25, count, behind) if 1 not in coins else weights
+        arrays: List[Tuple[Numbers, Shape]] = [(weights, (len(weights),)), (coins, (64,))]
+        found, = library.compute(True, use, arrays, [(len(weights),)])
+        gradient, none = library.compute(False, use, [arrays[0], *arrays], [(len(weights),), (64,)])
+        error = max(abs(a - b) for each in (found, gradient) for a, b in zip(each, expected))
+        if not error <= 1e-6 or any(none):
+            raise ValueError(f"weight_dropout: outputs or gradients differ by {error:.1e}")
+
+
 def check_writing(library: Library) -> None:
     """Tokens that the noise decides, the largest logits before them, and the state that is left, for all cells."""
     draw = random.Random(3)  # noqa: S311
@@ -159,6 +202,8 @@ def main(path: str) -> None:
     check_layers(library)
     check_cross_entropy(library)
     check_layer_norm(library)
+    check_weight_dropout(library)
+    check_activity(library)
     check_writing(library)
 
 

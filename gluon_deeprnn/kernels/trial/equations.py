@@ -16,6 +16,9 @@ GATES = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_sigmoid": 1, "rnn_softsign": 1, "rnn
 Numbers = Sequence[float]
 
 
+_WORD = 2**32 - 1
+
+
 def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
@@ -77,3 +80,28 @@ def cross_entropy(hidden: Numbers, weight: Numbers, bias: Numbers, targets: Numb
         expected += smoothing * (sum(logits) / VOCAB - expected)
         smoothed += row_weights[row] * (total - expected)
     return [[smoothed, loss] if smoothing else [loss]]
+
+
+def penalty(outputs: Numbers, row_weights: Numbers, ar: float, tar: float) -> List[List[float]]:
+    """Activation regularisation of outputs, (T, N, H), with weights of rows, (T, N)."""
+    size, later = N * H, sum(row_weights[N:])
+    total = 0.0
+    for row in range(T * N):
+        here = range(row * H, (row + 1) * H)
+        total += ar * row_weights[row] * sum(outputs[i]**2 for i in here) / H
+        if row >= N:
+            total += tar * row_weights[row] / later * sum((outputs[i] - outputs[i - size])**2 for i in here) / H
+    return [[total]]
+
+
+def dropped(weights: Numbers, coins: Numbers, probability: float, count: int, behind: int) -> List[float]:
+    """Dropout of ``count`` weights, which ``behind`` others follow; coins that are not zero are the bits of a seed."""
+    seed = sum((coin != 0) << i for i, coin in enumerate(coins))
+    begin, results = len(weights) - behind - count, list(weights)
+    for i in range(count):
+        x = (i * 0x9E3779B9 + seed) & _WORD
+        x = ((x ^ x >> 16) * 0x7FEB352D + (seed >> 32)) & _WORD
+        x = (x ^ x >> 15) * 0x846CA68B & _WORD
+        kept = (x ^ x >> 16) >= int(probability * 2**32)
+        results[begin + i] *= kept / (1 - probability)
+    return results

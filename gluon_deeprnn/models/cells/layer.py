@@ -13,6 +13,7 @@ from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.graph import GraphBlock, device_of, is_array, length, scan
+from gluon_deeprnn.kernels import regularisation
 from gluon_deeprnn.models.initializers import Drawn, Initial
 
 
@@ -96,7 +97,10 @@ class LayerScratch(GraphBlock):
         same weights.
         """
         W = F.np.concatenate([weights[f"W_h{gate}"].T for gate in self.gates], axis=0)
-        return F.npx.dropout(W, p=self.weight_dropout) if self.weight_dropout else W
+        if not self.weight_dropout:
+            return W
+        W = regularisation.weight_dropout(F, W.reshape(-1), self.weight_dropout, self._rows * self.num_hiddens)
+        return W.reshape(self._rows, self.num_hiddens)
 
 
 class Product:
