@@ -11,7 +11,7 @@ from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs.config import RunConfig, Setting, settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
-from gluon_deeprnn.runs.planning import Budget
+from gluon_deeprnn.runs.planning import PLANNED, Budget
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
 from gluon_deeprnn.runs.run import Run, load_run
 from gluon_deeprnn.runs.start import check_same, settings_of
@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       f"{_OWN_TEXT} with --text, --records or --from, else {_CHAPTER}, whose values are the defaults "
                       f"below; {_OWN_TEXT}: protocol book, cleaning none, optimizer adam, lr 0.005, schedule cosine, "
                       "num-steps 64); each option overrides one of them")
-    main.add_argument("--budget", metavar="MINUTES", help=f"minutes that the training may take (recipe {_OWN_TEXT}; "
-                      f"default {_MINUTES:g}); the numbers of hidden units and of epochs are chosen for it; at "
-                      "least one epoch")
+    main.add_argument("--budget", metavar="MINUTES", help="minutes that the training may take: of "
+                      f"{_OWN_TEXT}, for which the numbers of hidden units and of epochs are chosen (default "
+                      f"{_MINUTES:g}); other recipes have fewer epochs if theirs take longer; at least one epoch")
     main.add_argument("--from", metavar="RUN", dest="start", help="fine-tune: start from the parameters of this "
                       "run; the model, --tokens, --cleaning and --records are taken from it; needs --text or --corpus")
     main.add_argument("--out", metavar="DIR", help="the run folder (default runs/RECIPE, or runs/RECIPE-2, ... if "
@@ -94,10 +94,10 @@ def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
         given = {**given, **settings_of(start)}
     if "prefix" in given and given.get("records", "none") != "none":
         raise InputError("prefix", "omitted with --records, whose samples are whole records", given["prefix"])
-    budget = _budget(arguments, name, given)
-    config = _with_given(recipe.config, given) if budget else recipe.config.replace(**given)
+    config = _with_given(recipe.config, given) if name == _OWN_TEXT else recipe.config.replace(**given)
+    budget = _budget(arguments, name, given, config)
     folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
-    as_recipe = not given.keys() - {"ctx", "seed", "corpus", *(("text", "records") if budget else ())}
+    as_recipe = not given.keys() - {"ctx", "seed", "corpus", *(("text", "records") if name == _OWN_TEXT else ())}
     with _tells_how_to_resume(folder):
         result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start)
     _report(folder, result)
@@ -122,24 +122,24 @@ def _resume(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
     _report(folder, result)
 
 
-def _budget(arguments: argparse.Namespace, recipe: str, given: Dict[str, Any]) -> Optional[Budget]:
-    """How long the training may take, for the recipe whose size is chosen by it."""
+def _budget(arguments: argparse.Namespace, recipe: str, given: Dict[str, Any], config: RunConfig) -> Optional[Budget]:
+    """How long the training may take: own-text chooses its size by it, the other recipes only have fewer epochs."""
     if arguments.budget is not None:
         positive("budget", as_float(arguments.budget))
-        if recipe != _OWN_TEXT:
-            raise InputError("budget", f"omitted for recipe {recipe}", arguments.budget,
-                             f"recipe {_OWN_TEXT} chooses the size and the epochs by it")
         if "max_epochs" in given:
             raise InputError("budget", "omitted with --max-epochs", arguments.budget)
-    if recipe != _OWN_TEXT:
+    elif recipe != _OWN_TEXT:
         return None
-    command = ["gluon-deeprnn", "train", "--recipe", _OWN_TEXT]
+    command = ["gluon-deeprnn", "train", "--recipe", recipe]
     command += ["--from", arguments.start] if arguments.start is not None else []
     for setting in settings():
         if getattr(arguments, setting.name) is not None:
             command += _flags(setting, getattr(arguments, setting.name))
     minutes = _MINUTES if arguments.budget is None else as_float(arguments.budget)
-    return Budget(minutes, frozenset(given), " ".join(map(shlex.quote, command)))
+    if recipe == _OWN_TEXT:
+        return Budget(minutes, frozenset(given), shlex.join(map(str, command)))
+    fixed = frozenset(PLANNED) - {"max_epochs"}
+    return Budget(minutes, fixed, shlex.join(map(str, command)), most_epochs=config.max_epochs)
 
 
 def _flags(setting: Setting, value: Any) -> List[str]:

@@ -103,6 +103,8 @@ class Job:
             data = build_data(config, sources, extended=extended)
         else:
             chosen = plan(config, sources, budget, extended)
+            if budget.most_epochs not in (None, chosen.config.max_epochs):
+                recipe = None  # it has more epochs
             config, data = chosen.config, chosen.data
             for note in chosen.notes:
                 _log.info("%s", note)

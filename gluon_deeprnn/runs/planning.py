@@ -43,11 +43,14 @@ class Budget:
         The settings that the user has chosen, which the rule leaves alone.
     command : str
         The user's command, to which the chosen settings are appended for the command that repeats the training.
+    most_epochs : int, optional
+        The number of epochs of a recipe, which becomes smaller if they take longer; default: as many as help.
     """
 
     minutes: float = 5.0
     fixed: FrozenSet[str] = frozenset()
     command: str = "gluon-deeprnn train --recipe own-text"
+    most_epochs: Optional[int] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "minutes", _checks.positive("budget", self.minutes))
@@ -177,17 +180,19 @@ def _fit_to_time(choice: _OpenSettings, data: TextData, budget: Budget, started:
         affordable = int((60 * budget.minutes - other) / seconds)
         if affordable * per_epoch >= _TOKENS_PER_WEIGHT * num_weights(choice.config, len(data.vocab)):
             break
-    most = _most_epochs(data, tokens)
+    most = budget.most_epochs or _most_epochs(data, tokens)
     choice.set(max_epochs=max(1, min(affordable, most)))
     chosen = choice.config.max_epochs
     minutes = (chosen * seconds + other) / 60
+    of_recipe = f" of the {_epochs(most)} of the recipe" if budget.most_epochs and chosen < most else ""
+    how_many = f"{chosen}{of_recipe}" if of_recipe else _epochs(chosen)
     if affordable < 1:
         about = f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}"
-        return f"1 epoch; one epoch takes about {about} minutes with all else, more than the budget of " \
+        return f"{how_many}; one epoch takes about {about} minutes with all else, more than the budget of " \
                f"{budget.minutes:g}"
-    reason = f"{_epochs(chosen)}, which {'takes' if chosen == 1 else 'take'} about {minutes:.1f} minutes here, at " \
+    reason = f"{how_many}, which {'takes' if chosen == 1 else 'take'} about {minutes:.1f} minutes here, at " \
              f"{speed.training:,.0f} tokens/s"
-    if affordable > most:
+    if affordable > most and not budget.most_epochs:
         return f"{reason}; more epochs do not lower the validation perplexity for a text of this length"
     return f"{reason} (budget {budget.minutes:g})"
 

@@ -12,6 +12,8 @@ from gluon_deeprnn.data.vocab import Vocab
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs import planning, read_recipe
 from gluon_deeprnn.runs.build import build_data, build_model, build_trainer, num_weights
+from gluon_deeprnn.runs.folder import RunFolder
+from gluon_deeprnn.runs.job import Job, begin_run
 from gluon_deeprnn.runs.planning import PLANNED, Budget, plan
 from gluon_deeprnn.runs.speed import Speed, measure
 import numpy
@@ -222,6 +224,30 @@ def test_a_budget_that_is_too_short_for_one_epoch_is_said_to_be_so(monkeypatch):
                                    "of 0.05")
 
 
+@pytest.mark.parametrize(("speed", "epochs", "words"), [
+    (1e9, 100, "100 epochs, which take about"), (1e4, 18, "18 of the 100 epochs of the recipe, which take about"),
+    (100, 1, "1 of the 100 epochs of the recipe; one epoch takes about")])
+def test_a_budget_only_shortens_other_recipes(speed, epochs, words, monkeypatch):
+    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(speed, 1e9))
+    config = read_recipe("chapter-gru").config.replace(num_train=3_200)
+    budget = Budget(18.5 * 3_200 * 32 / 1e4 / 60, frozenset(PLANNED) - {"max_epochs"}, "gluon-deeprnn train", 100)
+    found = plan(config, text(10_032), budget)
+    assert found.config == config.replace(max_epochs=epochs)
+    assert words in found.notes[0]
+    assert found.notes[-1] == f"the command that repeats this training: gluon-deeprnn train --max-epochs {epochs}"
+
+
+@pytest.mark.parametrize(("speed", "recipe"), [(1e9, "chapter-gru"), (1.0, None)])
+def test_a_run_with_fewer_epochs_does_not_bear_the_name_of_the_recipe(speed, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "measure", lambda config, data: Speed(speed, 1e9))
+    monkeypatch.setattr(planning.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(Job, "train", lambda self, **options: self.stored)
+    config = read_recipe("chapter-gru").config.replace(text=(str(tmp_path / "text"),))
+    (tmp_path / "text").write_text(text(10_032)[0].text, encoding="utf-8")
+    budget = Budget(1, frozenset(PLANNED) - {"max_epochs"}, "gluon-deeprnn train", 100)
+    assert begin_run(config, RunFolder(tmp_path / "run"), "chapter-gru", budget=budget).recipe == recipe
+
+
 def test_one_epoch_is_singular(machine, monkeypatch):
     assert "1 epoch as given" in plan(read_recipe("own-text").config.replace(max_epochs=1), text(5_000),
                                       Budget(5, frozenset({"max_epochs"}))).notes[0]
@@ -293,7 +319,6 @@ def test_tied_weights_may_be_given_without_sizes(given, tmp_path, monkeypatch):
     (["--budget", "0"], "budget must be a number above 0; got 0.0"),
     (["--budget", "soon"], "budget must be a number above 0; got 'soon'"),
     (["--budget", "5", "--max-epochs", "3"], "budget must be omitted with --max-epochs; got '5'"),
-    (["--budget", "5", "--recipe", "chapter-gru"], "budget must be omitted for recipe chapter-gru; got '5'"),
 ])
 def test_bad_input_is_one_line(arguments, message, tmp_path, capsys):
     (tmp_path / "text").write_text(text(4_000)[0].text, encoding="utf-8")
