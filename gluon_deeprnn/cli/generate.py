@@ -8,12 +8,14 @@ from typing import Any, Dict, Optional, Tuple
 from gluon_deeprnn import _checks
 from gluon_deeprnn.cli.arguments import as_float, as_int
 from gluon_deeprnn.cli.interactive import Writing, converse
+from gluon_deeprnn.cli.predicted import shown
 from gluon_deeprnn.cli.texts import add_source
 from gluon_deeprnn.data.records import RECORDS
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation import Continuation, RunLimit, TrainingText
 from gluon_deeprnn.generation.options import DecodingOptions, check_omitted
 from gluon_deeprnn.generation.sampling import samples
+from gluon_deeprnn.runs.predictors import RunPredictors
 from gluon_deeprnn.runs.run import Run, load_run
 
 SEPARATOR = "----"
@@ -54,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length-penalty", metavar="A",
                         help="with --beam: compare log-probabilities divided by ((5 + length) / 6) ** A; above 0 "
                         "favours longer texts (default 0)")
+    parser.add_argument("--mixture", action="store_true",
+                        help="mix the model with n-grams of the training text; takes a few seconds first")
     parser.add_argument("--stop", metavar="S", action="append", default=[],
                         help="end the text before this string (repeatable)")
     parser.add_argument("--num-samples", metavar="M", default="1",
@@ -89,11 +93,15 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.interactive and num_samples != 1:
         raise InputError("num_samples", "1 with --interactive", num_samples)
     options = _decoding_options(arguments)
+    if arguments.mixture and arguments.beam is not None:
+        raise InputError("--beam", "omitted with --mixture", arguments.beam)
     training, no_copy = _training_text(arguments, trained)
+    model = RunPredictors(trained, trained.data(), mixture=True, progress=shown).learned() if arguments.mixture \
+        else trained.model
     if num_samples != 1:
-        _write_many(trained, arguments, length, num_samples, options, no_copy, training)
+        _write_many(trained, model, arguments, length, num_samples, options, no_copy, training)
         return
-    text = Continuation(trained.model, trained.vocab, **dataclasses.asdict(options), no_copy=no_copy,
+    text = Continuation(model, trained.vocab, **dataclasses.asdict(options), no_copy=no_copy,
                         source=arguments.source)
     writing = Writing(text, length, arguments.stop, training if arguments.copied else None)
     if arguments.interactive:
@@ -103,10 +111,10 @@ def run(arguments: argparse.Namespace) -> None:
         writing.write(arguments.prefix or "", last=True)
 
 
-def _write_many(trained: Run, arguments: argparse.Namespace, length: Any, num_samples: Any, options: DecodingOptions,
-                no_copy: Optional[RunLimit], training: Optional[TrainingText]) -> None:
+def _write_many(trained: Run, model: Any, arguments: argparse.Namespace, length: Any, num_samples: Any,
+                options: DecodingOptions, no_copy: Optional[RunLimit], training: Optional[TrainingText]) -> None:
     prefix = arguments.prefix or ""
-    found = samples(trained.model, trained.vocab, prefix, length, num_samples, options, no_copy=no_copy,
+    found = samples(model, trained.vocab, prefix, length, num_samples, options, no_copy=no_copy,
                     stop=arguments.stop, skip_unknown=arguments.skip_unknown, source=arguments.source)
     kind = trained.config.records
     between = f"\n{SEPARATOR}\n" if kind == "none" else RECORDS[kind].separator

@@ -1,14 +1,16 @@
-"""Plot a run: learning curves, gradient norms, gradient flow, the architecture or hidden units."""
+"""Plot a run: learning curves, gradient norms, gradient flow, the architecture, hidden units or a text it reads."""
 
 import argparse
 import io
 import itertools
+import math
 from pathlib import Path
 import sys
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from gluon_deeprnn import storage
 from gluon_deeprnn._checks import one_of
+from gluon_deeprnn.cli.predicted import shown, tokens_to_predict
 from gluon_deeprnn.cli.texts import add_text
 from gluon_deeprnn.data import read_texts
 from gluon_deeprnn.errors import InputError
@@ -18,8 +20,10 @@ from gluon_deeprnn.plotting import (
     plot_gradient_flow,
     plot_gradient_norms,
     plot_history,
+    plot_reading,
     plot_units,
 )
+from gluon_deeprnn.runs.predictors import read_by_all
 from gluon_deeprnn.runs.run import Run, load_run
 from gluon_deeprnn.training.diagnosis import gradient_flow
 
@@ -45,12 +49,21 @@ def _units(run: Run, paths: Optional[Sequence[str]]) -> Any:
     return plot_units(activity, found, title=run.title)
 
 
+def _reading(run: Run, paths: Optional[Sequence[str]]) -> Any:
+    tokens, per_token, read = tokens_to_predict(run, run.data(), paths)
+    print(f"gluon-deeprnn: reading {read}", file=sys.stderr)
+    found = read_by_all(run, tokens, shown)
+    bits = {name: -log_probs[1:] / math.log(2) for name, log_probs in found.log_probs.items()}  # as evaluate counts
+    return plot_reading(bits, "mixture", found.contexts[1:], characters_per_token=per_token, title=run.title)
+
+
 _PICTURES: Dict[str, Callable[[Run, Optional[Sequence[str]]], Any]] = {
     "curves": lambda run, paths: plot_history(run.history, title=run.title),
     "gradients": lambda run, paths: plot_gradient_norms(run.history, title=run.title),
     "flow": _flow,
     "architecture": lambda run, paths: plot_architecture(run.model),
     "units": _units,
+    "reading": _reading,
 }
 
 
@@ -69,16 +82,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="curves (perplexity), gradients (gradient norms of each layer over the epochs), flow "
                              "(gradient norms of one prediction by layer and time step), architecture (the network "
                              "unrolled in time), units (hidden units that follow a feature of a text, such as quotes, "
-                             "on passages of it); default curves")
-    add_text(parser, f"for units: the texts of which the first {_CHARACTERS:,} characters are read; default: the test "
-             "data of the run, or the text of its validation data if it has no test data")
+                             "on passages of it), reading (bits per character while the network, dynamic evaluation "
+                             "and mixtures read a text, and where the mixture gains); default curves")
+    add_text(parser, f"for units and reading: the texts that are read, for units the first {_CHARACTERS:,} "
+             "characters; default: the test data of the run, or the text of its validation data if it has no test data")
     parser.add_argument("--out", metavar="FILE", help="output file: .png, .svg or .pdf (default DIR/WHAT.png)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Plot, write the file, and print its path."""
     what = one_of("of", arguments.of, _PICTURES)
-    if arguments.text and what != "units":
+    if arguments.text and what not in ("units", "reading"):
         raise InputError("text", f"omitted for --of {what}", arguments.text[0])
     trained = load_run(arguments.folder)
     path = Path(arguments.out) if arguments.out else trained.folder.path / f"{what}.png"

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Callable, Optional, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
 from gluon_deeprnn.cli.texts import described, unknown_tokens
@@ -42,14 +42,14 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
     if arguments.source is not None:
         raise InputError("--source", "omitted with --dynamic, --mixture and --prove", arguments.source)
     data = trained.data()
-    predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, _shown)
-    tokens, per_token, evaluated_on = _tokens(trained, data, arguments)
+    predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, shown)
+    tokens, per_token, evaluated_on = tokens_to_predict(trained, data, arguments.text)
     proof: Optional[Proof] = None
     if arguments.prove:
-        proof = prove(predictors.new, tokens, on_token=_shown("coding and decoding", 2 * len(tokens)))
+        proof = prove(predictors.new, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
         log_probs = proof.log_probs
     else:
-        log_probs = log_probs_of(predictors.new(), tokens, on_token=_shown("evaluating", len(tokens)))
+        log_probs = log_probs_of(predictors.new(), tokens, on_token=shown("evaluating", len(tokens)))
     how = [*([f"dynamic, learning rate {predictors.lr:g}"] if arguments.dynamic else []),
            *(["mixed with n-grams"] if arguments.mixture else []),
            *(["all texts as one stream"] if len(trained.stored.texts) > 1 else []),
@@ -61,10 +61,11 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
         _say_proof(trained, data, predictors, tokens, proof)
 
 
-def _tokens(trained: Run, data: TextData, arguments: argparse.Namespace) -> Tuple[numpy.ndarray, float, str]:
-    """The tokens to predict, the characters per token, and what they are."""
-    if arguments.text:
-        sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
+def tokens_to_predict(trained: Run, data: TextData,
+                      paths: Optional[Sequence[str]]) -> Tuple[numpy.ndarray, float, str]:
+    """The tokens of texts, or of the run's own data, the characters per token, and what they are."""
+    if paths:
+        sources = read_texts(paths, raw=trained.vocab.tokenizer.reads_bytes)
         found, per_token, unknown = trained.stream(sources)
         return found.tokens, per_token, described(sources, trained.vocab) + unknown_tokens(unknown, len(found.tokens))
     part, _, per_token = data.held_out()
@@ -86,7 +87,7 @@ def _say_proof(trained: Run, data: TextData, predictors: RunPredictors, tokens: 
         print(f"PPMd, order {order}: {num_bytes:,} bytes more")
 
 
-def _shown(what: str, num_tokens: int) -> Callable[[], None]:
+def shown(what: str, num_tokens: int) -> Callable[[], None]:
     """A progress bar on a terminal."""
     bar = tqdm(total=num_tokens, desc=what, leave=False, disable=None, unit="token", delay=2)
 

@@ -30,8 +30,8 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
 
     Parameters
     ----------
-    model : RNNLM or RNNLMScratch
-        The language model.
+    model : RNNLM, RNNLMScratch or LearnedMixture
+        The language model; or its mixture with n-grams (`gluon_deeprnn.prediction.Mixture.learned`), without a beam.
     vocab : Vocab
         The vocabulary with which it was trained; the prefix is cleaned and tokenized like its texts.
     prefix : str
@@ -53,6 +53,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     repetition_penalty : float, default 1
         Divides the positive logits of tokens in the text so far, and multiplies the negative ones; above 1 they become
         less likely (Keskar et al., "CTRL: A Conditional Transformer Language Model for Controllable Generation", 2019).
+        The logits of a mixture are log-probabilities, which are all negative.
     beam : int, default 0
         Instead of sampling, search for the most likely continuation with this number of hypotheses; 0: sample.  The
         options of sampling, from ``temperature`` to ``min_p`` and ``seed``, must then have their defaults.  The text is

@@ -11,6 +11,7 @@ from gluon_deeprnn.graph import one_at_a_time
 from gluon_deeprnn.kernels.writing import Choice
 from gluon_deeprnn.models.language_model import check_logits
 from gluon_deeprnn.models.plain import PlainModel, plain_model
+from gluon_deeprnn.prediction.mixture import LearnedMixture, TextState
 from mxnet import autograd, np
 import numpy
 
@@ -175,14 +176,97 @@ class PlainSteps:
         return numpy.repeat(self._plain.first_state, num_sequences, axis=2) if point.state is None else point.state
 
 
-Steps = Union[GraphSteps, PlainSteps]
+class _Given:
+    """In the place of a model: logits that are computed already, (N, V)."""
+
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
+    def __call__(self, token: Any, state: Any) -> Tuple[Any, Any]:
+        return np.expand_dims(state, 0), state
+
+
+class MixtureSteps:
+    """Steps of a mixture of networks and n-grams: one token of each sequence after the other.
+
+    The state is a list, of a `TextState` for each sequence; seen is as for `GraphSteps`.
+
+    Parameters
+    ----------
+    mixture : LearnedMixture
+    options : DecodingOptions
+    """
+
+    def __init__(self, mixture: LearnedMixture, options: DecodingOptions) -> None:
+        if options.beam:
+            raise InputError("beam", "omitted with a mixture", options.beam)
+        self._mixture, self._options, size = mixture, options, mixture.vocab_size
+        self._sampler = Sampler(_Given(size), options.top_k if options.top_k < size else 0, options.top_p < 1,
+                                options.min_p > 0, options.repetition_penalty != 1)
+        self._values = [np.array([value], dtype="float32") for value in _values(options)]
+
+    def renew(self) -> None:
+        """A mixture that has learned stays as it is."""
+
+    def begin(self, num_sequences: int) -> Point:
+        """Where a text begins."""
+        seen = []
+        if self._options.repetition_penalty != 1:
+            seen = [np.zeros((num_sequences, self._mixture.vocab_size), dtype="float32")]
+        return Point([self._mixture.begin()] * num_sequences, None, seen)
+
+    def read(self, point: Point, tokens: numpy.ndarray) -> Point:
+        """The point after tokens, (T, N), of which the last one is not read yet."""
+        states, token, seen = point
+        read = tokens if token is None else numpy.concatenate([token[None], tokens])
+        for row in read[:-1]:
+            states = self._after(states, row)
+        if seen:
+            seen = [np.array(_with_seen(seen[0].asnumpy(), tokens))]
+        return Point(states, read[-1], seen)
+
+    def num_steps(self, num_sequences: int, left: int, is_first: bool) -> int:
+        """One: more in a call cost as much."""
+        return 1
+
+    def write(self, point: Point, num_steps: int, noise: Optional[numpy.ndarray],
+              masks: numpy.ndarray) -> Tuple[numpy.ndarray, Point]:
+        """Sample tokens, (T, N), after a point; the masks, (V,) or (N, V), are added to the logits."""
+        states, token, seen = point
+        scale, *limits = self._values
+        written = numpy.empty((num_steps, len(token)), dtype="int32")
+        for i in range(num_steps):
+            states = self._after(states, token)
+            logits = numpy.array([self._mixture.log_probs(state) for state in states], dtype="float32")  # (N, V)
+            check_logits(logits.max(-1))
+            rows = numpy.zeros_like(logits) if noise is None else noise[i]
+            _, _, last, _, *seen = self._sampler(np.array(token, dtype="int32"), np.array(logits), np.array(rows[None]),
+                                                 scale, np.array(masks), *limits, *seen)
+            token = written[i] = last.asnumpy()
+        return written, Point(states, token, seen)
+
+    def again(self, point: Point, tokens: numpy.ndarray, noise: Optional[numpy.ndarray],
+              masks: numpy.ndarray) -> Point:
+        """The point after tokens, (T, N), that were sampled after a point: they are read."""
+        return self.read(point, tokens) if len(tokens) else point
+
+    def _after(self, states: List[TextState], tokens: numpy.ndarray) -> List[TextState]:
+        """The states after a token of each sequence; sequences that are alike, as all begin, are computed once."""
+        if all(state is states[0] for state in states) and (tokens == tokens[0]).all():
+            return [self._mixture.after(states[0], int(tokens[0]))] * len(states)
+        return [self._mixture.after(state, int(token)) for state, token in zip(states, tokens)]
+
+
+Steps = Union[GraphSteps, PlainSteps, MixtureSteps]
 
 
 def steps_of(model: Any, options: DecodingOptions, ctx: Context) -> Steps:
-    """The faster steps that there are for a model: without MXNet where `plain_model` has one.
+    """The faster steps that there are for a model: without MXNet where `plain_model` has one; those of a mixture.
 
     A beam search has its own graph, and in training mode MXNet's graphs apply dropout.
     """
+    if isinstance(model, LearnedMixture):
+        return MixtureSteps(model, options)
     plain = None if options.beam or autograd.is_training() or autograd.is_recording() else plain_model(model, ctx)
     return GraphSteps(model, options, ctx) if plain is None else PlainSteps(model, options, ctx, plain)
 

@@ -13,6 +13,8 @@ from gluon_deeprnn.generation.steps import STEPS, Point, steps_of
 from gluon_deeprnn.generation.stopping import NO_TOKEN
 from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models.language_model import check_language_model
+from gluon_deeprnn.prediction.mixture import LearnedMixture
+from mxnet import cpu
 import numpy
 
 _BYTES = 16  # of noise for each logit: in double precision, in single precision, and on the device
@@ -40,7 +42,7 @@ class Writer:
     Parameters
     ----------
     model, vocab, device
-        As for `gluon_deeprnn.generate`.
+        As for `gluon_deeprnn.generate`; the model can be a `LearnedMixture`, whose networks are where they are.
     options : DecodingOptions
     num_sequences : int, default 1
         The number of sequences N; the seed of sequence i is ``options.seed + i``.
@@ -57,7 +59,9 @@ class Writer:
 
     def __init__(self, model: Any, vocab: Any, options: DecodingOptions, device: Optional[Union[str, Context]],
                  num_sequences: int = 1, no_copy: Optional[RunLimit] = None, source: Optional[str] = None) -> None:
-        check_language_model(model)
+        is_mixture = isinstance(model, LearnedMixture)
+        if not is_mixture:
+            check_language_model(model)
         if not isinstance(vocab, Vocab):
             raise InputError("vocab", "a Vocab, the one with which the model was trained", vocab)
         if len(vocab) != model.vocab_size:
@@ -67,7 +71,7 @@ class Writer:
         _check_memory("num_samples", num_sequences, len(vocab))
         _check_memory("beam", options.beam, len(vocab))
         self.model, self.ctx, self.vocab, self.options, self.no_copy = (
-            model, context_of(model, device), vocab, options, no_copy)
+            model, cpu() if is_mixture else context_of(model, device), vocab, options, no_copy)
         source_token = None if source is None else vocab.source_index(source)
         self._begin = [index for index in (vocab.begin_index, source_token) if index is not None]
         never = [index for index in vocab.special if index != vocab.end_index]

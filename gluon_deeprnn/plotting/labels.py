@@ -28,6 +28,17 @@ KOREAN = {
     "parameters": "파라미터 수",
     "validation perplexity": "검증 퍼플렉서티",
     "best validation perplexity": "가장 낮은 검증 퍼플렉서티",
+    # predictors
+    "network": "네트워크",
+    "dynamic": "동적 평가",
+    "mixture": "혼합",
+    "dynamic mixture": "동적 평가와 혼합",
+    "characters read": "읽은 문자 수",
+    "mean bits per character so far": "지금까지의 문자당 평균 비트 수",
+    "bits per character": "문자당 비트 수",
+    "gain of {} over {}": "{}의 이득({} 기준)",
+    "tokens of the longest context that occurred before\n(above the bars: share of all tokens)":
+        "앞에 나온 적이 있는 가장 긴 문맥의 토큰 수\n(막대 위: 전체 토큰에서의 비율)",
     # gradients
     "gradient norm": "그래디언트 노름",
     "gradient norm before clipping": "클리핑 전의 그래디언트 노름",

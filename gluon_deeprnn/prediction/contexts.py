@@ -59,7 +59,7 @@ class Contexts:
     """
 
     def __init__(self, letters: Sequence[int]) -> None:
-        self._letters = list(letters)
+        self._letters = letters
         self._last: List[int] = []  # from the nearest on
         self._words = _Words()
 
@@ -81,6 +81,13 @@ class Contexts:
         """Go on: the next token is this one."""
         self._last = [token, *self._last[:ORDERS[-1] - 1]]
         self._words = self._words.after(self._letters[token])
+
+    def after(self, token: int) -> "Contexts":
+        """Those after a further token; these stay as they are."""
+        found = Contexts(self._letters)
+        found._last, found._words = self._last, self._words
+        found.add(token)
+        return found
 
 
 def contexts_of(tokens: numpy.ndarray, letters: Sequence[int]) -> List[numpy.ndarray]:

@@ -1,9 +1,10 @@
 """A mixture of networks and n-grams whose weights are learned while it reads."""
 
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.prediction.contexts import ORDERS
+from gluon_deeprnn.prediction.contexts import ORDERS, Contexts
+from gluon_deeprnn.prediction.network import NetworkPredictor
 from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS, NGrams
 from gluon_deeprnn.prediction.predictor import Predictor, log_softmax
 import numpy
@@ -67,12 +68,17 @@ class Mixture:
     def log_probs(self) -> numpy.ndarray:
         """The log-probabilities of the next token, in nats, (V,)."""
         if self._log_probs is None:
-            self._rows = [0, *self._confidence(), self._last]
-            self._inputs = numpy.concatenate([*(network.log_probs()[None] for network in self._networks),
-                                              numpy.log(self._ngrams.distributions())])
-            weights = sum(each[row] for each, row in zip(self._weights, self._rows))
-            self._log_probs = log_softmax(weights @ self._inputs)
+            counts = self._ngrams.counts()
+            self._rows = [0, *_confidence(counts), self._last]
+            self._inputs = _inputs([network.log_probs() for network in self._networks], self._ngrams, counts)
+            self._log_probs = _mixed(self._weights, self._rows, self._inputs)
         return self._log_probs
+
+    @property
+    def longest_context(self) -> int:
+        """The number of tokens of the longest present context that has occurred before; see ``ORDERS``."""
+        self.log_probs()
+        return ORDERS[self._rows[1]]
 
     def observe(self, token: int) -> None:
         """Take the next token, and learn from it."""
@@ -87,12 +93,83 @@ class Mixture:
         self._last, self._log_probs = token, None
         self._num_read += 1
 
-    def _confidence(self) -> List[int]:
-        """Which of `ORDERS` is the longest that has occurred, and how often it has."""
-        counts = self._ngrams.counts()[:len(ORDERS)]
-        totals = counts.sum(1)
-        longest = int(numpy.count_nonzero(totals)) - 1
-        if longest < 0:
-            return [0, 0]
-        times = min(int(totals[longest]).bit_length() - 1, _CONFIDENCES // 2 - 1)
-        return [longest, 2 * times + int(numpy.count_nonzero(counts[longest]) == 1)]
+    def learned(self) -> "LearnedMixture":
+        """What it has learned by now, to generate text with: it begins a new text, and learns nothing more.
+
+        Raises
+        ------
+        ValueError
+            If one of the networks learns while it reads.
+        """
+        return LearnedMixture(self._networks, self._ngrams.copy(), [each.copy() for each in self._weights])
+
+
+class TextState(NamedTuple):
+    """What a text has been so far, for a `LearnedMixture`.
+
+    Attributes
+    ----------
+    networks : list of tuple
+        For each network the log-probabilities of the next token, and its state.
+    contexts : Contexts
+    last : int
+        The last token; V for none.
+    """
+
+    networks: List[Tuple[numpy.ndarray, Any]]
+    contexts: Contexts
+    last: int
+
+
+class LearnedMixture:
+    """A mixture of which neither the weights nor the counts change, for texts that are generated.
+
+    It is made by `Mixture.learned`; `gluon_deeprnn.generate` takes it in the place of a model.
+
+    Attributes
+    ----------
+    vocab_size : int
+        The size V of the vocabulary.
+    """
+
+    def __init__(self, networks: Sequence[Predictor], ngrams: NGrams, weights: List[numpy.ndarray]) -> None:
+        self._networks = [network for network in networks if isinstance(network, NetworkPredictor)]
+        if len(self._networks) < len(networks):
+            raise InputError("networks", "NetworkPredictors, which do not learn, to generate text", networks)
+        self._ngrams, self._weights, self.vocab_size = ngrams, weights, ngrams.vocab_size
+
+    def begin(self) -> TextState:
+        """Where a text begins."""
+        unknown = numpy.full(self.vocab_size, -numpy.log(self.vocab_size))
+        return TextState([(unknown, None) for _ in self._networks], self._ngrams.no_context(), self.vocab_size)
+
+    def after(self, state: TextState, token: int) -> TextState:
+        """After a further token; ``state`` stays as it is."""
+        networks = [network.after(before, token) for network, (_, before) in zip(self._networks, state.networks)]
+        return TextState(networks, state.contexts.after(token), token)
+
+    def log_probs(self, state: TextState) -> numpy.ndarray:
+        """The log-probabilities of the next token, in nats, (V,)."""
+        counts = self._ngrams.counts_after(state.contexts)
+        inputs = _inputs([log_probs for log_probs, _ in state.networks], self._ngrams, counts)
+        return _mixed(self._weights, [0, *_confidence(counts), state.last], inputs)
+
+
+def _inputs(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.ndarray) -> numpy.ndarray:
+    """The logarithms that are mixed, (M, V)."""
+    return numpy.concatenate([*(log_probs[None] for log_probs in of_networks), numpy.log(ngrams.distributions(counts))])
+
+
+def _mixed(weights: List[numpy.ndarray], rows: List[int], inputs: numpy.ndarray) -> numpy.ndarray:
+    return log_softmax(sum(each[row] for each, row in zip(weights, rows)) @ inputs)
+
+
+def _confidence(counts: numpy.ndarray) -> List[int]:
+    """Which of `ORDERS` is the longest that has occurred, and how often it has."""
+    of_orders = counts[:len(ORDERS)]
+    totals = of_orders.sum(1)
+    longest = int(numpy.count_nonzero(totals)) - 1
+    if longest < 0:
+        return [0, 0]
+    times = min(int(totals[longest]).bit_length() - 1, _CONFIDENCES // 2 - 1)
+    return [longest, 2 * times + int(numpy.count_nonzero(of_orders[longest]) == 1)]

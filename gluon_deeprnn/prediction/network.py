@@ -1,6 +1,6 @@
 """A recurrent network as a predictor."""
 
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional, Tuple, Union
 
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.graph import context_of
@@ -56,14 +56,19 @@ class NetworkPredictor:
 
     def observe(self, token: int) -> None:
         """Read the next token."""
+        self._log_probs, self.state = self.after(self.state, token)
+
+    def after(self, state: Any, token: int) -> Tuple[numpy.ndarray, Any]:
+        """The log-probabilities and the state after a token, in a state that stays as it is: that of this predictor, of
+        a call before, or None.
+        """
         if self._plain is not None:
-            state = self._plain.first_state if self.state is None else self.state
-            logits, self.state = self._plain.network.logits(numpy.array([token]), state)
+            state = self._plain.first_state if state is None else state
+            logits, state = self._plain.network.logits(numpy.array([token]), state)
         else:
-            state = self.arrays(self.state)
-            scores, self.state = self.model(np.array([[token]], dtype="int32", ctx=self._ctx), state)
+            scores, state = self.model(np.array([[token]], dtype="int32", ctx=self._ctx), self.arrays(state))
             logits = scores.asnumpy()[0]  # (1, V)
-        self._log_probs = log_softmax(logits[0])
+        return log_softmax(logits[0]), state
 
     def arrays(self, state: Any) -> List[np.ndarray]:
         """A state that this predictor had, as the model takes it."""

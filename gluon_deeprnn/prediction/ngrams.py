@@ -1,6 +1,7 @@
 """n-grams that go on counting as they read: distributions of the next token after contexts of several kinds."""
 
-from typing import Any, Dict, List, Sequence, Tuple
+import copy
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
@@ -47,23 +48,41 @@ class NGrams:
         if self.vocab_size > MOST_TOKENS:
             raise InputError("the vocabulary", f"of at most {MOST_TOKENS:,} tokens, such as characters or bytes",
                              Described(f"{self.vocab_size:,} tokens"))
-        text = _checks.indices("tokens", numpy.asarray(tokens, dtype="int32"), self.vocab_size)
-        self._contexts = Contexts(letters)
+        text = numpy.asarray(tokens, dtype="int32")
+        _checks.shape("tokens", text, (None,))
+        _checks.indices("tokens", text, self.vocab_size)
+        self._letters = tuple(letters)
+        self._contexts = self.no_context()
         self._counted = [_sorted_by(numbers, text) for numbers in contexts_of(text, letters)]
         self._places: List[Dict[int, int]] = [{} for _ in self._counted]
         self._table = numpy.zeros((1024, self.vocab_size), dtype="float32")  # row 0 stays empty
         self._used = 1
         self._now: List[int] = []  # the rows of the contexts of the next token
 
+    def no_context(self) -> Contexts:
+        """The contexts of the first token of a text."""
+        return Contexts(self._letters)
+
+    def copy(self) -> "NGrams":
+        """One with the counts of this one, which then counts for itself."""
+        found = copy.copy(self)
+        found._table, found._places = self._table.copy(), [dict(places) for places in self._places]
+        found._contexts, found._now = copy.copy(self._contexts), []
+        return found
+
     def counts(self) -> numpy.ndarray:
         """The counts of the tokens after each of the present contexts, (13, V), float32."""
         if not self._now:
-            self._now = [self._place(kind, number) for kind, number in enumerate(self._contexts.numbers())]
+            self._now = self._rows(self._contexts)
         return self._table[self._now]
 
-    def distributions(self) -> numpy.ndarray:
-        """The distribution after each of the present contexts, (13, V), float64."""
-        counts = self.counts().astype("float64")
+    def counts_after(self, contexts: Contexts) -> numpy.ndarray:
+        """As `counts`, after contexts of another text than that which is counted."""
+        return self._table[self._rows(contexts)]
+
+    def distributions(self, counts: Optional[numpy.ndarray] = None) -> numpy.ndarray:
+        """The distribution after each of the contexts with these counts, or the present ones: (13, V), float64."""
+        counts = (self.counts() if counts is None else counts).astype("float64")
         total = counts.sum(1, keepdims=True)
         kinds = numpy.count_nonzero(counts, axis=1)[:, None]
         numpy.maximum(total, 1, out=total)  # of a context that has not occurred: what is left is 1
@@ -83,6 +102,9 @@ class NGrams:
         self._table[self._now, token] += 1
         self._contexts.add(token)
         self._now = []
+
+    def _rows(self, contexts: Contexts) -> List[int]:
+        return [self._place(kind, number) for kind, number in enumerate(contexts.numbers())]
 
     def _place(self, kind: int, number: int) -> int:
         """The row of a context; 0 for one that has not occurred."""

@@ -57,6 +57,7 @@ def log_probs_of(predictor: Predictor, tokens: Any, *,
     [-1.4, -0.9, -0.2, -0.0, -0.0]
     """
     indices = _checks.indices("tokens", numpy.asarray(tokens), predictor.vocab_size)
+    _checks.shape("tokens", indices, (None,))
     found = numpy.empty(len(indices))
     for i, token in enumerate(indices.tolist()):
         found[i] = predictor.log_probs()[token]

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import TextData
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.prediction import (
     DynamicPredictor,
+    LearnedMixture,
     Mixture,
     NetworkPredictor,
     NGrams,
@@ -22,6 +23,7 @@ import numpy
 
 _FIRST_RATE, _NUM_RATES = 1e-4, 8
 _TRIED_ON = 4000
+_LEARNED_FROM = 10_000
 
 Progress = Callable[[str, int], Callable[[], None]]
 """Called with what begins and its number of tokens; what it returns is called after each token."""
@@ -91,13 +93,21 @@ class RunPredictors:
 
     def new(self) -> Predictor:
         """A new predictor."""
-        predictor = self._network()
-        if self.mixture:
-            letters = letters_of(self.run.vocab.idx_to_token)
-            predictor = Mixture([predictor], NGrams(self.data.indices("train"), letters))
-        tokens = self.reads_first
-        log_probs_of(predictor, tokens, on_token=self.progress("reading the validation data", len(tokens)))
+        predictor = self._mixture() if self.mixture else self._network()
+        self._read(predictor, self.reads_first)
         return predictor
+
+    def learned(self) -> LearnedMixture:
+        """A mixture to generate text with, which has read the first 10,000 tokens of the validation data."""
+        mixture = self._mixture()
+        self._read(mixture, self.data.indices("val")[:_LEARNED_FROM])
+        return mixture.learned()
+
+    def _mixture(self) -> Mixture:
+        return Mixture([self._network()], NGrams(self.data.indices("train"), letters_of(self.run.vocab.idx_to_token)))
+
+    def _read(self, predictor: Predictor, tokens: numpy.ndarray) -> None:
+        log_probs_of(predictor, tokens, on_token=self.progress("reading the validation data", len(tokens)))
 
     def _network(self) -> Predictor:
         if not self.dynamic:
@@ -124,3 +134,39 @@ class RunPredictors:
                 break
             best, best_lr = found, lr
         return best_lr
+
+
+class Reading(NamedTuple):
+    """How well a text is predicted.
+
+    Attributes
+    ----------
+    log_probs : dict
+        For ``network``, ``mixture``, ``dynamic`` and ``dynamic mixture`` the log-probability of each token, (n,), in
+        nats.
+    contexts : numpy.ndarray
+        For each token the number of tokens of the longest context that had occurred, (n,).
+    """
+
+    log_probs: Dict[str, numpy.ndarray]
+    contexts: numpy.ndarray
+
+
+def read_by_all(run: Run, tokens: numpy.ndarray, progress: Progress = _silent) -> Reading:
+    """Predict a text by all predictors of a run; see `RunPredictors` for the errors."""
+    data, found, contexts = run.data(), {}, []
+    lr: Optional[float] = None
+    for name, dynamic, mixture in (("network", False, False), ("mixture", False, True), ("dynamic", True, False),
+                                   ("dynamic mixture", True, True)):
+        predictors = RunPredictors(run, data, dynamic, mixture, lr if dynamic else None, progress)
+        predictor = predictors.new()
+        on_token = progress(name, len(tokens))
+        found[name] = numpy.empty(len(tokens))
+        for i, token in enumerate(tokens.tolist()):
+            if name == "mixture" and isinstance(predictor, Mixture):
+                contexts.append(predictor.longest_context)
+            found[name][i] = predictor.log_probs()[token]
+            predictor.observe(token)
+            on_token()
+        lr = predictors.lr
+    return Reading(found, numpy.array(contexts))

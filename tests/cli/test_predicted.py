@@ -3,7 +3,9 @@
 import re
 
 from gluon_deeprnn import load_run
+from gluon_deeprnn.cli import plot
 from gluon_deeprnn.cli.main import main
+from gluon_deeprnn.plotting import plot_reading
 from gluon_deeprnn.prediction import log_probs_of
 from gluon_deeprnn.runs.predictors import RunPredictors
 import numpy
@@ -96,3 +98,37 @@ def test_a_text_that_has_changed_is_refused(trained, capsys):
     assert main(["evaluate", "--run", str(trained / "book"), "--mixture"]) == 2
     (trained / "text.txt").write_text(text)
     assert "text.txt" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_generate_mixes_with_ngrams(trained, capsys):
+    command = ["generate", "--run", str(trained / "book"), "--prefix", "the lazy", "--length", "30", "--seed", "1"]
+    found = []
+    for options in ([], ["--mixture"], ["--mixture"], ["--mixture", "--num-samples", "2"]):
+        assert main([*command, *options]) == 0
+        found.append(capsys.readouterr().out)
+    plain, mixed, again, two = found
+    assert mixed == again != plain
+    assert two.startswith(mixed.rstrip("\n"))
+    words = set(LINES.split())
+    assert sum(word in words for word in mixed.split()) > sum(word in words for word in plain.split())
+
+
+@pytest.mark.parametrize(("kind", "options", "message"), [
+    ("book", ["--beam", "2"], "--beam must be omitted with --mixture; got '2'"),
+    ("records", [], "records must be none for dynamic evaluation, a mixture or a proof; got 'line'")])
+def test_what_a_mixture_cannot_generate_is_refused(trained, capsys, kind, options, message):
+    assert main(["generate", "--run", str(trained / kind), "--prefix", "the", "--mixture", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_picture_of_a_text_shows_what_evaluate_prints(trained, capsys, tmp_path, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(plot, "plot_reading", lambda bits, *others, **options: (
+        shown.update(bits) or plot_reading(bits, *others, **options)))
+    path = tmp_path / "reading.png"
+    arguments = ["--run", str(trained / "book"), "--text", str(trained / "other.txt")]
+    assert main(["plot", *arguments, "--of", "reading", "--out", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    for name, options in (("network", ["--prove"]), ("dynamic", ["--dynamic"]), ("mixture", ["--mixture"]),
+                          ("dynamic mixture", ["--dynamic", "--mixture"])):
+        assert 2 ** shown[name].mean() == pytest.approx(evaluated(capsys, *arguments, *options)[0], abs=1e-3)

@@ -230,8 +230,8 @@ def test_units_are_plotted_and_those_that_follow_a_feature_are_named(folder, tmp
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--of", "unit"], "of must be one of curves, gradients, flow, architecture, units; got 'unit' (did you mean "
-     "'units'?)"),
+    (["--of", "unit"], "of must be one of curves, gradients, flow, architecture, units, reading; got 'unit' (did you "
+     "mean 'units'?)"),
     (["--of", "curves", "--text", "x"], "text must be omitted for --of curves; got 'x'"),
     (["--of", "units", "--text", "missing"], "text must be a file that can be read; got 'missing': No such file or "
      "directory"),

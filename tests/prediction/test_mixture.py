@@ -1,7 +1,11 @@
 """Mixtures: their formula, what they learn, and that they see nothing before they have predicted it."""
 
-from gluon_deeprnn.prediction import Mixture, NGrams, log_probs_of
+from gluon_deeprnn import LSTM, RNNLM, Vocab, generate
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.generation import Continuation, TrainingText, generate_many
+from gluon_deeprnn.prediction import Mixture, NetworkPredictor, NGrams, log_probs_of
 from gluon_deeprnn.prediction.proof import prove
+import mxnet
 import numpy
 import pytest
 
@@ -116,3 +120,77 @@ def test_wrong_arguments_are_refused():
         Mixture([], 3)
     with pytest.raises(ValueError, match="networks must be for the 2 tokens of the n-grams; got one for 5"):
         Mixture([Table()], NGrams([], [0, 0]))
+
+
+def model_of(vocab_size):
+    mxnet.random.seed(1)
+    return RNNLM(LSTM(9, 2, dropout=0.5), vocab_size)
+
+
+def test_what_a_mixture_has_learned_predicts_as_it_does():
+    model, text = model_of(V), random_text(150)
+    mixture = Mixture([NetworkPredictor(model)], NGrams(random_text(200, 4), LETTERS))
+    log_probs_of(mixture, text)
+    learned = mixture.learned()
+    state = learned.begin()
+    for token in text.tolist():
+        state = learned.after(state, token)
+    expected = mixture.log_probs()
+    numpy.testing.assert_allclose(learned.log_probs(state), expected, atol=1e-6)
+    mixture.observe(0)  # which changes its counts and weights
+    numpy.testing.assert_allclose(learned.log_probs(state), expected, atol=1e-6)
+    numpy.testing.assert_allclose(learned.log_probs(learned.begin()), learned.log_probs(learned.begin()))
+
+
+def test_what_learns_while_it_reads_cannot_be_fixed():
+    with pytest.raises(InputError, match="networks must be NetworkPredictors, which do not learn, to generate text"):
+        Mixture([Table()], NGrams([], LETTERS)).learned()
+
+
+def alone(model, vocab):
+    """A mixture in which the network alone counts."""
+    learned = Mixture([NetworkPredictor(model)], NGrams(random_text(200) % len(vocab), range(len(vocab)))).learned()
+    for weights in learned._weights:
+        weights[:] = 0
+    learned._weights[0][0, 0] = 1
+    return learned
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0}, {"temperature": 1, "top_k": 4}, {"top_p": 0.6},
+                                     {"min_p": 0.2}, {"top_k": 9, "top_p": 0.8, "min_p": 0.02}, {"no_copy": True}])
+def test_a_mixture_of_the_network_alone_writes_what_the_network_writes(options):
+    vocab = Vocab("the time machine")
+    model = model_of(len(vocab))
+    if options.pop("no_copy", False):
+        options["no_copy"] = TrainingText(numpy.array(vocab[list("the time machine")]), vocab).limit(2)
+    for seed in range(3):
+        expected, found = ("".join(generate(each, vocab, "tim", 40, seed=seed, **options))
+                           for each in (model, alone(model, vocab)))
+        assert found == expected
+    assert generate_many(alone(model, vocab), vocab, "tim", 20, 3, **options) \
+        == generate_many(model, vocab, "tim", 20, 3, **options)
+
+
+def test_a_text_of_a_mixture_can_be_continued():
+    vocab = Vocab("the time machine")
+    ngrams = NGrams(vocab[list("the time machine")], range(len(vocab)))
+    learned = Mixture([NetworkPredictor(model_of(len(vocab)))], ngrams).learned()
+    options = {"temperature": 0.5, "repetition_penalty": 1.5, "seed": 2}
+    text = Continuation(learned, vocab, **options)
+    text.read("the")
+    written = "".join(piece for length in (1, 7, 12) for piece in text.write(length))
+    assert written == "".join(generate(learned, vocab, "the", 20, **options))
+    assert len(written) == 20
+
+
+def test_there_is_no_beam_search_for_a_mixture():
+    vocab = Vocab("the time machine")
+    learned = Mixture([], NGrams([], range(len(vocab)))).learned()
+    with pytest.raises(InputError, match="beam must be omitted with a mixture; got 3"):
+        generate(learned, vocab, "the", 5, beam=3)
+
+
+def test_ngrams_alone_write_what_they_were_told():
+    vocab = Vocab("abcd ")
+    learned = Mixture([], NGrams(vocab[list("abc d ") * 300], range(len(vocab)))).learned()
+    assert "".join(generate(learned, vocab, "ab", 20, temperature=0)) == "c d abc d abc d abc "
