@@ -11,11 +11,11 @@ from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import did_you_mean
-from gluon_deeprnn.cli import compare, evaluate, generate, info, plot, recipes, score, streams, train
+from gluon_deeprnn.cli import compare, evaluate, export, generate, info, plot, recipes, score, streams, train
 from gluon_deeprnn.cli.completion import PrintCompletion
 from gluon_deeprnn.errors import DeepRNNError, Described, InputError
 
-_COMMANDS = (train, generate, score, evaluate, compare, plot, recipes, info)
+_COMMANDS = (train, generate, score, evaluate, compare, plot, export, recipes, info)
 
 
 class _Parser(argparse.ArgumentParser):

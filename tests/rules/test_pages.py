@@ -11,10 +11,6 @@ import gluon_deeprnn
 from gluon_deeprnn.cli.main import _parser as main_parser
 from gluon_deeprnn.runs import read_recipe, recipe_names
 from gluon_deeprnn.runs.config import RunConfig
-from gluon_deeprnn.runs.folder import RunFolder
-from gluon_deeprnn.runs.job import begin_run
-from mxnet import np
-import numpy
 import pytest
 
 TOP = Path(gluon_deeprnn.__file__).parent.parent
@@ -75,25 +71,6 @@ def test_pages_give_the_recipes_numbers():
                 assert numbers[0] == (f"{measured['train_ppl']:.2f}", f"{measured['val_ppl']:.2f}"), f"{page}: {names}"
                 seen += 1
     assert seen >= 4
-
-
-@pytest.mark.torch
-def test_the_block_that_loads_a_model_into_torch_gives_the_same_scores(tmp_path, monkeypatch, fox_file):
-    torch = pytest.importorskip("torch")
-    monkeypatch.chdir(tmp_path)
-    begin_run(RunConfig(text=(str(fox_file),), num_hiddens=8, max_epochs=1, batch_size=16, num_steps=8,
-                        num_train=64, num_val=32), RunFolder("runs/gru"), None, progress=False)
-    page = text_of(TOP / "docs" / "howto" / "take-away.md")
-    block = re.search(r"^```python\n(import json, numpy, torch.*?)^```", page, re.M | re.S)[1]
-    scope = {}
-    exec(block, scope)
-    run = gluon_deeprnn.load_run("runs/gru")
-    tokens = numpy.arange(40).reshape(10, 4) % len(run.vocab)
-    one_hot = torch.nn.functional.one_hot(torch.from_numpy(tokens), len(run.vocab)).float()
-    with torch.no_grad():
-        theirs = scope["dense"](scope["rnn"](one_hot)[0]).numpy()
-    ours = run.model(np.array(tokens, dtype="int32"))[0].asnumpy()
-    numpy.testing.assert_allclose(theirs, ours, atol=1e-5)
 
 
 def test_the_architecture_is_drawn_as_it_is_enforced():

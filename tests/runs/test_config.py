@@ -1,5 +1,6 @@
 import dataclasses
 from importlib import resources
+import math
 from pathlib import Path
 
 from gluon_deeprnn.runs import RunConfig, read_recipe, recipe_names
@@ -123,11 +124,23 @@ def test_flags_become_the_type_of_their_setting_or_stay_text(name, text, value):
 
 
 CHAPTER = ["chapter-gru", "chapter-lstm", "chapter-scratch"]
+WHOLE = ["book-gru", "book-lstm", "shakespeare"]
 DEPTH = ["depth-1", "depth-2", "depth-4", "depth-8"]
 
 
 def test_the_recipes_are_these():
-    assert recipe_names() == [*CHAPTER, *DEPTH, "own-text"]
+    assert recipe_names() == ["book-gru", "book-lstm", *CHAPTER, *DEPTH, "own-text", "shakespeare"]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_recipes_for_whole_texts_have_measured_bits_of_all_predictors(name):
+    measured = read_recipe(name).measured
+    assert {"command", "machine", "text", "seconds", "epochs"} <= measured.keys()
+    bits = measured["bits_per_character"]
+    assert list(bits) == ["network", "dynamic", "mixture", "dynamic_mixture"]
+    assert bits["network"] == pytest.approx(math.log2(measured["test_ppl"]), abs=0.002)
+    assert bits["dynamic_mixture"] < min(bits["mixture"], bits["dynamic"]) < bits["network"]
+    assert measured["seconds"] <= 15 * 60
 
 
 def test_the_chapters_recipes_are_the_chapters():

@@ -1,0 +1,80 @@
+"""Takes models elsewhere: to torch, ONNX, safetensors and MXNet's symbols, and into one file; each is checked."""
+
+from pathlib import Path
+from typing import Any, Callable, Mapping, NamedTuple, Tuple
+
+from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.export import onnx_format, symbol_format, torch_format, zip_format
+from gluon_deeprnn.export.checking import Compared as Compared
+
+
+class Format(NamedTuple):
+    """A format.
+
+    Attributes
+    ----------
+    about : str
+        What it is, for ``--help``.
+    ending : str
+        How the name of the file ends; "" for a name to which endings are appended.
+    write : callable
+        ``write(run, path)`` returns the files that were written.
+    check : callable
+        ``check(run, path)`` runs what was written by the other program, and returns a `Compared`.
+    """
+
+    about: str
+    ending: str
+    write: Callable[[Any, Path], Tuple[Path, ...]]
+    check: Callable[[Any, Path], Compared]
+
+
+FORMATS: Mapping[str, Format] = {
+    "torch": Format("a Python program on torch, and its parameters", ".py", torch_format.write_torch,
+                    torch_format.check),
+    "safetensors": Format("the parameters under the names of torch", ".safetensors", torch_format.write_safetensors,
+                          torch_format.check),
+    "onnx": Format("a graph for onnxruntime and others", ".onnx", onnx_format.write, onnx_format.check),
+    "symbol": Format("a graph and parameters for MXNet alone", "", symbol_format.write, symbol_format.check),
+    "zip": Format("one file that load_run and all commands read, without the text", ".zip", zip_format.write,
+                  zip_format.check),
+}
+
+
+def export(run: Any, kind: str, path: Any) -> Tuple[Tuple[Path, ...], Compared]:
+    """Write the model of a run for another program, and check that this computes the same.
+
+    Parameters
+    ----------
+    run : Run
+        What `gluon_deeprnn.load_run` returned.
+    kind : {"torch", "safetensors", "onnx", "symbol", "zip"}
+        The format.
+    path : str or path
+        The file; for ``torch`` it ends in ``.py``, and the parameters are beside it; for ``symbol`` what the names
+        of the files begin with.
+
+    Returns
+    -------
+    files, compared
+        The files that were written, and the largest difference of a logit or a state on a passage of the run's text,
+        run by the other program; None if that is not installed.
+
+    Raises
+    ------
+    ValueError
+        For another format or ending, a model that the format does not have, a package that is not installed, and if
+        the other program computes something else.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.export import FORMATS
+    >>> list(FORMATS)
+    ['torch', 'safetensors', 'onnx', 'symbol', 'zip']
+    """
+    chosen, path = FORMATS[_checks.one_of("format", kind, FORMATS)], Path(path)
+    if chosen.ending and path.suffix != chosen.ending:
+        raise InputError("out", f"a file that ends in {chosen.ending}", str(path))
+    files = chosen.write(run, path)
+    return files, chosen.check(run, path)

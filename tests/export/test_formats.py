@@ -1,0 +1,272 @@
+"""Exported models compute what the models compute: onnxruntime, torch and MXNet's symbols against ours."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+import types
+import zipfile
+
+from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, Vocab, load_run
+from gluon_deeprnn.cli.main import main
+from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.export import FORMATS, checking, onnx_format, symbol_format, torch_format
+from gluon_deeprnn.export.weights import weights_of
+import mxnet
+from mxnet import np
+import numpy
+import pytest
+
+VOCAB = Vocab("the time machine")
+V = len(VOCAB)
+KIT = {"layer_norm": True, "residual": True, "learned_state": True, "skip": True}
+
+
+def scratch(cell="rnn", layers=2, **options):
+    return RNNLMScratch(StackedRNNScratch(V, 7, layers, cell=cell, sigma=0.4, **options), V)
+
+
+MODELS = {
+    "rnn 1 layer": lambda: RNNLM(RNN(6), V),
+    "rnn 8 layers, relu": lambda: RNNLM(RNN(6, 8, activation="relu"), V),
+    "rnn scratch": scratch,
+    "rnn kit": lambda: RNNLM(RNN(6, 2, **KIT), V, embedding=4),
+    "lstm 1 layer, tied": lambda: RNNLM(LSTM(6), V, embedding=6, tied=True),
+    "lstm 2 layers, dropout": lambda: RNNLM(LSTM(6, 2, dropout=0.5, weight_dropout=0.5), V, embedding_dropout=0.5),
+    "lstm 8 layers, residual": lambda: RNNLM(LSTM(6, 8, residual=True), V, embedding=3),
+    "lstm scratch kit": lambda: scratch("lstm", 3, **KIT),
+    "gru 1 layer": lambda: RNNLM(GRU(6), V),
+    "gru 2 layers, embedding": lambda: RNNLM(GRU(6, 2), V, embedding=9),
+    "gru 8 layers kit": lambda: RNNLM(GRU(6, 8, **KIT), V, embedding=6),
+    "gru scratch": lambda: scratch("gru", 2),
+}
+OTHERS = {  # that torch does not have
+    "gru reset before": lambda: scratch("gru", 2, reset="before"),
+    "activations": lambda: scratch("rnn", 3, activation=["sigmoid", "softsign", "softrelu"]),
+}
+MGU = {"mgu": lambda: scratch("mgu", 2)}
+
+
+def made(name):
+    """A model with random parameters: biases, learned states and the scales of norms too."""
+    mxnet.random.seed(3)
+    model, draw = {**MODELS, **OTHERS, **MGU}[name](), numpy.random.default_rng(4)
+    model(np.zeros((1, 1), dtype="int32"))
+    for _, parameter in model.named_parameters():
+        moved = parameter.data().asnumpy() + draw.normal(0, 0.2, parameter.shape)
+        parameter.set_data(np.array(moved, dtype="float32"))
+    return model
+
+
+def tokens(num_steps=20, batch_size=3):
+    return numpy.random.default_rng(5).integers(0, V, (num_steps, batch_size)).astype("int32")
+
+
+def of(model):
+    return types.SimpleNamespace(model=model, vocab=VOCAB)
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("name", {**MODELS, **OTHERS})
+def test_onnxruntime_computes_the_scores_and_states_of_the_model(name):
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    model = made(name)
+    exported = onnx_format.model_of(weights_of(model), VOCAB)
+    onnx.checker.check_model(exported, full_check=True)
+    session = runtime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
+    for batch_size in (1, 3):
+        batch = tokens(20, batch_size)
+        expected, last = checking.ours(model, batch)
+        state, logits = numpy.stack([array.asnumpy() for array in model.begin_state(batch_size)]), []
+        for part in numpy.split(batch, [1, 8]):
+            found, state = session.run(["logits", "next_state"], {"tokens": part, "state": state})
+            logits.append(found)
+        numpy.testing.assert_allclose(numpy.concatenate(logits), expected, atol=1e-5)
+        numpy.testing.assert_allclose(state, last, atol=1e-5)
+
+
+@pytest.mark.onnx
+def test_what_onnx_does_not_have_is_refused():
+    pytest.importorskip("onnx")
+    with pytest.raises(InputError, match=r"^model must be of cells that ONNX has: rnn, lstm, gru; got 'mgu'"):
+        onnx_format.model_of(weights_of(made("mgu")), VOCAB)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", MODELS)
+def test_torch_computes_the_scores_and_states_of_the_model(name, tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    run = of(made(name))
+    torch_format.write_torch(run, tmp_path / "model.py")
+    found = checking.compare(run.model, tokens()[:, 0], torch_format._CHECK_PROGRAM,
+                             [str(tmp_path / "model.py"), str(tmp_path / "model.safetensors")], "torch")
+    assert found.largest < 1e-5
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_torch_does_not_have_is_refused(name, tmp_path):
+    pytest.importorskip("safetensors")
+    with pytest.raises(InputError, match=r"^model must be of layers that torch has, rnn_tanh, rnn_relu, lstm, gru; "):
+        torch_format.write_torch(of(made(name)), tmp_path / "model.py")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Cannot decide type:UserWarning")  # MXNet's
+@pytest.mark.parametrize("name", ["rnn kit", "lstm 1 layer, tied", "lstm scratch kit", "gru 8 layers kit",
+                                  "gru reset before", "mgu"])
+def test_mxnets_symbols_compute_the_scores_and_states_of_the_model(name, tmp_path):
+    run = of(made(name))
+    files = symbol_format.write(run, tmp_path / "model")
+    takes_any = name not in ("gru reset before", "mgu")
+    assert json.loads(files[2].read_text())["steps"] == ("any" if takes_any else "one")
+    symbol = json.loads(files[0].read_text())
+    assert not {node["op"] for node in symbol["nodes"] if "gluon_deeprnn" in node["op"]}
+    num_states = len(run.model.begin_state(1))
+    block = mxnet.gluon.SymbolBlock.imports(str(files[0]), [f"data{i}" for i in range(1 + num_states)], str(files[1]))
+    batch = tokens()
+    expected, last = checking.ours(run.model, batch)
+    state, logits = run.model.begin_state(3), []
+    for part in numpy.split(batch, [1, 8] if takes_any else range(1, len(batch))):
+        found, *state = block(np.array(part, dtype="int32"), *state)
+        logits.append(found.asnumpy())
+    numpy.testing.assert_allclose(numpy.concatenate(logits), expected, atol=1e-5)
+    numpy.testing.assert_allclose(numpy.stack([each.asnumpy() for each in state]), last, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run, which no test changes."""
+    top = tmp_path_factory.mktemp("runs")
+    (top / "text.txt").write_text("The quick brown fox jumps over the lazy dog, and the dog does not care. " * 40)
+    assert main(["train", "--text", str(top / "text.txt"), "--num-hiddens", "8", "--max-epochs", "1", "--batch-size",
+                 "8", "--num-steps", "8", "--out", str(top / "run"), "--prefix", "the"]) == 0
+    return top / "run"
+
+
+PACKAGES = {"torch": ["safetensors"], "safetensors": ["safetensors"], "onnx": ["onnx"], "symbol": [], "zip": []}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_export_writes_and_says_what_it_has_checked(kind, trained, tmp_path, capsys):
+    if checking.missing(PACKAGES[kind]):
+        pytest.skip(f"needs {PACKAGES[kind]}")
+    path = tmp_path / f"model{FORMATS[kind].ending}"
+    assert main(["export", "--run", str(trained), "--format", kind, "--out", str(path)]) == 0
+    *files, last = capsys.readouterr().out.splitlines()
+    assert sorted(files) == sorted(map(str, tmp_path.iterdir()))
+    checker = {"torch": ["torch"], "safetensors": ["torch"], "onnx": ["onnxruntime"]}.get(kind, [])
+    if checking.missing(checker):
+        assert last == f"not checked: needs {checker[0]}: pip install {checker[0]}"
+    else:
+        assert last.startswith("checked with ")
+        assert float(last.rsplit(" ", 1)[1]) < 1e-5
+
+
+@pytest.mark.parametrize(("kind", "script", "message"), [
+    ("zip", "raise SystemExit('no license')", "that torch runs; got no license"),
+    ("zip", "import numpy; numpy.savez(sys.argv[2], logits=numpy.zeros(1), state=numpy.zeros(1))",
+     "the same as ours, run by torch; got logits that differ by inf")])
+def test_a_model_that_computes_something_else_is_an_error(kind, script, message):
+    with pytest.raises(InputError, match=message):
+        checking.compare(made("gru 1 layer"), tokens()[:, 0], script, [], "torch")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--format", "pickle", "--out", "x"], "format must be one of torch, safetensors, onnx, symbol, zip; got 'pickle'"),
+    (["--format", "zip", "--out", "x.txt"], "out must be a file that ends in .zip; got 'x.txt'")])
+def test_what_cannot_be_exported_is_refused(arguments, message, trained, capsys):
+    assert main(["export", "--run", str(trained), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_with_its_command(trained, tmp_path, capsys, monkeypatch):
+    for name in ("safetensors", "safetensors.numpy", "onnx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(checking, "missing", list)
+    for kind, ending in (("torch", ".py"), ("onnx", ".onnx")):
+        path = tmp_path / f"x{ending}"
+        assert main(["export", "--run", str(trained), "--format", kind, "--out", str(path)]) == 2
+        assert 'pip install "gluon_deeprnn[export]"' in capsys.readouterr().err
+        assert not path.exists()
+
+
+def test_a_bundle_does_what_the_run_does_without_its_text(trained, tmp_path, capsys):
+    path = tmp_path / "run.zip"
+    assert main(["export", "--run", str(trained), "--format", "zip", "--out", str(path)]) == 0
+    assert b"quick brown fox" not in path.read_bytes()
+    text = tmp_path / "other.txt"
+    text.write_text("The dog does not care.")
+    commands = (["generate", "--prefix", "the", "--length", "40"], ["score", "--text", str(text)],
+                ["evaluate", "--text", str(text)])
+    for command in commands:
+        capsys.readouterr()
+        printed = []
+        for run in (trained, path):
+            assert main([command[0], "--run", str(run), *command[1:]]) == 0
+            printed.append(capsys.readouterr().out)
+        assert printed[0] == printed[1]
+    again = tmp_path / "again.zip"
+    assert main(["export", "--run", str(path), "--format", "zip", "--out", str(again)]) == 0
+    assert again.read_bytes() == path.read_bytes()
+
+
+def damaged(path, content):
+    """Files that are no bundles, made from one, each with a part of the message that says so."""
+    with zipfile.ZipFile(path) as bundle:
+        parts = {name: bundle.read(name) for name in bundle.namelist()}
+
+    def packed(name, members):
+        file = path.with_name(name)
+        with zipfile.ZipFile(file, "w") as made:
+            for member, data in members:
+                made.writestr(member, data)
+        return file
+
+    path.with_name("cut.zip").write_bytes(content[:len(content) // 2])
+    path.with_name("text.zip").write_text("hello")
+    path.with_name("empty.zip").write_bytes(b"")
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    path.with_name("flipped.zip").write_bytes(flipped)
+    return [path.with_name(name) for name in ("cut.zip", "text.zip", "empty.zip", "flipped.zip")] + [
+        packed("more.zip", [*parts.items(), ("../evil.txt", b"x")]),
+        packed("less.zip", [item for item in parts.items() if item[0] != "vocab.json"]),
+        packed("other.zip", [*((name, data) for name, data in parts.items() if name != "model.npz"),
+                             ("model.npz", b"no arrays")])]
+
+
+def test_damaged_bundles_end_in_one_line(trained, tmp_path, capsys):
+    path = tmp_path / "run.zip"
+    assert main(["export", "--run", str(trained), "--format", "zip", "--out", str(path)]) == 0
+    for file in damaged(path, path.read_bytes()):
+        capsys.readouterr()
+        assert main(["generate", "--run", str(file), "--prefix", "the", "--length", "5"]) == 2, file
+        error = capsys.readouterr().err
+        assert error.startswith("gluon-deeprnn: error: "), file
+        assert error.count("\n") == 1, file
+    assert not (tmp_path.parent / "evil.txt").exists()
+
+
+@pytest.mark.torch
+def test_the_exported_program_continues_a_text_without_this_package(trained, tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    torch_format.write_torch(load_run(trained), tmp_path / "model.py")
+    done = subprocess.run([sys.executable, tmp_path / "model.py", "the", "--length", "30"], capture_output=True,
+                          text=True, check=True, cwd=tmp_path)
+    assert done.stdout.startswith("the")
+    assert len(done.stdout) == 3 + 30 + 1
+
+
+@pytest.mark.onnx
+def test_the_example_writes_a_text_with_onnxruntime_alone(trained, tmp_path):
+    pytest.importorskip("onnxruntime")
+    onnx_format.write(load_run(trained), tmp_path / "model.onnx")
+    script = Path(__file__).parents[2] / "examples" / "onnx_text.py"
+    program = "import sys; sys.modules['mxnet'] = sys.modules['gluon_deeprnn'] = None\n" \
+              f"sys.argv = ['x', 'model.onnx', 'the', '30']\nexec(open({str(script)!r}).read())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.startswith("the")
+    assert len(done.stdout) == 3 + 30 + 1
+    assert len(script.read_text().splitlines()) <= 35
