@@ -34,7 +34,7 @@ myst_substitutions = {
 }
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "myst_nb",
-              "sphinx_design", "sphinx_copybutton", "sphinx-mathjax-offline", "cli_reference", "korean"]
+              "sphinx_design", "sphinx_copybutton", "sphinx-mathjax-offline", "cli_reference", "korean", "try_page"]
 exclude_patterns = ["_build", "_ext"]
 default_role = "py:obj"  # single backticks in docstrings are references
 nitpicky = True

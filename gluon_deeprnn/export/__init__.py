@@ -5,8 +5,9 @@ from typing import Any, Callable, Mapping, NamedTuple, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.export import onnx_format, symbol_format, torch_format, zip_format
+from gluon_deeprnn.export import html_format, onnx_format, symbol_format, torch_format, zip_format
 from gluon_deeprnn.export.checking import Compared as Compared
+from gluon_deeprnn.export.html_format import DTYPES
 
 
 class Format(NamedTuple):
@@ -19,14 +20,14 @@ class Format(NamedTuple):
     ending : str
         How the name of the file ends; "" for a name to which endings are appended.
     write : callable
-        ``write(run, path)`` returns the files that were written.
+        ``write(run, path)`` returns the files that were written; that of html has a third argument, ``dtype``.
     check : callable
         ``check(run, path)`` runs what was written by the other program, and returns a `Compared`.
     """
 
     about: str
     ending: str
-    write: Callable[[Any, Path], Tuple[Path, ...]]
+    write: Callable[..., Tuple[Path, ...]]
     check: Callable[[Any, Path], Compared]
 
 
@@ -37,23 +38,27 @@ FORMATS: Mapping[str, Format] = {
                           torch_format.check),
     "onnx": Format("a graph for onnxruntime and others", ".onnx", onnx_format.write, onnx_format.check),
     "symbol": Format("a graph and parameters for MXNet alone", "", symbol_format.write, symbol_format.check),
+    "html": Format("one page that writes and scores texts in a browser", ".html", html_format.write,
+                   html_format.check),
     "zip": Format("one file that load_run and all commands read, without the text", ".zip", zip_format.write,
                   zip_format.check),
 }
 
 
-def export(run: Any, kind: str, path: Any) -> Tuple[Tuple[Path, ...], Compared]:
+def export(run: Any, kind: str, path: Any, dtype: str = "float32") -> Tuple[Tuple[Path, ...], Compared]:
     """Write the model of a run for another program, and check that this computes the same.
 
     Parameters
     ----------
     run : Run
         What `gluon_deeprnn.load_run` returned.
-    kind : {"torch", "safetensors", "onnx", "symbol", "zip"}
+    kind : {"torch", "safetensors", "onnx", "symbol", "html", "zip"}
         The format.
     path : str or path
         The file; for ``torch`` it ends in ``.py``, and the parameters are beside it; for ``symbol`` what the names
         of the files begin with.
+    dtype : {"float32", "float16", "int8"}, default "float32"
+        The numbers of the format html; the page says how many bits per character rounding costs.
 
     Returns
     -------
@@ -71,10 +76,12 @@ def export(run: Any, kind: str, path: Any) -> Tuple[Tuple[Path, ...], Compared]:
     --------
     >>> from gluon_deeprnn.export import FORMATS
     >>> list(FORMATS)
-    ['torch', 'safetensors', 'onnx', 'symbol', 'zip']
+    ['torch', 'safetensors', 'onnx', 'symbol', 'html', 'zip']
     """
     chosen, path = FORMATS[_checks.one_of("format", kind, FORMATS)], Path(path)
     if chosen.ending and path.suffix != chosen.ending:
         raise InputError("out", f"a file that ends in {chosen.ending}", str(path))
-    files = chosen.write(run, path)
+    if _checks.one_of("dtype", dtype, DTYPES) != "float32" and kind != "html":
+        raise InputError("dtype", f"float32 for format {kind}", dtype)
+    files = chosen.write(run, path, dtype) if kind == "html" else chosen.write(run, path)
     return files, chosen.check(run, path)

@@ -36,19 +36,19 @@ def missing(packages: Sequence[str]) -> List[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
-def passage_of(run: Any) -> numpy.ndarray:
-    """Up to 300 tokens of the run's text, (T,), on which it was not trained; without the text, of its sample."""
+def passage_of(run: Any, num_tokens: int = NUM_STEPS) -> numpy.ndarray:
+    """A number of tokens of the run's text, (T,), on which it was not trained; without the text, of its sample."""
     try:
         data = run.data()
         part, _, _ = data.held_out()
         if run.config.records == "none":
-            return data.indices("test" if part == "test" else "val")[:NUM_STEPS]
+            return data.indices("test" if part == "test" else "val")[:num_tokens]
         texts = data.held_out_texts()[1]
-        return run.vocab.encode(run.vocab.split(texts[0].text)[:NUM_STEPS])
+        return run.vocab.encode(run.vocab.split(texts[0].text)[:num_tokens])
     except InputError:
         sample = run.folder.path / "sample.txt"
         found = run.vocab.split(sample.read_text(encoding="utf-8")) if sample.exists() else run.vocab.idx_to_token
-        return run.vocab.encode([token for token in found if token in run.vocab][:NUM_STEPS])
+        return run.vocab.encode([token for token in found if token in run.vocab][:num_tokens])
 
 
 def ours(model: Any, tokens: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
@@ -84,11 +84,29 @@ def compare(model: Any, tokens: numpy.ndarray, script: str, arguments: Sequence[
             raise InputError("the exported model", f"one that {how} runs", Described(said[-1]))
         with numpy.load(found) as arrays:
             theirs = arrays["logits"], arrays["state"]
+    return compared(ours(model, batch), theirs, how)
+
+
+def compared(expected: Tuple[numpy.ndarray, numpy.ndarray], found: Tuple[numpy.ndarray, numpy.ndarray],
+             how: str) -> Compared:
+    """Compare logits and states.
+
+    Raises
+    ------
+    ValueError
+        If a number differs by more than rounding.
+    """
     largest = 0.0
-    for name, mine, other in zip(("logits", "state"), ours(model, batch), theirs):
+    for name, mine, other in zip(("logits", "state"), expected, found):
         difference = float(abs(mine - other).max()) if mine.shape == other.shape else numpy.inf
         if not difference <= _TOLERANCE * max(1.0, float(abs(mine).max())):
             raise InputError("the exported model", f"the same as ours, run by {how}",
                              Described(f"{name} that differ by {difference:.1e}"))
         largest = max(largest, difference)
     return Compared(largest, how)
+
+
+def characters_per_token(run: Any) -> float:
+    """The mean number of characters of a token of the passage."""
+    tokens = passage_of(run, 2000)
+    return run.vocab.tokenizer.characters_per_token(run.vocab.to_tokens(tokens.tolist()))
