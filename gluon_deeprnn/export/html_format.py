@@ -85,7 +85,7 @@ def write(run: Any, path: Path, dtype: str = "float32") -> Tuple[Path, ...]:
     about.update({
         "title": run.title, "arrays": listed, "dtype": dtype,
         "prefix": run.config.prefix if vocab.begin_index is None else "",
-        "parameters": f"{sum(array.size for array in _named(weights).values()):,}",
+        "parameters": f"{sum(parameter.data().size for _, parameter in run.model.named_parameters()):,}",
         "kinds": ", ".join(dict.fromkeys(layer.computes.replace("_", " ") for layer in weights.layers)),
         "shown": [_shown(vocab, i) for i in range(len(vocab))],
         "loss": _loss(run, weights, _read_back(weights, stored)) if dtype != "float32" else None})

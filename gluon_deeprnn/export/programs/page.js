@@ -13,7 +13,7 @@ const WORDS = {
       + "a column for each token. Blue below zero, red above; the brighter, the nearer to -1 or 1.",
     statesOf: (layers, units, tokens) => `Hidden states: ${layers} layers of ${units} units, for the last ${tokens} tokens.`,
     bits: (bits) => `${bits} bits`, first: "the first token: nothing predicts it", mean: (bits, count) => `${bits} bits per token over ${count} tokens`,
-    about: (about) => `${about.kinds}; ${about.layers.length} layer(s) of ${about.num_hiddens} hidden units; `
+    about: (about) => `${about.kinds}; ${about.layers.length} ${about.layers.length > 1 ? "layers" : "layer"} of ${about.num_hiddens} hidden units; `
       + `${about.tokens.length} tokens in the vocabulary; ${about.parameters} parameters as ${about.dtype}${about.loss}.`,
     loss: (found) => ` (${found.exact} bits per character with float32, ${found.stored} as stored)`,
   },
