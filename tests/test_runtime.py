@@ -25,7 +25,8 @@ from mxnet import np
 found = {
     "changed": [name for name, value in names.items() if vars(numpy).get(name, names) is not value],
     "added": sorted(set(vars(numpy)) - set(names)), "environment": environment == dict(os.environ),
-    "optional": [m for m in ("matplotlib", "torch", "onnx", "jax", "pandas", "IPython") if m in sys.modules],
+    "optional": [m for m in ("matplotlib", "torch", "onnxruntime", "safetensors", "jax", "pandas", "IPython")
+                 if m in sys.modules],  # MXNet itself imports onnx where it is installed
     "threads": [gluon_deeprnn.runtime.threads(), ctypes.CDLL("libgomp.so.1").omp_get_max_threads()],
     "keeps_memory": gluon_deeprnn.runtime.keeps_memory, "sum": float(np.array(2.0) + 1)}
 warnings.simplefilter("ignore")

@@ -52,7 +52,7 @@ def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, char
     --------
     >>> from gluon_deeprnn.plotting import plot_reading
     >>> figure = plot_reading({'network': [2.0, 2.0], 'mixture': [2.0, 1.0]}, 'mixture', [0, 4])
-    >>> [bar.get_height() for bar in figure.axes[1].patches]
+    >>> [float(bar.get_height()) for bar in figure.axes[1].patches]
     [0.0, 0.5]
     """
     label, title = labels(language), checked_title(title)

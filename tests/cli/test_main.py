@@ -98,15 +98,15 @@ def test_recipes_and_info_print_their_lists(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["tran"], "command must be one of train, generate, score, evaluate, compare, plot, recipes, info; got 'tran' "
+    (["tran"], "command must be one of train, generate, score, evaluate, compare, plot, export, recipes, info; got 'tran' "
      "(did you mean 'train'?)"),
     (["train", "--num-hidden", "3"], "option must be one that `gluon-deeprnn train --help` lists; got '--num-hidden' "
      "(did you mean '--num-hiddens'?)"),
     (["train", "--lr", "fast"], "lr must be a number above 0; got 'fast'"),
     (["train", "--num-layers", "0"], "num_layers must be a positive integer; got 0"),
     (["train", "--model", "gruu"], "model must be one of rnn, lstm, gru, mgu; got 'gruu' (did you mean 'gru'?)"),
-    (["train", "--recipe", "chapter-gruu"], "recipe must be one of chapter-gru, chapter-lstm, chapter-scratch, "
-     "depth-1, depth-2, depth-4, depth-8, own-text; got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
+    (["train", "--recipe", "chapter-gruu"], "recipe must be one of book-lstm, chapter-gru, chapter-lstm, "
+     "chapter-scratch, depth-1, depth-2, depth-4, depth-8, own-text; got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
     (["train", "--text", "missing"], "text must be a file that can be read; got 'missing': No such file or directory"),
     (["train", "--ctx", "gpu(99)"], None), (["train", "--resume"], "out must be given with --resume; got None"),
     (["train", "--resume", "--out", "nowhere"], "run must be a run folder (one with a config.json); got 'nowhere'"),

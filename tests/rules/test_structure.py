@@ -123,6 +123,10 @@ def test_the_readme_quotes_the_recorded_results_of_the_recipes():
             assert number in text
             assert number in korean
     assert f"in {read_recipe('chapter-gru').measured['seconds']} s" in text
+    bits = read_recipe("book-lstm").measured["bits_per_character"]
+    for number in (f"{bits['network']:.3f}", f"{bits['dynamic_mixture']:.3f}"):
+        assert number in text
+        assert number in korean
 
 
 def test_the_readme_quotes_the_worse_ratios_of_the_recorded_benchmarks_of_two_libraries():
