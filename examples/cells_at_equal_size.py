@@ -3,7 +3,9 @@
 Each cell gets as many hidden units as make two layers of about 150,000 parameters, and is trained twice: for the same
 number of epochs, and for as many epochs as take the same time as those of the GRU.
 
-EXPECTED
+Expected with the defaults on The Time Machine (3 minutes on 2 cores of an AMD EPYC): 1.996 bits per character of the
+test part for the GRU, 2.073 for the LSTM and 2.215 for the tanh RNN after 20 epochs; in the time of the GRU, 2.094 for
+the LSTM and 2.262 for the tanh RNN.  One training each, with one seed.
 """
 
 from arguments import parse
