@@ -50,9 +50,10 @@ def _units(run: Run, paths: Optional[Sequence[str]]) -> Any:
 
 
 def _reading(run: Run, paths: Optional[Sequence[str]]) -> Any:
-    tokens, per_token, read = tokens_to_predict(run, run.data(), paths)
+    data = run.data()
+    tokens, per_token, read = tokens_to_predict(run, data, paths)
     print(f"gluon-deeprnn: reading {read}", file=sys.stderr)
-    found = read_by_all(run, tokens, shown)
+    found = read_by_all(run, data, tokens, shown)
     bits = {name: -log_probs[1:] / math.log(2) for name, log_probs in found.log_probs.items()}  # as evaluate counts
     return plot_reading(bits, "mixture", found.contexts[1:], characters_per_token=per_token, title=run.title)
 
@@ -94,6 +95,8 @@ def run(arguments: argparse.Namespace) -> None:
     what = one_of("of", arguments.of, _PICTURES)
     if arguments.text and what not in ("units", "reading"):
         raise InputError("text", f"omitted for --of {what}", arguments.text[0])
+    if arguments.out is None and Path(arguments.folder).is_file():
+        raise InputError("out", "given for a run in one file, in which no picture can be stored", None)
     trained = load_run(arguments.folder)
     path = Path(arguments.out) if arguments.out else trained.folder.path / f"{what}.png"
     kind = path.suffix[1:].lower()

@@ -104,9 +104,3 @@ def compared(expected: Tuple[numpy.ndarray, numpy.ndarray], found: Tuple[numpy.n
                              Described(f"{name} that differ by {difference:.1e}"))
         largest = max(largest, difference)
     return Compared(largest, how)
-
-
-def characters_per_token(run: Any) -> float:
-    """The mean number of characters of a token of the passage."""
-    tokens = passage_of(run, 2000)
-    return run.vocab.tokenizer.characters_per_token(run.vocab.to_tokens(tokens.tolist()))

@@ -111,7 +111,8 @@ def _shown(vocab: Any, index: int) -> str:
 
 def _loss(run: Any, exact: Weights, stored: Weights) -> Dict[str, str]:
     """Bits per character on a text that the run was not trained on, with both."""
-    tokens, per_token = checking.passage_of(run, _LOSS_ON), checking.characters_per_token(run)
+    tokens = checking.passage_of(run, _LOSS_ON)
+    per_token = run.vocab.tokenizer.characters_per_token(run.vocab.to_tokens(tokens.tolist()))
     return {name: f"{bits_per_token(each, tokens) / per_token:.3f}"
             for name, each in (("exact", exact), ("stored", stored))}
 

@@ -64,7 +64,7 @@ def write(run: Any, path: Path) -> Tuple[Path, ...]:
     The metadata has the vocabulary and the cleaning of the text, and the initial state.
     """
     if checking.missing(["onnx"]):
-        raise InputError("onnx", "installed for this format", None, 'pip install "gluon_deeprnn[export]"')
+        raise InputError("onnx", "installed for this format", None, "pip install onnx onnxruntime")
     storage.replace_file(path, model_of(weights_of(run.model), run.vocab).SerializeToString())
     return (path,)
 

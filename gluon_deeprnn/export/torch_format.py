@@ -31,7 +31,7 @@ def write_safetensors(run: Any, path: Path) -> Tuple[Path, ...]:
         from safetensors.numpy import save
     except ImportError:
         raise InputError("safetensors", "installed for this format", None,
-                         'pip install "gluon_deeprnn[export]"') from None
+                         "pip install safetensors") from None
     weights = weights_of(run.model)
     about = json.dumps(description(weights, run.vocab), ensure_ascii=False)
     storage.replace_file(path, save(torch_arrays(weights), metadata={"format": "pt", "gluon_deeprnn": about}))

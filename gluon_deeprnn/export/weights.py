@@ -132,8 +132,7 @@ def weights_of(model: Any) -> Weights:
 def _layer(layer: Any, arrays: Arrays) -> Layer:
     cell = cell_of_mode(layer.computes.split(" ")[0])
     if not isinstance(layer, FusedLayer):
-        missing = {name: numpy.zeros_like(arrays[f"b_{gate}"]) for gate, name in cell.second_biases.items()}
-        arrays = layer_as_fused({**missing, **arrays}, cell)
+        arrays = layer_as_fused(arrays, cell)
     names = ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
     return Layer(_NAMES.get(layer.computes, layer.computes), "".join(cell.gates),
                  {name: numpy.ascontiguousarray(arrays[name]) for name in names})

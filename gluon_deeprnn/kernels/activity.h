@@ -1,8 +1,8 @@
 // Activation regularisation: penalties on the squares of a layer's outputs, and on those of their differences from step
 // to step (AR and TAR), forward and backward.
 //
-// MXNet's operators make eleven passes over the outputs, one thread each: 38 of the 200 ms of a training step of an LSTM
-// of 512 units with 3,200 tokens.
+// MXNet's operators make a pass each: together 12 ms, forward and backward, for the outputs of 1,024 tokens by 512 units.
+// These functions take 0.7 ms for those of 1,600 tokens.
 #ifndef GLUON_DEEPRNN_ACTIVITY_H_
 #define GLUON_DEEPRNN_ACTIVITY_H_
 

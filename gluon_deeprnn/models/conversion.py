@@ -164,8 +164,7 @@ def _layer_as_scratch(layer: Arrays, cell: Cell) -> Arrays:
 
 def layer_as_fused(layer: Mapping[str, numpy.ndarray], cell: Cell) -> Arrays:
     """The parts of a fused layer's weights, in their order, from the parameters of a layer from scratch by name."""
-    second = [layer[cell.second_biases[gate]] if gate in cell.second_biases else numpy.zeros_like(layer[f"b_{gate}"])
-              for gate in cell.gates]
+    second = [layer.get(cell.second_biases.get(gate, ""), numpy.zeros_like(layer[f"b_{gate}"])) for gate in cell.gates]
     return {"i2h_weight": numpy.concatenate([layer[f"W_x{gate}"].T for gate in cell.gates]),
             "h2h_weight": numpy.concatenate([layer[f"W_h{gate}"].T for gate in cell.gates]),
             "i2h_bias": numpy.concatenate([layer[f"b_{gate}"] for gate in cell.gates]),

@@ -7,13 +7,11 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.plotting.labels import labels
 from gluon_deeprnn.plotting.style import (
-    HANGUL,
-    can_draw_hangul,
     checked_title,
-    fonts,
     label_right,
     log_labels,
     new_figure,
+    put_figure_title,
     put_font,
     rows,
     without_frame,
@@ -90,8 +88,7 @@ def plot_runs(histories: Mapping[str, Sequence[Mapping[str, Any]]], parameters: 
     below.legend(handles, list(found), frameon=False, ncols=min(3, len(found)), loc="center", fontsize=9)
     for ax in figure.axes:
         put_font(ax)
-    if title and (not HANGUL.search(title) or can_draw_hangul()):
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left", fontfamily=fonts())
+    put_figure_title(figure, title)
     return figure
 
 

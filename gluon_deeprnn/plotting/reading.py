@@ -6,13 +6,12 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.plotting.labels import labels
 from gluon_deeprnn.plotting.style import (
-    HANGUL,
-    can_draw_hangul,
     checked_title,
-    fonts,
     label_right,
     new_figure,
+    put_figure_title,
     put_font,
+    put_title,
     without_frame,
 )
 import numpy
@@ -70,7 +69,7 @@ def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, char
     left.set_ylabel(label("mean bits per character so far"))
     first = next(iter(found.values()))
     _draw_gains(right, (first - found[gained_by]) / per_token, orders, label)
-    right.set_title(label("gain of {} over {}").format(label(gained_by), label(next(iter(found)))), fontsize=10)
+    put_title(right, label("gain of {} over {}").format(label(gained_by), label(next(iter(found)))))
     for ax in (left, right):
         without_frame(ax)
         ax.grid(True, axis="y", linewidth=0.4, alpha=0.6)
@@ -79,8 +78,7 @@ def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, char
                 [f"{label(name)} {each.mean() / per_token:.3f}" for name, each in found.items()])
     for ax in (left, right):
         put_font(ax)
-    if title and (not HANGUL.search(title) or can_draw_hangul()):
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left", fontfamily=fonts())
+    put_figure_title(figure, title)
     return figure
 
 

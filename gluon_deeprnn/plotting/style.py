@@ -52,6 +52,12 @@ def put_title(ax: Any, *lines: str) -> None:
         ax.set_title(text, fontsize=10, loc="left", fontfamily=fonts())
 
 
+def put_figure_title(figure: Any, title: str) -> None:
+    """Set the left-aligned title of a figure with several axes; it is omitted if there is no font for it."""
+    if title and (not HANGUL.search(title) or can_draw_hangul()):
+        figure.suptitle(title, fontsize=10, x=0.01, ha="left", fontfamily=fonts())
+
+
 def put_font(ax: Any) -> None:
     """Set a font with Hangul for the texts of the axes that contain Hangul."""
     legend = ax.get_legend()

@@ -4,11 +4,13 @@ import atexit
 import io
 from pathlib import Path
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 
 from gluon_deeprnn import storage
-from gluon_deeprnn.errors import DamagedFileError, Described, InputError
+from gluon_deeprnn.errors import DamagedFileError, DeepRNNError, Described, InputError
 from gluon_deeprnn.runs.folder import RunFolder
 
 NEEDED = ("config.json", "vocab.json", "model.npz")
@@ -30,11 +32,6 @@ def write_bundle(folder: RunFolder, path: Path) -> None:
     storage.replace_file(path, content.getvalue())
 
 
-def is_bundle(path: Path) -> bool:
-    """Whether there is a file, and not a folder, of this name."""
-    return path.is_file()
-
-
 def unpacked(path: Path) -> RunFolder:
     """The files of a bundle, in a temporary folder that exists as long as the process.
 
@@ -51,9 +48,9 @@ def unpacked(path: Path) -> RunFolder:
             if any(bundle.getinfo(name).file_size > _MOST_BYTES for name in names):
                 raise DamagedFileError(str(path), "a bundle of files of at most 4 GB", Described("a larger one"))
             content = {name: bundle.read(name) for name in names}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        if isinstance(error, (InputError, DamagedFileError)):
-            raise
+    except DeepRNNError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise DamagedFileError(str(path), "a file that `export --format zip` wrote",
                                Described(f"{type(error).__name__}: {error}")) from None
     folder = tempfile.mkdtemp(prefix="gluon-deeprnn-")

@@ -152,13 +152,13 @@ class Reading(NamedTuple):
     contexts: numpy.ndarray
 
 
-def read_by_all(run: Run, tokens: numpy.ndarray, progress: Progress = _silent) -> Reading:
-    """Predict a text by all predictors of a run; see `RunPredictors` for the errors."""
-    data, found, contexts = run.data(), {}, []
-    lr: Optional[float] = None
-    for name, dynamic, mixture in (("network", False, False), ("mixture", False, True), ("dynamic", True, False),
-                                   ("dynamic mixture", True, True)):
-        predictors = RunPredictors(run, data, dynamic, mixture, lr if dynamic else None, progress)
+def read_by_all(run: Run, data: TextData, tokens: numpy.ndarray, progress: Progress = _silent) -> Reading:
+    """Predict a text by all predictors of a run; see `RunPredictors` for the parameters and errors."""
+    static, dynamic = (RunPredictors(run, data, learns, progress=progress) for learns in (False, True))
+    found, contexts = {}, []
+    for name, predictors in (("network", static), ("mixture", static), ("dynamic", dynamic),
+                             ("dynamic mixture", dynamic)):
+        predictors.mixture = name.endswith("mixture")
         predictor = predictors.new()
         on_token = progress(name, len(tokens))
         found[name] = numpy.empty(len(tokens))
@@ -168,5 +168,4 @@ def read_by_all(run: Run, tokens: numpy.ndarray, progress: Progress = _silent) -
             found[name][i] = predictor.log_probs()[token]
             predictor.observe(token)
             on_token()
-        lr = predictors.lr
     return Reading(found, numpy.array(contexts))

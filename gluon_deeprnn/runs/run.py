@@ -12,7 +12,7 @@ from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, num_weights
-from gluon_deeprnn.runs.bundle import is_bundle, unpacked
+from gluon_deeprnn.runs.bundle import unpacked
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.stored import StoredRun, same_sources, stored_run
@@ -131,7 +131,7 @@ def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:
     """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError("path", "the path of a run folder", path)
-    folder = unpacked(Path(path)) if is_bundle(Path(path)) else RunFolder(path)
+    folder = unpacked(Path(path)) if Path(path).is_file() else RunFolder(path)
     stored, vocab = stored_run(folder)
     arrays, about = folder.model()
     stored.own(about, folder.path / "model.npz")

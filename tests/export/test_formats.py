@@ -1,5 +1,6 @@
 """Exported models compute what the models compute: onnxruntime, torch and MXNet's symbols against ours."""
 
+import itertools
 import json
 from pathlib import Path
 import subprocess
@@ -8,7 +9,7 @@ import zipfile
 
 from gluon_deeprnn import load_run
 from gluon_deeprnn.cli.main import main
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import DeepRNNError, InputError
 from gluon_deeprnn.export import FORMATS, checking, html_format, onnx_format, symbol_format, torch_format
 from gluon_deeprnn.export.weights import weights_of
 from models import MODELS, OTHERS, VOCAB, made, of, tokens
@@ -139,10 +140,10 @@ def test_a_missing_package_is_named_with_its_command(trained, tmp_path, capsys, 
     for name in ("safetensors", "safetensors.numpy", "onnx"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(checking, "missing", list)
-    for kind, ending in (("torch", ".py"), ("onnx", ".onnx")):
+    for kind, ending, package in (("torch", ".py", "safetensors"), ("onnx", ".onnx", "onnx onnxruntime")):
         path = tmp_path / f"x{ending}"
         assert main(["export", "--run", str(trained), "--format", kind, "--out", str(path)]) == 2
-        assert 'pip install "gluon_deeprnn[export]"' in capsys.readouterr().err
+        assert f"(pip install {package})" in capsys.readouterr().err
         assert not path.exists()
 
 
@@ -201,6 +202,33 @@ def test_damaged_bundles_end_in_one_line(trained, tmp_path, capsys):
         assert error.startswith("gluon-deeprnn: error: "), file
         assert error.count("\n") == 1, file
     assert not (tmp_path.parent / "evil.txt").exists()
+
+
+def test_a_bundle_with_any_byte_changed_is_refused_or_the_same(trained, tmp_path):
+    path, broken = tmp_path / "run.zip", tmp_path / "broken.zip"
+    assert main(["export", "--run", str(trained), "--format", "zip", "--out", str(path)]) == 0
+    content, refused = path.read_bytes(), 0
+    expected = checking.ours(load_run(path).model, tokens(5) % len(load_run(path).vocab))
+    ends = (range(0, len(content), len(content) // 60), range(len(content) - 500, len(content), 9))
+    for place in itertools.chain(*ends):
+        broken.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1:])
+        try:
+            run = load_run(broken)
+        except DeepRNNError:
+            refused += 1
+        else:  # such as a changed date, or the history
+            found = checking.ours(run.model, tokens(5) % len(run.vocab))
+            assert all((mine == other).all() for mine, other in zip(expected, found)), place
+    assert refused > 60
+
+
+def test_a_picture_of_a_bundle_needs_a_place(trained, tmp_path, capsys):
+    path, picture = tmp_path / "run.zip", tmp_path / "curves.png"
+    assert main(["export", "--run", str(trained), "--format", "zip", "--out", str(path)]) == 0
+    assert main(["plot", "--run", str(path)]) == 2
+    assert "out must be given for a run in one file, in which no picture can be stored" in capsys.readouterr().err
+    assert main(["plot", "--run", str(path), "--out", str(picture)]) == 0
+    assert picture.stat().st_size > 5000
 
 
 @pytest.mark.torch
