@@ -128,7 +128,7 @@ def read_file(path: Path, most: int) -> bytes:
     ValueError
         If it is larger.
     """
-    with _regular(path) as file:
+    with regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"more than {most} bytes")
@@ -152,7 +152,14 @@ def read_stream(descriptor: int, most: int) -> bytes:
     return content
 
 
-def _regular(path: Path) -> BinaryIO:
+def regular(path: Path) -> BinaryIO:
+    """Open a regular file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a pipe, a device or a folder.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -238,16 +245,8 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
         If the file is missing, damaged, or of another kind.
     """
     try:
-        with _regular(path) as file, zipfile.ZipFile(file) as archive:
-            size = os.fstat(file.fileno()).st_size
+        with uncompressed(path) as archive:
             members = archive.infolist()
-            names = [member.filename for member in members]
-            if len(members) > _MOST_ARRAYS or len(set(names)) != len(names):
-                raise ValueError("duplicate names, or too many names")
-            if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
-                raise ValueError("compressed or encrypted parts")
-            if sum(member.file_size for member in members) > size:
-                raise ValueError(f"more bytes declared than the {size} in the file")
             text = parse_json(archive.read(_ABOUT).decode("utf-8"))
             if not isinstance(text, dict) or text.get("format") != _FORMAT:
                 raise ValueError(f"format {text.get('format') if isinstance(text, dict) else text!r}, "
@@ -261,6 +260,28 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else \
             str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise DamagedFileError(str(path), "a complete file that this package wrote", Described(reason)) from None
+
+
+@contextlib.contextmanager
+def uncompressed(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file whose parts are not compressed, so that they have no more bytes than the file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is not a regular file.
+    ValueError, zipfile.BadZipFile
+        If it is not such a file.
+    """
+    with regular(path) as file, zipfile.ZipFile(file) as archive:
+        size, members = os.fstat(file.fileno()).st_size, archive.infolist()
+        if len(members) > _MOST_ARRAYS or len({member.filename for member in members}) != len(members):
+            raise ValueError("duplicate names, or too many names")
+        if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
+            raise ValueError("compressed or encrypted parts")
+        if sum(member.file_size for member in members) > size:
+            raise ValueError(f"more bytes declared than the {size} in the file")
+        yield archive
 
 
 def _array(content: bytes) -> numpy.ndarray:

@@ -11,11 +11,24 @@ from typing import Any, Iterator, List, NoReturn, Optional, Sequence
 
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import did_you_mean
-from gluon_deeprnn.cli import compare, evaluate, export, generate, info, plot, recipes, score, streams, train
+from gluon_deeprnn.cli import (
+    compare,
+    evaluate,
+    export,
+    generate,
+    import_model,
+    info,
+    plot,
+    recipes,
+    score,
+    streams,
+    train,
+)
 from gluon_deeprnn.cli.completion import PrintCompletion
 from gluon_deeprnn.errors import DeepRNNError, Described, InputError
 
-_COMMANDS = (train, generate, score, evaluate, compare, plot, export, recipes, info)
+_COMMANDS = {"train": train, "generate": generate, "score": score, "evaluate": evaluate, "compare": compare,
+             "plot": plot, "export": export, "import": import_model, "recipes": recipes, "info": info}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,8 +45,7 @@ def _parser() -> _Parser:
     parser.add_argument("--print-completion", metavar="SHELL", action=PrintCompletion,
                         help="print the script that completes commands and options in bash, zsh or tcsh (needs shtab)")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for module in _COMMANDS:
-        name = module.__name__.rsplit(".", 1)[1]
+    for name, module in _COMMANDS.items():
         about = (module.__doc__ or "").strip().splitlines()[0]
         subparser = subparsers.add_parser(name, help=about[0].lower() + about[1:].rstrip("."), description=about,
                                           epilog=getattr(module, "EXAMPLES", None), allow_abbrev=False,
@@ -45,7 +57,7 @@ def _parser() -> _Parser:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
-    names = [module.__name__.rsplit(".", 1)[1] for module in _COMMANDS]
+    names = list(_COMMANDS)
     first = arguments[0] if arguments else None
     if first is None:
         parser.print_help()

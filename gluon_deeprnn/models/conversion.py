@@ -71,7 +71,7 @@ def as_scratch(model: Any) -> Any:
     arrays, cell = _values(model), CELLS[model.cell]
     made = StackedRNNScratch(arrays["layer0.i2h_weight"].shape[1], model.num_hiddens, model.num_layers, cell=cell.name,
                              weight_dropout=model.weight_dropout, **_own_options(model, cell), **model.kit())
-    return _filled(made, _by_layer(arrays, lambda layer: _layer_as_scratch(layer, cell)))
+    return _filled(made, _by_layer(arrays, lambda layer: layer_as_scratch(layer, cell)))
 
 
 def as_fused(model: Any) -> Any:
@@ -149,13 +149,17 @@ def _by_layer(arrays: Mapping[str, numpy.ndarray], convert: Any) -> Arrays:
     return {**converted, **rest}
 
 
-def _layer_as_scratch(layer: Arrays, cell: Cell) -> Arrays:
+def layer_as_scratch(layer: Arrays, cell: Cell, *, second_biases: bool = True) -> Arrays:
+    """The parameters of a layer from scratch, by name, from those of a fused layer.
+
+    A layer without ``second_biases``, a GRU that resets before the product, has the sums of both.
+    """
     parts = {name: numpy.split(array, len(cell.gates)) for name, array in layer.items()}
     made = {}
     for i, gate in enumerate(cell.gates):
         made[f"W_x{gate}"] = parts["i2h_weight"][i].T
         made[f"W_h{gate}"] = parts["h2h_weight"][i].T
-        if gate in cell.second_biases:
+        if second_biases and gate in cell.second_biases:
             made[f"b_{gate}"], made[cell.second_biases[gate]] = parts["i2h_bias"][i], parts["h2h_bias"][i]
         else:
             made[f"b_{gate}"] = parts["i2h_bias"][i] + parts["h2h_bias"][i]

@@ -48,6 +48,18 @@ class RunFolder:
             raise InputError("out", "a folder that can be written",
                              Described(f"{str(self.path)!r}: {error.strerror}")) from None
 
+    def check_free(self) -> None:
+        """Raise an error if the folder contains a run, or cannot be written.
+
+        Raises
+        ------
+        ValueError
+            "out must be a folder without a run; got 'runs/mine' ...", and those of `check_writable`.
+        """
+        if self.exists():
+            raise InputError("out", "a folder without a run", str(self), "--resume continues the existing run")
+        self.check_writable()
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Lock the folder against other trainings; remove temporary files of a killed training.

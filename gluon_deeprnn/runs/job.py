@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData
 from gluon_deeprnn.devices import as_context
-from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError, InputError
+from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
@@ -90,7 +90,7 @@ class Job:
     def begin(cls, config: RunConfig, folder: RunFolder, recipe: Optional[str], budget: Optional[Budget] = None,
               start: Optional[Run] = None) -> Iterator["Job"]:
         """Start a run in a folder, which is locked inside the context."""
-        _check_free(folder)
+        folder.check_free()
         if start is not None:
             check_same(config.as_dict(), start)
         as_context(config.ctx)  # reject a GPU that does not exist before any file is written
@@ -110,7 +110,7 @@ class Job:
                 _log.info("%s", note)
         check_memory(config, len(data.vocab))
         with folder.held():
-            _check_free(folder)  # another process may have started a run while this one read the texts
+            folder.check_free()  # another process may have started a run while this one read the texts
             if config.text:
                 files = [source.path.resolve() if source.path else folder.keep_text(source.name, source.content or b"")
                          for source in sources]
@@ -227,12 +227,6 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, text: Seq
     """
     with Job.resume(folder, max_epochs, text) as job:
         return job.train(progress=progress)
-
-
-def _check_free(folder: RunFolder) -> None:
-    if folder.exists():
-        raise InputError("out", "a folder without a run", str(folder), "--resume continues the existing run")
-    folder.check_writable()
 
 
 def _about_text(source: Source) -> Dict[str, Any]:

@@ -11,7 +11,7 @@ from gluon_deeprnn.data.records import begin_of, characters_per_target, encode_r
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
-from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, num_weights
+from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, describe_model, num_weights
 from gluon_deeprnn.runs.bundle import unpacked
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
@@ -48,6 +48,8 @@ class Run:
     @property
     def title(self) -> str:
         """A one-line description of the run."""
+        if self.stored.imported:
+            return f"{describe_model(self.config)} hidden units, from {self.stored.imported[0]['name']}"
         return describe(self.config, self.stored.recipe, [text["name"] for text in self.stored.texts])
 
     def data(self, text: Optional[Sequence[Union[str, "os.PathLike[str]"]]] = None) -> TextData:

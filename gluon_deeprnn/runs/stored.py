@@ -44,6 +44,8 @@ class StoredRun:
         Where its text files are, if they were moved since it began; they are identified by their SHA-1.
     began_from : str or None
         The fingerprint of the run with whose parameters it began.
+    imported : tuple of dict
+        Name and SHA-1 of the files of another program from which the model is; such a run has no texts.
     """
 
     id: str
@@ -53,12 +55,14 @@ class StoredRun:
     vocab: str
     found_at: Tuple[str, ...] = ()
     began_from: Optional[str] = None
+    imported: Tuple[Mapping[str, str], ...] = ()
 
     @classmethod
     def new(cls, config: RunConfig, texts: List[Dict[str, Any]], recipe: Optional[str], vocab: str,
-            began_from: Optional[str] = None) -> "StoredRun":
+            began_from: Optional[str] = None, imported: Sequence[Mapping[str, str]] = ()) -> "StoredRun":
         """The identity of a new run."""
-        return cls(secrets.token_hex(16), config.as_dict(), texts, recipe, vocab, began_from=began_from)
+        return cls(secrets.token_hex(16), config.as_dict(), texts, recipe, vocab, began_from=began_from,
+                   imported=tuple(imported))
 
     @functools.cached_property
     def config(self) -> RunConfig:
@@ -75,6 +79,7 @@ class StoredRun:
         ValueError
             If the texts have changed, or one is a stream and the run does not know a file of it.
         """
+        self.check_has_texts()
         if not text:
             return dataclasses.replace(self, found_at=())
         sources = self.same(find_sources(self.config.replace(corpus=None, text=tuple(text))))
@@ -84,6 +89,19 @@ class StoredRun:
         places = [str(known[i]) if source.path is None else os.path.realpath(source.path)
                   for i, source in enumerate(sources)]
         return dataclasses.replace(self, found_at=tuple(places))
+
+    def check_has_texts(self) -> None:
+        """Raise an error for the run of a model that was imported, and was not trained on a text here.
+
+        Raises
+        ------
+        ValueError
+            "run must be one that was trained here; got a model from old.params ...".
+        """
+        if not self.texts:
+            names = _checks.listed([file["name"] for file in self.imported])
+            raise InputError("run", "one that was trained here", Described(f"a model from {names}, without a text"),
+                             "score reads any text, and train --from goes on with one")
 
     def same(self, sources: Sequence[Source]) -> List[Source]:
         """The sources with the names that the run knows them by.
@@ -117,6 +135,7 @@ class StoredRun:
         return {"format": _FORMAT, "id": self.id, "recipe": self.recipe, "settings": self.settings,
                 "texts": self.texts, **({"found_at": list(self.found_at)} if self.found_at else {}),
                 **({"began_from": self.began_from} if self.began_from else {}),
+                **({"imported": list(self.imported)} if self.imported else {}),
                 "versions": runtime.versions(), **kernels.arithmetic()}
 
     def own(self, about: Any, path: Path) -> Mapping[str, Any]:
@@ -150,12 +169,15 @@ def stored_run(folder: RunFolder) -> Tuple[StoredRun, Vocab]:
         texts = [{"name": str(text["name"]), "sha1": re.fullmatch("[0-9a-f]{40}", text["sha1"])[0],  # type: ignore
                   "characters": _checks.integer("characters", text["characters"], at_least=1)}
                  for text in content["texts"]]
+        imported = tuple({"name": _checks.text("name", file["name"]), "sha1": _checks.text("sha1", file["sha1"])}
+                         for file in content.get("imported", []))
         recipe = content["recipe"]
         stored = StoredRun(_checks.text("id", content["id"]), content["settings"], texts,
                            recipe if recipe in recipe_names() else None, text,
                            tuple(_checks.text("found_at", file) for file in content.get("found_at", [])),
-                           None if "began_from" not in content else _checks.text("began_from", content["began_from"]))
-        if not texts:
+                           None if "began_from" not in content else _checks.text("began_from", content["began_from"]),
+                           imported)
+        if not texts and not imported:
             raise ValueError("no texts")
         stored.config.as_dict()  # raises an error if the settings are not valid
     except (KeyError, TypeError, ValueError) as error:
@@ -170,8 +192,9 @@ def same_sources(stored: StoredRun, folder: RunFolder) -> List[Source]:
     Raises
     ------
     ValueError
-        If they have changed.
+        If they have changed, or it has none.
     """
+    stored.check_has_texts()
     files = [file if os.path.exists(file) else str(folder.kept_text(Path(file).name) or file)
              for file in stored.found_at or stored.config.text]
     raw = TOKENIZERS[stored.config.tokens].reads_bytes
