@@ -153,13 +153,7 @@ def read_stream(descriptor: int, most: int) -> bytes:
 
 
 def regular(path: Path) -> BinaryIO:
-    """Open a regular file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is a pipe, a device or a folder.
-    """
+    """Open a regular file; OSError if it cannot be opened, or is a pipe, a device or a folder."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -264,15 +258,7 @@ def read_arrays(path: Path) -> Tuple[Dict[str, numpy.ndarray], Any]:
 
 @contextlib.contextmanager
 def uncompressed(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file whose parts are not compressed, so that they have no more bytes than the file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is not a regular file.
-    ValueError, zipfile.BadZipFile
-        If it is not such a file.
-    """
+    """Open a zip file whose parts are not compressed, so they have no more bytes than the file; else ValueError."""
     with regular(path) as file, zipfile.ZipFile(file) as archive:
         size, members = os.fstat(file.fileno()).st_size, archive.infolist()
         if len(members) > _MOST_ARRAYS or len({member.filename for member in members}) != len(members):

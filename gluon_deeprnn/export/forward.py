@@ -2,7 +2,7 @@
 
 from typing import Callable, Dict, List, Tuple
 
-from gluon_deeprnn.export.weights import Layer, Weights
+from gluon_deeprnn.models.interchange import Layer, Weights
 import numpy
 
 Array = numpy.ndarray
@@ -58,7 +58,7 @@ def logits_of(weights: Weights, tokens: Array) -> Tuple[Array, Array]:
     --------
     >>> from gluon_deeprnn import GRU, RNNLM
     >>> from gluon_deeprnn.export.forward import logits_of
-    >>> from gluon_deeprnn.export.weights import weights_of
+    >>> from gluon_deeprnn.models.interchange import weights_of
     >>> logits_of(weights_of(RNNLM(GRU(8, 2), vocab_size=5)), [0, 3])[0].shape
     (2, 5)
     """

@@ -16,7 +16,7 @@ from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.export import checking
 from gluon_deeprnn.export.forward import bits_per_token, logits_of
 from gluon_deeprnn.export.named import description
-from gluon_deeprnn.export.weights import Arrays, Layer, Weights, weights_of
+from gluon_deeprnn.models.interchange import Arrays, Layer, Weights, weights_of
 import numpy
 
 DTYPES = ("float32", "float16", "int8")

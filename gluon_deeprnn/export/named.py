@@ -4,7 +4,7 @@ from typing import Any, Dict
 
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.export.weights import Arrays, Weights
+from gluon_deeprnn.models.interchange import Arrays, Weights
 import numpy
 
 IN_TORCH = ("rnn_tanh", "rnn_relu", "lstm", "gru")

@@ -8,7 +8,7 @@ from gluon_deeprnn import storage
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.export import checking
 from gluon_deeprnn.export.named import description
-from gluon_deeprnn.export.weights import Layer, Weights, weights_of
+from gluon_deeprnn.models.interchange import Layer, Weights, weights_of
 from gluon_deeprnn.version import __version__
 import numpy
 

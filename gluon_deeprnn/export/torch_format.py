@@ -8,7 +8,7 @@ from gluon_deeprnn import storage
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.export import checking
 from gluon_deeprnn.export.named import description, torch_arrays
-from gluon_deeprnn.export.weights import weights_of
+from gluon_deeprnn.models.interchange import weights_of
 
 PROGRAM = Path(__file__).with_name("programs") / "torch_model.py"
 

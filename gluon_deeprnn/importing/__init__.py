@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.export.weights import Weights
 from gluon_deeprnn.importing import mxnet_files, names, torch_files, vocabulary
+from gluon_deeprnn.models.interchange import Weights
 from gluon_deeprnn.runs.imported import write_imported
 import numpy
 

@@ -21,9 +21,9 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from gluon_deeprnn.errors import Described, InputError
-from gluon_deeprnn.export.weights import Arrays, Layer, Weights
 from gluon_deeprnn.models.cells import CELLS
 from gluon_deeprnn.models.conversion import layer_as_fused
+from gluon_deeprnn.models.interchange import Arrays, Layer, Weights
 import numpy
 
 _TORCH = re.compile(r"(.*?)(weight|bias)_(ih|hh)(?:_l(\d{1,9}))?")

@@ -9,7 +9,7 @@ from gluon_deeprnn import storage
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.data.vocab import UNKNOWN
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
-from gluon_deeprnn.export.weights import Weights
+from gluon_deeprnn.models.interchange import Weights
 import numpy
 
 _NEVER = -1e4

@@ -5,6 +5,7 @@ from typing import Any, Dict, List
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.models.cells import CELLS, cell_of_mode
 from gluon_deeprnn.models.conversion import layer_as_scratch
+from gluon_deeprnn.models.interchange import Weights
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.runs.build import build_model, check_memory
 from gluon_deeprnn.runs.config import RunConfig
@@ -13,7 +14,7 @@ from gluon_deeprnn.runs.stored import StoredRun
 import numpy
 
 
-def config_of(weights: Any, vocab: Vocab) -> RunConfig:
+def config_of(weights: Weights, vocab: Vocab) -> RunConfig:
     """The settings of the model that has these weights."""
     computes = weights.layers[0].computes
     own: Dict[str, Any] = {"reset": "before", "implementation": "scratch"} if computes == "gru_reset_before" else \
@@ -27,7 +28,7 @@ def config_of(weights: Any, vocab: Vocab) -> RunConfig:
                      residual=weights.residual, skip=weights.skip, learned_state=bool(weights.first_state.any()), **own)
 
 
-def parameters_of(weights: Any, config: RunConfig) -> Dict[str, numpy.ndarray]:
+def parameters_of(weights: Weights, config: RunConfig) -> Dict[str, numpy.ndarray]:
     """The parameters of the model with these settings, by the names of this package."""
     found, cell = {}, CELLS[config.model]
     scratch = config.implementation == "scratch"
@@ -51,14 +52,14 @@ def parameters_of(weights: Any, config: RunConfig) -> Dict[str, numpy.ndarray]:
     return {name: numpy.ascontiguousarray(array, dtype="float32") for name, array in found.items()}
 
 
-def write_imported(out: Any, weights: Any, vocab: Vocab, files: List[Dict[str, str]]) -> None:
+def write_imported(out: Any, weights: Weights, vocab: Vocab, files: List[Dict[str, str]]) -> None:
     """Write the folder of a run with these weights.
 
     Parameters
     ----------
     out : str or path
         The folder.
-    weights : gluon_deeprnn.export.weights.Weights
+    weights : Weights
     vocab : Vocab
     files : list of dict
         Name and SHA-1 of the files from which the weights are.

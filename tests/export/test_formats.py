@@ -11,7 +11,7 @@ from gluon_deeprnn import load_run
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.errors import DeepRNNError, InputError
 from gluon_deeprnn.export import FORMATS, checking, html_format, onnx_format, symbol_format, torch_format
-from gluon_deeprnn.export.weights import weights_of
+from gluon_deeprnn.models.interchange import weights_of
 from models import MODELS, OTHERS, VOCAB, made, of, tokens
 import mxnet
 from mxnet import np

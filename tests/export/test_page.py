@@ -10,7 +10,7 @@ from gluon_deeprnn import Vocab, load_run
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.export import checking, html_format
 from gluon_deeprnn.export.forward import bits_per_token, logits_of
-from gluon_deeprnn.export.weights import weights_of
+from gluon_deeprnn.models.interchange import weights_of
 from models import ALL, made, tokens
 import numpy
 import pytest

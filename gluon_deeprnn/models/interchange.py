@@ -104,7 +104,7 @@ def weights_of(model: Any) -> Weights:
     Examples
     --------
     >>> from gluon_deeprnn import GRU, RNNLM
-    >>> from gluon_deeprnn.export.weights import weights_of
+    >>> from gluon_deeprnn.models.interchange import weights_of
     >>> found = weights_of(RNNLM(GRU(num_hiddens=8, num_layers=2), vocab_size=5))
     >>> [layer.computes for layer in found.layers], found.layers[0].arrays['i2h_weight'].shape
     (['gru', 'gru'], (24, 5))
