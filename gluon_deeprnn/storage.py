@@ -129,10 +129,9 @@ def read_file(path: Path, most: int) -> bytes:
         If it is larger.
     """
     with regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"more than {most} bytes")
-    return content
+        if os.fstat(file.fileno()).st_size > most:
+            raise ValueError(f"more than {most} bytes")
+        return file.read()
 
 
 def read_stream(descriptor: int, most: int) -> bytes:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listed = "; ".join(f"{name}: {each.about}" for name, each in FORMATS.items())
     parser.add_argument("--format", metavar="NAME", dest="kind", required=True, help=listed)
     parser.add_argument("--dtype", metavar="NAME", default="float32",
-                        help="numbers of the format html: float32, or rounded ones, float16 or int8 (default float32)")
+                        help="numbers: float32, or rounded ones, float16 (html) or int8 (html, onnx) (default float32)")
     parser.add_argument("--out", metavar="PATH", required=True,
                         help="the file; for symbol what the names of its files begin with")
 

@@ -26,14 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", required=True, help="the run folder to write")
     parser.add_argument("--vocab", metavar="FILE", help="the tokens by index, in JSON: a list, a mapping of tokens to "
                                                         "indices, or a vocabulary of gluonnlp or of a run")
-    parser.add_argument("--like", metavar="DIR", help="a run whose vocabulary and residual connections it has")
+    parser.add_argument("--like", metavar="DIR", help="a run whose vocabulary, residual connections and "
+                                                       "activation it has")
     parser.add_argument("--tokens", metavar="KIND", help=f"how texts become tokens: {', '.join(TOKENIZERS)} (default: "
                                                          "what the tokens look like)")
     parser.add_argument("--cleaning", metavar="NAME", help=f"how texts are cleaned: {', '.join(CLEANINGS)} "
                                                            "(default: they are not)")
     parser.add_argument("--unknown", metavar="TOKEN", help="the token for unknown ones (default <unk>)")
-    parser.add_argument("--activation", metavar="NAME", help=f"of tanh RNNs: {', '.join(ACTIVATIONS)} (default: what "
-                                                             "the graph says, or tanh)")
+    parser.add_argument("--activation", metavar="NAME", help=f"of a plain RNN: {', '.join(ACTIVATIONS)} (default: "
+                                                             "what the graph or the run says, or tanh)")
     parser.add_argument("--name", metavar="THEIRS=PART", action="append", default=[],
                         help="what an array is whose name is not understood: output, bias, embedding, or a part of a "
                              "layer such as layer0.i2h_weight; nothing after = leaves it out")
@@ -61,8 +62,12 @@ def run(arguments: argparse.Namespace) -> None:
     if done.left_out:
         print(f"left out: {', '.join(done.left_out)}")
     trained = load_run(arguments.out)
-    print(f"{trained.title}: {len(done.vocab)} tokens, kind {done.vocab.kind}, "
+    config = trained.config
+    extras = [name.replace("_", " ") for name in ("tied", "skip", "residual", "layer_norm", "learned_state")
+              if getattr(config, name)]
+    inputs = f"an embedding of {config.embedding}" if config.embedding else "one-hot inputs"
+    print(f"{trained.title}: {', '.join([inputs, *extras])}; {len(done.vocab)} tokens, kind {done.vocab.kind}, "
           f"cleaning {done.vocab.cleaning or 'none'}")
     if done.added_unknown:
-        print("the vocabulary has no token for unknown ones; one was added, of probability 0")
+        print("the vocabulary has no token for unknown ones; one was added, of a probability of about 2e-9")
     print(f"run folder: {arguments.out}")

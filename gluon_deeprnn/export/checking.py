@@ -5,9 +5,11 @@ from pathlib import Path
 import subprocess
 import sys
 import tempfile
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.export.forward import logits_of
+from gluon_deeprnn.models.interchange import Weights
 from mxnet import np
 import numpy
 
@@ -62,11 +64,12 @@ def columns(tokens: numpy.ndarray) -> numpy.ndarray:
     return numpy.stack([tokens, tokens[::-1]], axis=1).astype("int32")
 
 
-def compare(model: Any, tokens: numpy.ndarray, script: str, arguments: Sequence[str], how: str) -> Compared:
+def compare(model: Any, tokens: numpy.ndarray, script: str, arguments: Sequence[str], how: str,
+            rounded: Optional[Weights] = None) -> Compared:
     """Run a script in a process of its own, and compare what it writes with what ``model`` computes.
 
     The script gets the path of the tokens, an array (T, N), that of the file to write, ``logits`` and ``state``, and
-    ``arguments``.
+    ``arguments``.  With ``rounded`` weights, it is compared with what these compute.
 
     Raises
     ------
@@ -84,7 +87,11 @@ def compare(model: Any, tokens: numpy.ndarray, script: str, arguments: Sequence[
             raise InputError("the exported model", f"one that {how} runs", Described(said[-1]))
         with numpy.load(found) as arrays:
             theirs = arrays["logits"], arrays["state"]
-    return compared(ours(model, batch), theirs, how)
+    if rounded is None:
+        return compared(ours(model, batch), theirs, how)
+    pairs = [logits_of(rounded, column) for column in batch.T]
+    expected = numpy.stack([scores for scores, _ in pairs], 1), numpy.stack([last for _, last in pairs], 2)
+    return compared(expected, theirs, how)
 
 
 def compared(expected: Tuple[numpy.ndarray, numpy.ndarray], found: Tuple[numpy.ndarray, numpy.ndarray],

@@ -1,7 +1,6 @@
 """The format html: one page with the model and a program that writes and scores texts, without a network."""
 
 import base64
-import dataclasses
 import html
 import json
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import Any, Dict, Optional, Tuple
 from gluon_deeprnn import storage
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.export import checking
-from gluon_deeprnn.export.forward import bits_per_token, logits_of
+from gluon_deeprnn.export.forward import logits_of
 from gluon_deeprnn.export.named import description
-from gluon_deeprnn.models.interchange import Arrays, Layer, Weights, weights_of
+from gluon_deeprnn.export.rounding import loss, named, read_back, rounded
+from gluon_deeprnn.models.interchange import weights_of
 import numpy
 
-DTYPES = ("float32", "float16", "int8")
 _PROGRAMS = Path(__file__).with_name("programs")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_LOSS_ON = 2000  # tokens
 
 _CHECK_PROGRAM = """
 <script>
@@ -43,42 +41,20 @@ _CHECK_PROGRAM = """
 """
 
 
-def _named(weights: Weights) -> Arrays:
-    """The arrays under the names of ``model.js``."""
-    found: Arrays = {} if weights.embedding is None else {"embedding": weights.embedding}
-    for i, layer in enumerate(weights.layers):
-        found.update({f"layer{i}.{name}": array for name, array in layer.arrays.items()})
-    for i, norm in enumerate(weights.norms):
-        found.update({f"norm{i + 1}.{name}": array for name, array in norm.items()})
-    return {**found, "output": weights.output, "bias": weights.bias, "first_state": weights.first_state}
-
-
-def _packed(array: numpy.ndarray, dtype: str) -> Tuple[Dict[str, Any], bytes, numpy.ndarray]:
-    """How an array is stored, its bytes, and what is read from them; vectors are not rounded to 8 bits."""
-    if dtype == "int8" and array.ndim == 2:
-        scales = numpy.maximum(abs(array).max(1, keepdims=True), 1e-12).astype("<f4") / numpy.float32(127)
-        rounded = numpy.rint(array / scales).astype("int8")
-        return {"dtype": "int8", "row": array.shape[1]}, scales.tobytes() + rounded.tobytes(), rounded * scales
-    kind = "float16" if dtype == "float16" else "float32"
-    stored = array.astype({"float16": "<f2", "float32": "<f4"}[kind])
-    return {"dtype": kind}, stored.tobytes(), stored.astype("float32")
-
-
-def _read_back(weights: Weights, arrays: Arrays) -> Weights:
-    """The same weights with the numbers that the page has."""
-    layers = [Layer(layer.computes, layer.gates, {name: arrays[f"layer{i}.{name}"] for name in layer.arrays})
-              for i, layer in enumerate(weights.layers)]
-    norms = [{name: arrays[f"norm{i + 1}.{name}"] for name in norm} for i, norm in enumerate(weights.norms)]
-    return dataclasses.replace(weights, layers=layers, norms=norms, embedding=arrays.get("embedding"),
-                               output=arrays["output"], bias=arrays["bias"], first_state=arrays["first_state"])
+def _packed(array: numpy.ndarray, dtype: str) -> Tuple[Dict[str, Any], bytes]:
+    """How an array is stored, and its bytes."""
+    found = rounded(array, dtype)
+    if found.scales is not None:
+        return {"dtype": "int8", "row": array.shape[1]}, found.scales.tobytes() + found.stored.tobytes()
+    return {"dtype": found.stored.dtype.name}, found.stored.tobytes()
 
 
 def write(run: Any, path: Path, dtype: str = "float32") -> Tuple[Path, ...]:
     """Write the page; with float16 or int8 it says how many bits per character the rounding costs."""
     weights = weights_of(run.model)
-    parts, listed, stored = [], [], {}
-    for name, array in _named(weights).items():
-        how, packed, stored[name] = _packed(array, dtype)
+    parts, listed = [], []
+    for name, array in named(weights).items():
+        how, packed = _packed(array, dtype)
         listed.append({"name": name, "size": int(array.size), **how})
         parts.append(packed)
     about, vocab = description(weights, run.vocab), run.vocab
@@ -86,9 +62,8 @@ def write(run: Any, path: Path, dtype: str = "float32") -> Tuple[Path, ...]:
         "title": run.title, "arrays": listed, "dtype": dtype,
         "prefix": run.config.prefix if vocab.begin_index is None else "",
         "parameters": f"{sum(parameter.data().size for _, parameter in run.model.named_parameters()):,}",
-        "kinds": ", ".join(dict.fromkeys(layer.computes.replace("_", " ") for layer in weights.layers)),
         "shown": [_shown(vocab, i) for i in range(len(vocab))],
-        "loss": _loss(run, weights, _read_back(weights, stored)) if dtype != "float32" else None})
+        "loss": loss(run, weights, dtype)})
     page = (_PROGRAMS / "page.html").read_text(encoding="utf-8")
     for mark, content in (("@MODEL@", (_PROGRAMS / "model.js").read_text(encoding="utf-8")),
                           ("@PAGE@", (_PROGRAMS / "page.js").read_text(encoding="utf-8")),
@@ -107,14 +82,6 @@ def _in_script(about: Dict[str, Any]) -> str:
 
 def _shown(vocab: Any, index: int) -> str:
     return "" if index in vocab.special and index != vocab.unknown_index else "".join(vocab.text([index]))
-
-
-def _loss(run: Any, exact: Weights, stored: Weights) -> Dict[str, str]:
-    """Bits per character on a text that the run was not trained on, with both."""
-    tokens = checking.passage_of(run, _LOSS_ON)
-    per_token = run.vocab.tokenizer.characters_per_token(run.vocab.to_tokens(tokens.tolist()))
-    return {name: f"{bits_per_token(each, tokens) / per_token:.3f}"
-            for name, each in (("exact", exact), ("stored", stored))}
 
 
 def browser() -> Optional[str]:
@@ -149,8 +116,6 @@ def check(run: Any, path: Path) -> checking.Compared:
     logits, state = numpy.array(found["logits"])[:, None], numpy.array(found["state"]).swapaxes(0, 1)[:, :, None]
     expected = checking.ours(run.model, tokens[:, None])
     if about["dtype"] != "float32":
-        weights = weights_of(run.model)
-        stored = {name: _packed(array, about["dtype"])[2] for name, array in _named(weights).items()}
-        scores, last = logits_of(_read_back(weights, stored), tokens)
+        scores, last = logits_of(read_back(weights_of(run.model), about["dtype"]), tokens)
         expected = scores[:, None], last[:, :, None]
     return checking.compared(expected, (logits, state), Path(program).name)

@@ -8,6 +8,7 @@ from gluon_deeprnn import storage
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.export import checking
 from gluon_deeprnn.export.named import description
+from gluon_deeprnn.export.rounding import loss, read_back, rounded
 from gluon_deeprnn.models.interchange import Layer, Weights, weights_of
 from gluon_deeprnn.version import __version__
 import numpy
@@ -29,7 +30,9 @@ shape = [size if isinstance(size, int) else tokens.shape[1] for size in session.
 first = numpy.array(__import__("json").loads(session.get_modelmeta().custom_metadata_map["first_state"]), "float32")
 state = numpy.ascontiguousarray(numpy.broadcast_to(first.reshape(shape[0], shape[1], 1, shape[3]), shape))
 logits = []
-for part in numpy.split(tokens, [1, len(tokens) // 2]):  # any number of steps, the state carried
+for part in numpy.split(tokens, sorted({1, max(1, len(tokens) // 2)})):  # any number of steps, the state carried
+    if not len(part):
+        continue
     scores, state = session.run(["logits", "next_state"], {"tokens": part, "state": state})
     logits.append(scores)
 numpy.savez(found, logits=numpy.concatenate(logits), state=state)
@@ -51,6 +54,16 @@ class _Graph:
         self.constants[name] = self._numpy.from_array(numpy.asarray(array, order="C"), name)
         return name
 
+    def matrix(self, name: str, array: numpy.ndarray, axis: int, dtype: str) -> str:
+        """A constant matrix, the scales of whose rows, if it is rounded to int8, run along an axis; its name."""
+        if dtype != "int8":
+            return self.constant(name, array)
+        rows = numpy.moveaxis(array, axis, 0)
+        found = rounded(rows.reshape(len(rows), -1), dtype)
+        stored = numpy.moveaxis(found.stored.reshape(rows.shape), 0, axis)
+        scales = self.constant(f"{name}.scales", found.scales[:, 0])  # type: ignore[index]
+        return self.node("DequantizeLinear", [self.constant(f"{name}.int8", stored), scales], [name], axis=axis)
+
     def node(self, operator: str, inputs: List[str], outputs: List[str], **attributes: Any) -> str:
         """An operator; the name of its first output."""
         name = f"{operator} {outputs[0]}"
@@ -58,18 +71,21 @@ class _Graph:
         return outputs[0]
 
 
-def write(run: Any, path: Path) -> Tuple[Path, ...]:
+def write(run: Any, path: Path, dtype: str = "float32") -> Tuple[Path, ...]:
     """Write the model; tokens (T, N), int32, and state (S, L, N, H) are its inputs, logits and next_state its outputs.
 
-    The metadata has the vocabulary and the cleaning of the text, and the initial state.
+    The metadata has the vocabulary and the cleaning of the text, and the initial state.  With int8, matrices are stored
+    as 8-bit integers with a scale for each row, and the metadata say how many bits per character that costs.
     """
     if checking.missing(["onnx"]):
         raise InputError("onnx", "installed for this format", None, "pip install onnx onnxruntime")
-    storage.replace_file(path, model_of(weights_of(run.model), run.vocab).SerializeToString())
+    weights = weights_of(run.model)
+    model = model_of(weights, run.vocab, dtype, loss(run, weights, dtype))
+    storage.replace_file(path, model.SerializeToString())
     return (path,)
 
 
-def model_of(weights: Weights, vocab: Any) -> Any:
+def model_of(weights: Weights, vocab: Any, dtype: str = "float32", cost: Any = None) -> Any:
     """The model as an ``onnx.ModelProto``.
 
     Raises
@@ -81,7 +97,7 @@ def model_of(weights: Weights, vocab: Any) -> Any:
 
     graph = _Graph()
     num_states, num_layers, num_hiddens = weights.first_state.shape
-    outputs = _inputs(graph, weights)
+    outputs = _inputs(graph, weights, dtype)
     last, of_layers = [], []
     for i, layer in enumerate(weights.layers):
         below = outputs
@@ -89,14 +105,15 @@ def model_of(weights: Weights, vocab: Any) -> Any:
             norm = [graph.constant(f"norm{i}.{name}", weights.norms[i - 1][name]) for name in ("gamma", "beta")]
             outputs = graph.node("LayerNormalization", [outputs, *norm], [f"normalised{i}"], axis=-1,
                                  epsilon=weights.epsilon)
-        outputs, state = _layer(graph, layer, i, outputs, num_states, num_hiddens)
+        outputs, state = _layer(graph, layer, i, outputs, num_states, dtype)
         if i and weights.residual:
             outputs = graph.node("Add", [below, outputs], [f"residual{i}"])
         last.append(state)
         of_layers.append(outputs)
     if weights.skip and num_layers > 1:
         outputs = graph.node("Concat", of_layers, ["all_layers"], axis=-1)
-    product = graph.node("MatMul", [outputs, graph.constant("output.weight", weights.output.T)], ["product"])
+    matrix = graph.matrix("output.weight", weights.output, 0, dtype)
+    product = graph.node("MatMul", [outputs, graph.node("Transpose", [matrix], ["output.transposed"])], ["product"])
     graph.node("Add", [product, graph.constant("output.bias", weights.bias)], ["logits"])
     graph.node("Concat", last, ["next_state"], axis=1)  # (S, 1, N, H) each
     size = [num_states, num_layers, "N", num_hiddens]
@@ -109,31 +126,36 @@ def model_of(weights: Weights, vocab: Any) -> Any:
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
                               producer_name="gluon_deeprnn", producer_version=__version__)
     helper.set_model_props(model, {
-        "gluon_deeprnn": json.dumps(description(weights, vocab), ensure_ascii=False),
+        "gluon_deeprnn": json.dumps(description(weights, vocab), ensure_ascii=False), "dtype": dtype,
+        **({"bits_per_character": json.dumps(cost)} if cost else {}),
         "first_state": json.dumps(weights.first_state.ravel().tolist())})
     return model
 
 
-def _inputs(graph: _Graph, weights: Weights) -> str:
-    """The inputs of the first layer, (T, N, D): rows of the embedding, or of the identity matrix."""
-    table = numpy.eye(weights.vocab_size, dtype="float32") if weights.embedding is None else weights.embedding
-    return graph.node("Gather", [graph.constant("embedding", table), "tokens"], ["embedded"], axis=0)
+def _inputs(graph: _Graph, weights: Weights, dtype: str) -> str:
+    """The inputs of the first layer, (T, N, D): rows of the embedding, or one-hot vectors."""
+    if weights.embedding is None:
+        size = graph.constant("vocab_size", numpy.array(weights.vocab_size, "int32"))
+        values = graph.constant("off_and_on", numpy.array([0, 1], "float32"))
+        return graph.node("OneHot", ["tokens", size, values], ["one_hot"], axis=-1)
+    table = graph.matrix("embedding", weights.embedding, 0, dtype)
+    return graph.node("Gather", [table, "tokens"], ["embedded"], axis=0)
 
 
-def _layer(graph: _Graph, layer: Layer, i: int, inputs: str, num_states: int, num_hiddens: int) -> Tuple[str, str]:
+def _layer(graph: _Graph, layer: Layer, i: int, inputs: str, num_states: int, dtype: str) -> Tuple[str, str]:
     """A layer: the names of its outputs, (T, N, H), and of its last state, (S, 1, N, H)."""
     kind = layer.computes.split("_")[0] if layer.computes.startswith("rnn_") else layer.computes
     if kind not in _ORDERS:
         raise InputError("model", "of cells that ONNX has: rnn, lstm, gru", layer.computes)
-    attributes: Dict[str, Any] = {"hidden_size": num_hiddens}
+    attributes: Dict[str, Any] = {"hidden_size": layer.arrays["h2h_weight"].shape[1]}
     if kind == "rnn":
         attributes["activations"] = [_ACTIVATIONS[layer.computes[4:]]]
     elif kind.startswith("gru"):
         attributes["linear_before_reset"] = int(kind == "gru")
     arrays = {name: _in_order(array, layer.gates, _ORDERS[kind]) for name, array in layer.arrays.items()}
     biases = numpy.concatenate([arrays["i2h_bias"], arrays["h2h_bias"]])
-    given = [graph.constant(f"layer{i}.{name}", array[None])
-             for name, array in (("W", arrays["i2h_weight"]), ("R", arrays["h2h_weight"]), ("B", biases))]
+    given = [*(graph.matrix(f"layer{i}.{name}", arrays[f"{of}_weight"][None], 1, dtype)
+               for name, of in (("W", "i2h"), ("R", "h2h"))), graph.constant(f"layer{i}.B", biases[None])]
     at = graph.constant(f"layer{i}.index", numpy.array(i))
     own = graph.node("Gather", ["state", at], [f"state{i}"], axis=1)  # (S, N, H)
     if num_states == 2:
@@ -159,4 +181,8 @@ def check(run: Any, path: Path) -> checking.Compared:
     """Compare the scores of the exported model in onnxruntime with ours."""
     if absent := checking.missing(["onnx", "onnxruntime"]):
         return checking.Compared(None, f"needs {' and '.join(absent)}: pip install {' '.join(absent)}")
-    return checking.compare(run.model, checking.passage_of(run), _CHECK_PROGRAM, [str(path)], "onnxruntime")
+    import onnx
+
+    dtype = next((each.value for each in onnx.load(str(path)).metadata_props if each.key == "dtype"), "float32")
+    return checking.compare(run.model, checking.passage_of(run), _CHECK_PROGRAM, [str(path)], "onnxruntime",
+                            None if dtype == "float32" else read_back(weights_of(run.model), dtype))

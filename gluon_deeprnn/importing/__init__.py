@@ -6,8 +6,9 @@ from pathlib import Path
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, storage
 from gluon_deeprnn.data import Vocab
+from gluon_deeprnn.data.vocab import UNKNOWN
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.importing import mxnet_files, names, torch_files, vocabulary
 from gluon_deeprnn.models.interchange import Weights
@@ -35,7 +36,7 @@ class Imported:
         The arrays that were left out, as asked.
     vocab : Vocab
     added_unknown : bool
-        Whether the vocabulary had no token for unknown ones, so that one was added, of probability 0.
+        Whether the vocabulary had no token for unknown ones, so that one was added, of a probability of about 2e-9.
     """
 
     names: Dict[str, List[str]]
@@ -61,7 +62,7 @@ def import_model(kind: str, files: Sequence[Any], out: Any, *, vocab: Any = None
         A JSON file with the tokens by index: a list, a mapping of tokens to indices, or a vocabulary of gluonnlp or of
         this package.  The safetensors of this package contain theirs.
     like : Run, optional
-        A run whose vocabulary and residual connections the model has.
+        A run whose vocabulary, residual connections and activation the model has.
     tokens : {"char", "word", "word-exact", "byte"}, optional
         How a text becomes tokens; by default what the tokens look like.
     cleaning : {"none", "d2l", "unicode"}, optional
@@ -69,7 +70,7 @@ def import_model(kind: str, files: Sequence[Any], out: Any, *, vocab: Any = None
     unknown : str, optional
         The token for unknown ones, if it is not ``<unk>``.
     activation : {"tanh", "relu"}, optional
-        That of tanh RNNs, if no graph tells it; by default tanh.
+        That of a plain RNN, if neither a graph nor ``like`` tells it; by default tanh.  Omitted for other cells.
     name : mapping of str to str, optional
         For names that are not understood: ``output``, ``bias``, ``embedding``, a part of a layer such as
         ``layer0.i2h_weight``, or "" to leave an array out.
@@ -98,16 +99,29 @@ wrote (torch 1.6 or later); got No such file or directory
     arrays, left_out = _named(arrays, name or {})
     if activation is not None:
         found = _checks.one_of("activation", activation, ACTIVATIONS)
-    elif about is not None and about["layers"] == ["rnn_relu"] * len(about["layers"]):
-        found = "relu"
+    elif about is not None:
+        found = str(about["layers"][0])[len("rnn_"):]
+    elif like is not None and found is None:
+        found = like.config.activation
     residual = about["residual"] if about is not None else like is not None and like.config.residual
-    epsilon = about["epsilon"] if about is not None else names.EPSILON
-    model = names.find(arrays, found or "tanh", residual=residual, epsilon=epsilon or names.EPSILON)
+    model = names.find(arrays, found if found in ACTIVATIONS else "tanh", residual=residual)
+    computes = model.weights.layers[0].computes
+    if about is not None and (computes != about["layers"][0]
+                              or (model.weights.norms and abs(about["epsilon"] - names.EPSILON) > 1e-9)):
+        raise InputError("the metadata", f"of this model, {computes}", Described(str(about["layers"][0])))
+    if activation is not None and not computes.startswith("rnn_"):
+        raise InputError("activation", f"omitted for {computes}", activation)
     foreign, own = _vocabulary(model.weights, about, vocab, like, tokens, cleaning, unknown)
     weights = vocabulary.in_order(model.weights, foreign, own, unknown)
-    write_imported(out, weights, own, [{"name": path.name, "sha1": hashlib.sha1(path.read_bytes()).hexdigest()}
-                                       for path in paths])
+    write_imported(out, weights, own, [{"name": path.name, "sha1": _sha1(path)} for path in paths])
     return Imported(model.names, left_out, own, weights.vocab_size > model.weights.vocab_size)
+
+
+def _sha1(path: Path) -> str:
+    try:
+        return hashlib.sha1(storage.read_file(path, 2**33)).hexdigest()
+    except OSError as error:
+        raise InputError("FILE", "there as long as it is read", Described(error.strerror or str(error))) from None
 
 
 def _read(kind: str, paths: Sequence[Path]) -> Tuple[Dict[str, numpy.ndarray], Any, Optional[str]]:
@@ -130,7 +144,8 @@ def _read(kind: str, paths: Sequence[Path]) -> Tuple[Dict[str, numpy.ndarray], A
 def _named(arrays: Mapping[str, numpy.ndarray], given: Mapping[str, str]) -> Tuple[Dict[str, numpy.ndarray], List[str]]:
     """The arrays under names that are understood, and the names of those that are left out."""
     for theirs, part in given.items():
-        _checks.one_of("the name of an array", theirs, arrays)
+        if theirs not in arrays:
+            raise InputError("name", "that of an array in the file", theirs, _checks.did_you_mean(theirs, arrays))
         if part not in _PARTS and not _PART_OF_LAYER.fullmatch(part):
             raise InputError(f"name of {theirs}", "output, bias, embedding, or a part of a layer, layer0.i2h_weight",
                              part)
@@ -151,14 +166,20 @@ def _vocabulary(weights: Weights, about: Any, path: Any, like: Any, kind: Option
     if path is None and like is None and about is None:
         raise InputError("vocab", "a file with the tokens of the model, by index", None,
                          f"a list of {weights.vocab_size} tokens in JSON; or --like, a run with the same vocabulary")
-    if sum(each is not None for each in (path, like)) > 1:
+    if path is not None and like is not None:
         raise InputError("vocab", "omitted with like", str(path))
+    found = vocabulary.read_tokens(Path(path)) if path is not None else None
+    if not isinstance(found, list):
+        for name, value in (("tokens", kind), ("cleaning", cleaning), ("unknown", unknown)):
+            if value is not None:
+                raise InputError(name, "omitted with a vocabulary that says it", value)
     if like is not None:
         return list(like.vocab.idx_to_token), like.vocab
-    if path is not None:
-        found = vocabulary.read_tokens(Path(path))
-        if isinstance(found, Vocab):
-            return list(found.idx_to_token), found
+    if isinstance(found, Vocab):
+        return list(found.idx_to_token), found
+    if found is not None:
         return found, vocabulary.made(found, kind, cleaning, unknown)
-    listed = vocabulary.checked(about["tokens"])
-    return listed, vocabulary.made(listed, about["kind"], about["cleaning"])
+    if any(index != about["tokens"].index(UNKNOWN) for index in about["special"]):
+        raise InputError("the metadata", "of a model without tokens for boundaries or sources", Described("these"),
+                         "`export --format zip` keeps a run with them as it is")
+    return about["tokens"], vocabulary.made(about["tokens"], about["kind"], about["cleaning"])

@@ -36,7 +36,7 @@ def read_params(path: Path) -> Arrays:
 
 
 class _Reader:
-    """Reads the list of arrays, and then the list of their names; whatever sizes they declare, nothing is allocated."""
+    """Reads the list of arrays, and then the list of their names; memory is allocated only for bytes that are there."""
 
     def __init__(self, content: bytes) -> None:
         self._content, self._at = content, 0
@@ -80,8 +80,8 @@ class _Reader:
         if not 0 <= axes <= _MOST_AXES:
             raise ValueError(f"an array of {axes} axes")
         shape = tuple(self._number("<q" if magic in (_V1, _V2, _V3) else "<I") for _ in range(axes))
-        if axes == 0 and magic != _V3:
-            return numpy.zeros((), "float32")  # MXNet writes no more of an array without a shape
+        if axes == 0 and magic != _V3:  # MXNet writes no more of such an array
+            raise ValueError("an array without a shape")
         self._number("<q")  # the device on which it was
         kind = self._number("<i")
         if not 0 <= kind < len(_DTYPES) or min(shape, default=0) < 0:
@@ -109,7 +109,7 @@ def unpacked(path: Path, arrays: Mapping[str, numpy.ndarray]) -> Tuple[Arrays, O
     Returns
     -------
     arrays, activation
-        The activation of tanh RNNs, "tanh" or "relu"; None if the graph has no such layers.
+        The activation of plain RNNs, "tanh" or "relu"; None if the graph has no activations.
 
     Raises
     ------
@@ -122,25 +122,33 @@ def unpacked(path: Path, arrays: Mapping[str, numpy.ndarray]) -> Tuple[Arrays, O
         nodes = [(str(node["op"]), str(node["name"]), node.get("attrs", node.get("param", {})), node["inputs"])
                  for node in graph["nodes"]]
         operators = [_operator(attributes, inputs, nodes) for op, _, attributes, inputs in nodes if op == "RNN"]
-        activations = {str(attributes["act_type"]) for op, _, attributes, _ in nodes if op == "Activation"}
-    except (KeyError, TypeError, IndexError, AttributeError, OSError, ValueError) as error:
+        others = {str(attributes["act_type"]) if op == "Activation" else op.strip("_").replace("npx_", "")
+                  for op, _, attributes, _ in nodes if op == "Activation" or op.endswith(("relu", "LeakyReLU"))}
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, OSError,
+            ValueError) as error:
         said = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise DamagedFileError(str(path), "a graph of recurrent layers that MXNet wrote", Described(said)) from None
-    found = dict(arrays)
+    found, parameters = dict(arrays), [each.parameter for each in operators if each.parameter]
+    if len(set(parameters)) < len(parameters):
+        raise DamagedFileError(str(path), "a graph of layers with parameters of their own", Described("shared ones"))
     for i, operator in enumerate(operators):
         if operator.parameter in found:
             vector = found.pop(operator.parameter)
             parts = _split(vector, operator, path)
             found.update({f"{i}.{operator.parameter}.{name}": part for name, part in parts.items()})
-    modes = {operator.mode for operator in operators} or {f"rnn_{name}" for name in activations & {"relu"}}
-    return found, "relu" if "rnn_relu" in modes else "tanh" if "rnn_tanh" in modes else None
+    of_operators = {operator.mode[4:] for operator in operators if operator.mode.startswith("rnn_")}
+    activations = of_operators if operators else others - {"sigmoid"}
+    if len(activations) > 1 or not activations <= {"relu", "tanh"}:
+        raise DamagedFileError(str(path), "a graph of layers with one activation, tanh or relu",
+                               Described(", ".join(sorted(activations))))
+    return found, next(iter(activations), None)
 
 
 def _operator(attributes: Mapping[str, str], inputs: List[Any], nodes: List[Any]) -> _Operator:
     mode = attributes["mode"]
     if mode not in _PARTS_OF_LAYER:
         raise ValueError(f"an operator of mode {mode}")
-    for name in ("bidirectional", "projection_size"):
+    for name in ("bidirectional", "projection_size", "lstm_state_clip_min", "lstm_state_clip_max"):
         if attributes.get(name, "None") not in ("None", "False", "0"):
             raise ValueError(f"layers with {name} {attributes[name]}")
     op, name, _, _ = nodes[inputs[1][0]]

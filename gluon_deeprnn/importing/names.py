@@ -30,15 +30,20 @@ _TORCH = re.compile(r"(.*?)(weight|bias)_(ih|hh)(?:_l(\d{1,9}))?")
 _MXNET = re.compile(r"(.*?)(?:l(\d{1,9})_)?(i2h|h2h)(?:_([ifcorz]))?_(weight|bias)")
 _SCRATCH = re.compile(r"(.*?)(W_x[ifcorzh]|W_h[ifcorzh]|b_(?:hh|[ifcorzh]))")
 _REVERSE = re.compile(r".*(_reverse|(^|[._])r\d+_(i2h|h2h)(_[ifcorz])?_(weight|bias))")
-_NORM = re.compile(r"(.*norms?)[._]?(\d{1,9})[._](weight|gamma|bias|beta)", re.IGNORECASE)
+_NORM = re.compile(r"((?:.*[._])?(?:layer)?norms?)[._]?(\d{1,9})[._](weight|gamma|bias|beta)", re.IGNORECASE)
 _EMBEDDING = re.compile(r"(.*[._])?(embed|encoder|emb|wte)", re.IGNORECASE)
 _OUTPUT = re.compile(r"W_hq|(.*[._])?(decoder|dense|linear|output|out|head|pred|cls|fc|fullyconnected)", re.IGNORECASE)
+
+GIVEN = {"output": "output.weight", "bias": "output.bias", "embedding": "embedding.weight"}
+"""Names that are these parts, whatever else would fit."""
 
 _GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh", "mgu": "fh"}
 _GATES_OF_MXNET = {"lstm": "ifco", "gru": "rzo"}
 _CELL_OF_NUMBER = {1: "rnn", 3: "gru", 4: "lstm"}
 EPSILON = 1e-5
-"""Of layer normalisation, in torch and MXNet."""
+"""Of layer normalisation, in torch, MXNet and this package."""
+
+_MOST_LAYERS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,19 +77,16 @@ class _Arrays:
         return [name for name, array in self.left.items() if array.ndim == 2]
 
 
-def find(arrays: Mapping[str, numpy.ndarray], activation: str = "tanh", *, residual: bool = False,
-         epsilon: float = EPSILON) -> Found:
+def find(arrays: Mapping[str, numpy.ndarray], activation: str = "tanh", *, residual: bool = False) -> Found:
     """The language model in foreign arrays.
 
     Parameters
     ----------
     arrays : mapping of str to numpy.ndarray
     activation : {"tanh", "relu"}, default "tanh"
-        That of tanh RNNs, which the arrays do not tell.
+        That of plain RNNs, which the arrays do not tell.
     residual : bool, default False
         Whether layers have residual connections, which the arrays do not tell.
-    epsilon : float
-        Of layer normalisation.
 
     Returns
     -------
@@ -105,10 +107,9 @@ def find(arrays: Mapping[str, numpy.ndarray], activation: str = "tanh", *, resid
     >>> found.weights.layers[0].computes, found.names['output']
     ('gru', ['linear.weight'])
     """
-    left = _Arrays({name: numpy.asarray(array, "float32") for name, array in arrays.items()
+    left = _Arrays({name: _numbers(name, array) for name, array in arrays.items()
                     if numpy.issubdtype(array.dtype, numpy.floating)})
-    left.left.update({name: array for name, array in arrays.items()
-                      if not numpy.issubdtype(array.dtype, numpy.floating)})
+    others = {name: array for name, array in arrays.items() if name not in left.left}
     backwards = [name for name in arrays if _REVERSE.fullmatch(name)]
     if backwards:
         raise InputError("the layers", "in one direction, as a language model needs", Described(", ".join(backwards)))
@@ -127,19 +128,30 @@ def find(arrays: Mapping[str, numpy.ndarray], activation: str = "tanh", *, resid
         first = numpy.zeros((num_states, len(layers), hiddens), "float32")
     if first.shape != (num_states, len(layers), hiddens):
         raise InputError("first_state", f"of shape {(num_states, len(layers), hiddens)}", first.shape)
+    left.left.update(others)
     if left.left:
         raise InputError("parameters", "those of a language model of recurrent layers", Described(
             f"{len(left.left)} that do not fit: " + ", ".join(
                 f"{name} {tuple(array.shape)}" for name, array in left.left.items())),
             "--name THEIRS=PART says what an array is, --name THEIRS= leaves it out")
-    return Found(Weights(layers=layers, norms=norms, epsilon=epsilon if norms else 0.0, residual=residual,
+    return Found(Weights(layers=layers, norms=norms, epsilon=EPSILON if norms else 0.0, residual=residual,
                          skip=len(layers) > 1 and output.shape[1] == len(layers) * hiddens, embedding=embedding,
                          tied=tied, output=output, bias=bias, first_state=first), left.names)
 
 
+def _numbers(name: str, array: numpy.ndarray) -> numpy.ndarray:
+    """An array as float32, if it has numbers, and all are finite."""
+    with numpy.errstate(over="ignore"):
+        found = array.astype("float32")
+    if found.size == 0 or found.ndim == 0 or not numpy.isfinite(found).all():
+        raise InputError(name, "an array of finite numbers", Described(f"shape {array.shape}, {array.dtype}"))
+    return found
+
+
 def _natural(name: str) -> Tuple[Any, ...]:
-    """The key by which names are sorted: numbers in them are compared as numbers."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", name))
+    """The key by which names are sorted: numbers in them are compared as numbers, and separators are ignored."""
+    parts = [part.strip("._") for part in re.split(r"(\d{1,18})", name)]
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts if part)
 
 
 def _by_layer(arrays: Mapping[str, numpy.ndarray]) -> List[Dict[str, str]]:
@@ -158,6 +170,10 @@ def _by_layer(arrays: Mapping[str, numpy.ndarray]) -> List[Dict[str, str]]:
         else:
             continue
         found.setdefault((_natural(stack), int(number or 0)), {})[part] = name
+    if len(found) > _MOST_LAYERS or len({tuple(part for _, part in key[0]) for key in found}) > 1:
+        raise InputError("the layers", f"at most {_MOST_LAYERS}, of names that differ in numbers",
+                         Described(", ".join(sorted({next(iter(names.values())) for names in found.values()}))),
+                         "--name THEIRS=layer0.i2h_weight, for each array, says their order")
     return [found[key] for key in sorted(found)]
 
 
@@ -169,10 +185,13 @@ def _layer(left: _Arrays, i: int, names: Mapping[str, str], activation: str) -> 
     gates = {name.split("_")[1] for name in names if name.count("_") == 2}
     cell = next((cell for cell, order in _GATES_OF_MXNET.items() if set(order) == gates), None)
     whole: Arrays = {}
+    shapes = {part: left.left[theirs].shape for part, theirs in names.items()}
     for name in ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias"):
         of, kind = name.split("_")
         pieces = [name] if cell is None else [f"{of}_{gate}_{kind}" for gate in _GATES_OF_MXNET[cell]]
         if all(piece in names for piece in pieces):
+            if len({shapes[piece] for piece in pieces}) > 1:
+                raise InputError(f"the arrays of {part}", "of the same shape for all gates", Described(str(shapes)))
             whole[name] = numpy.concatenate([left.take(f"{part}.{name}", names[piece]) for piece in pieces])
     if not {"i2h_weight", "h2h_weight"} <= whole.keys():
         raise InputError("parameters", f"complete: the weights of the inputs and of the states of {part}",
@@ -182,8 +201,7 @@ def _layer(left: _Arrays, i: int, names: Mapping[str, str], activation: str) -> 
     if cell is None or rows % hiddens or whole["i2h_weight"].ndim != 2 or any(
             array.shape != (rows, *array.shape[1:]) or (name.endswith("bias") and array.ndim != 1)
             for name, array in whole.items()):
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in whole.items())
-        raise InputError(f"the arrays of {part}", "of the shapes of an RNN, a GRU or an LSTM", Described(shapes))
+        raise InputError(f"the arrays of {part}", "of the shapes of an RNN, a GRU or an LSTM", Described(str(shapes)))
     for name in ("i2h_bias", "h2h_bias"):
         whole.setdefault(name, numpy.zeros(rows, "float32"))
     return Layer(f"rnn_{activation}" if cell == "rnn" else cell, _GATES[cell], whole)
@@ -192,11 +210,12 @@ def _layer(left: _Arrays, i: int, names: Mapping[str, str], activation: str) -> 
 def _scratch_layer(left: _Arrays, part: str, names: Mapping[str, str]) -> Layer:
     gates = {name[3:] for name in names if name.startswith("W_x")}
     cell = next((cell for cell, order in _GATES.items() if set(order) == gates), None)
-    if cell is None or not {f"{start}{gate}" for start in ("W_x", "W_h", "b_") for gate in gates} <= names.keys():
+    wanted_names = {f"{start}{gate}" for start in ("W_x", "W_h", "b_") for gate in gates}
+    if cell is None or names.keys() - ({"b_hh"} if cell == "gru" else set()) != wanted_names:
         raise InputError(f"the arrays of {part}", "all those of one cell from scratch",
                          Described(", ".join(names.values())))
     arrays = {name: left.take(part, theirs) for name, theirs in names.items()}
-    hiddens, inputs = arrays[f"b_{_GATES[cell][0]}"].size, len(arrays[f"W_x{_GATES[cell][0]}"])
+    hiddens, inputs = arrays[f"b_{_GATES[cell][0]}"].size, arrays[f"W_x{_GATES[cell][0]}"].shape[0]
     wanted = {"W_x": (inputs, hiddens), "W_h": (hiddens, hiddens), "b_": (hiddens,)}
     if any(array.shape != wanted["b_" if name.startswith("b_") else name[:3]] for name, array in arrays.items()):
         raise InputError(f"the arrays of {part}", f"of the shapes {', '.join(map(str, wanted.values()))}",
@@ -242,6 +261,7 @@ def _ends(left: _Arrays, layers: List[Layer], hiddens: int,
             left.left[name] = left.left[name].T
     widths = {hiddens, len(layers) * hiddens}
     fitting = [name for name in left.matrices() if left.left[name].shape[1] in widths]
+    fitting = [name for name in fitting if name == GIVEN["output"]] or fitting
     outputs = [name for name in fitting if not _EMBEDDING.match(name) or _OUTPUT.match(name)] or fitting
     outputs = [name for name in outputs if _OUTPUT.match(name)] or outputs
     if len(outputs) != 1:
@@ -251,9 +271,10 @@ def _ends(left: _Arrays, layers: List[Layer], hiddens: int,
     output = left.take("output", outputs[0])
     size = len(output)
     embeddings = [name for name in left.matrices() if left.left[name].shape == (size, inputs)]
+    embeddings = [name for name in embeddings if name == GIVEN["embedding"]] or embeddings
     embedding = left.take("embedding", embeddings[0]) if len(embeddings) == 1 else None
     tied = embedding is not None and numpy.array_equal(embedding, output)
-    if embedding is None and inputs != size:
+    if embedding is None and (inputs != size or (inputs == output.shape[1] and _EMBEDDING.match(outputs[0]))):
         if inputs != output.shape[1] or embeddings:
             raise InputError("parameters", f"with one embedding of shape {(size, inputs)}, or one-hot inputs",
                              Described(f"a first layer of {inputs} inputs and {size} tokens"),
@@ -262,5 +283,6 @@ def _ends(left: _Arrays, layers: List[Layer], hiddens: int,
         left.names["embedding"] = left.names["output"]
     biases = [name for name, array in left.left.items() if array.shape == (size,)
               and re.search(r"(bias|(^|[._])b_q)$", name)]
+    biases = [name for name in biases if name == GIVEN["bias"]] or biases
     bias = left.take("bias", biases[0]) if len(biases) == 1 else numpy.zeros(size, "float32")
     return embedding, numpy.ascontiguousarray(output), bias, tied

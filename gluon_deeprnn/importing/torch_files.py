@@ -14,7 +14,9 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 import zipfile
 
 from gluon_deeprnn import storage
+from gluon_deeprnn.data.vocab import UNKNOWN
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
+from gluon_deeprnn.importing.vocabulary import checked
 import numpy
 
 Arrays = Dict[str, numpy.ndarray]
@@ -23,6 +25,9 @@ _DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", 
            "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "<i1", "ByteStorage": "<u1", "BoolStorage": "?"}
 _INSIDE = ("state_dict", "model_state_dict", "model")
 """Under which names checkpoints hold a ``state_dict``, among other things."""
+
+_MOST_PICKLE, _MOST_AXES, _MOST_COPIES = 2**24, 32, 4
+"""Bytes of a list of arrays, axes of an array, and arrays that share their numbers: tied weights."""
 
 _MARK = object()
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -34,6 +39,13 @@ class _Global:
     """A name in a pickle: of a class or a function, which is never imported."""
 
     name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Storage:
+    """The numbers of one part of the file, which arrays share."""
+
+    numbers: numpy.ndarray
 
 
 def read_torch(path: Path) -> Tuple[Arrays, Any]:
@@ -70,6 +82,8 @@ def _read_state_dict(path: Path) -> Arrays:
             folder = names[0][:-len("data.pkl")]
             if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
                 raise ValueError("numbers that do not begin with the lowest byte")
+            if archive.getinfo(names[0]).file_size > _MOST_PICKLE:
+                raise ValueError("a list of arrays of more than 16 MB")
             found = _Reader(lambda key: archive.read(f"{folder}data/{key}")).read(archive.read(names[0]))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, OverflowError,
             zipfile.BadZipFile) as error:
@@ -97,7 +111,9 @@ class _Reader:
     """
 
     def __init__(self, stored: Callable[[str], bytes]) -> None:
-        self._stored, self._stack, self._memo = stored, [], {}  # type: ignore[var-annotated]
+        self._stored, self._storages = stored, {}  # type: ignore[var-annotated]
+        self._stack, self._memo = [], {}  # type: ignore[var-annotated]
+        self._declared = self._copied = 0  # numbers in the parts that were read, and in the arrays
 
     def read(self, content: bytes) -> Mapping[str, Any]:
         """The dict that the pickle holds.
@@ -137,8 +153,8 @@ class _Reader:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(self._memo[argument])
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            second = None if name == "GLOBAL" else stack.pop()
-            stack.append(_Global(argument.replace(" ", ".") if second is None else f"{stack.pop()}.{second}"))
+            parts = argument.split(" ") if name == "GLOBAL" else [stack.pop(), stack.pop()][::-1]
+            stack.append(_Global(".".join(_of_type(str, part) for part in parts)))
         else:
             self._collect(name)
 
@@ -146,16 +162,16 @@ class _Reader:
         stack = self._stack
         if name in ("SETITEM", "SETITEMS"):
             pairs = self._above_mark() if name == "SETITEMS" else list(reversed([stack.pop(), stack.pop()]))
-            stack[-1].update(zip(pairs[::2], pairs[1::2]))
+            stack[-1].update(zip((_of_type((str, int), key) for key in pairs[::2]), pairs[1::2]))
         elif name in ("APPEND", "APPENDS"):
             members = self._above_mark() if name == "APPENDS" else [stack.pop()]
             stack[-1].extend(members)
         elif name == "BINPERSID":
-            _, kind, key, _, size = stack.pop()
-            stack.append(self._numbers(kind, key, size))
+            _, kind, key, _, size = _of_type(tuple, stack.pop())
+            stack.append(self._storage(_of_type(_Global, kind), _of_type(str, key), _of_type(int, size)))
         elif name == "REDUCE":
-            arguments, called = stack.pop(), stack.pop()
-            stack.append(_made(called, arguments))
+            arguments, called = _of_type(tuple, stack.pop()), _of_type(_Global, stack.pop())
+            stack.append(self._made(called, arguments))
         elif name == "BUILD":
             stack.pop()  # what a dict of torch has beside its entries: the versions of the modules
             if not isinstance(stack[-1], dict):
@@ -169,37 +185,55 @@ class _Reader:
             members.append(member)
         return members[::-1]
 
-    def _numbers(self, kind: Any, key: Any, size: Any) -> numpy.ndarray:
-        """The numbers of one part of the file, which arrays share."""
+    def _storage(self, kind: _Global, key: str, size: int) -> _Storage:
         name = kind.name.rsplit(".", 1)[-1]
         if name not in _DTYPES:
             raise ValueError(f"numbers of kind {name}")
-        content, dtype = self._stored(str(key)), numpy.dtype(_DTYPES[name])
-        if len(content) != size * dtype.itemsize:
-            raise ValueError(f"{len(content)} bytes for {size} numbers")
-        return numpy.frombuffer(content, dtype)
+        if key not in self._storages:
+            self._storages[key] = _Storage(numpy.frombuffer(self._stored(key), _DTYPES[name]))
+            self._declared += len(self._storages[key].numbers)
+        found = self._storages[key]
+        if len(found.numbers) != size or found.numbers.dtype != _DTYPES[name]:
+            raise ValueError(f"{len(found.numbers)} numbers where {size} are declared")
+        return found
+
+    def _made(self, called: _Global, arguments: Tuple[Any, ...]) -> Any:
+        """What a call in a pickle returns: only those that torch writes for arrays are known."""
+        if called.name == "collections.OrderedDict" and not arguments:
+            return {}
+        if called.name == "torch._utils._rebuild_tensor_v2":
+            return self._array(*arguments[:4])
+        if called.name == "torch._utils._rebuild_parameter":
+            return arguments[0]
+        raise ValueError(f"an object of {called.name}, beside dicts and arrays")
+
+    def _array(self, storage_of: Any, offset: Any, shape: Any, strides: Any) -> numpy.ndarray:
+        numbers = _of_type(_Storage, storage_of).numbers
+        if any(type(n) is not int or n < 0 for n in (offset, *_of_type(tuple, shape), *_of_type(tuple, strides))) \
+                or len(shape) != len(strides) or len(shape) > _MOST_AXES:
+            raise ValueError("an array whose shape and strides are not as many numbers of at least 0")
+        last, size = offset + sum((n - 1) * stride for n, stride in zip(shape, strides)), math.prod(shape)
+        if 0 in shape:
+            return numpy.zeros(0, numbers.dtype)
+        self._copied += size
+        if size > len(numbers) or last >= len(numbers) or self._copied > _MOST_COPIES * self._declared:
+            raise ValueError(f"an array of shape {shape} in {len(numbers)} numbers")
+        strides = [n * numbers.itemsize for n in strides]
+        return numpy.lib.stride_tricks.as_strided(numbers[offset:], shape, strides).copy()
 
 
-def _made(called: Any, arguments: Any) -> Any:
-    """What a call in a pickle returns: only those that torch writes for arrays are known."""
-    name = called.name
-    if name == "collections.OrderedDict" and not arguments:
-        return {}
-    if name == "torch._utils._rebuild_tensor_v2":
-        return _array(*arguments[:4])
-    if name == "torch._utils._rebuild_parameter":
-        return arguments[0]
-    raise ValueError(f"an object of {name}, beside dicts and arrays")
+def _of_type(kind: Any, value: Any) -> Any:
+    """Return a value of a pickle, if it is of a type; others are not shown, since they can be very long."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{type(value).__name__} in a place where torch writes something else")
+    return value
 
 
-def _array(numbers: numpy.ndarray, offset: int, shape: Tuple[int, ...], strides: Tuple[int, ...]) -> numpy.ndarray:
-    if len(shape) != len(strides) or any(type(n) is not int or n < 0 for n in (offset, *shape, *strides)):
-        raise ValueError(f"an array of shape {shape} and strides {strides}")
-    last, size = offset + sum((n - 1) * stride for n, stride in zip(shape, strides)), math.prod(tuple(map(int, shape)))
-    if size > len(numbers) or (size and last >= len(numbers)):
-        raise ValueError(f"an array of shape {shape} in {len(numbers)} numbers")
-    part = numbers[offset:] if size else numbers[:0]
-    return numpy.lib.stride_tricks.as_strided(part, shape, [n * numbers.itemsize for n in strides]).copy()
+def _are_tokens(tokens: List[Any]) -> bool:
+    try:
+        return UNKNOWN in checked(tokens)
+    except ValueError:
+        return False
 
 
 def described(about: Any) -> Dict[str, Any]:
@@ -210,8 +244,10 @@ def described(about: Any) -> Dict[str, Any]:
     ValueError
         If it is not what this package wrote.
     """
-    kinds: Dict[str, Tuple[type, ...]] = {"tokens": (list,), "cleaning": (str, type(None)), "kind": (str,),
-                                          "layers": (list,), "residual": (bool,), "epsilon": (float,)}
-    if not isinstance(about, dict) or not all(isinstance(about.get(name), kind) for name, kind in kinds.items()):
+    kinds: Dict[str, Tuple[type, ...]] = {
+        "tokens": (list,), "special": (list,), "cleaning": (str, type(None)), "kind": (str,), "layers": (list,),
+        "residual": (bool,), "epsilon": (float,)}
+    if not isinstance(about, dict) or not all(isinstance(about.get(name), kind) for name, kind in kinds.items()) \
+            or not about["layers"] or len(set(map(str, about["layers"]))) > 1 or not _are_tokens(about["tokens"]):
         raise InputError("the metadata", "what this package writes", Described(f"{json.dumps(about)[:80]}"))
     return about

@@ -12,8 +12,8 @@ from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models.interchange import Weights
 import numpy
 
-_NEVER = -1e4
-"""The logit of an unknown token that the model did not have: its probability is 0 in float32."""
+_BELOW = 20.0
+"""How far the bias of an added unknown token is below all others: its probability is about exp(-20), 2e-9."""
 
 
 def read_tokens(path: Path) -> Any:
@@ -34,9 +34,12 @@ def read_tokens(path: Path) -> Any:
         stored = storage.parse_json(storage.read_file(path, 2**26).decode("utf-8"))
         if isinstance(stored, dict) and "vocab" in stored:
             return Vocab.from_json(json.dumps(stored))
-        if isinstance(stored, dict):
-            stored = stored["idx_to_token"] if "idx_to_token" in stored else _by_index(stored)
-        return checked(stored)
+        if isinstance(stored, dict) and "idx_to_token" in stored:
+            tokens, unknown = checked(stored["idx_to_token"]), stored.get("unknown_token") or UNKNOWN
+            if unknown != UNKNOWN and unknown in tokens and UNKNOWN not in tokens:
+                tokens[tokens.index(unknown)] = UNKNOWN
+            return tokens
+        return checked(_by_index(stored) if isinstance(stored, dict) else stored)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DamagedFileError(str(path), "a list of tokens in JSON, or a mapping of tokens to indices",
@@ -55,12 +58,16 @@ def checked(tokens: Any) -> List[str]:
     if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens) \
             or len(set(tokens)) != len(tokens):
         raise ValueError("tokens that are not strings, or that occur twice")
+    "".join(tokens).encode("utf-8")  # half of a surrogate pair is a ValueError
     return tokens
 
 
 def kind_of(tokens: List[str]) -> str:
-    """The kind of tokens: "char" if almost all have one character, else "word"."""
-    return "char" if sum(len(token) == 1 for token in tokens) > 0.8 * len(tokens) else "word"
+    """The kind of tokens: of one character each, words, or words with the spaces before them; ``<eos>`` is none."""
+    own = [token for token in tokens if not (token.startswith("<") and token.endswith(">") and len(token) > 2)]
+    if sum(len(token) == 1 for token in own) >= 0.8 * len(own):
+        return "char"
+    return "word-exact" if sum(token.startswith(" ") for token in own) > 0.2 * len(own) else "word"
 
 
 def made(tokens: List[str], kind: Optional[str], cleaning: Optional[str], unknown: Optional[str] = None) -> Vocab:
@@ -80,8 +87,8 @@ def made(tokens: List[str], kind: Optional[str], cleaning: Optional[str], unknow
     ValueError
         If ``unknown`` is not one of the tokens.
     """
-    if unknown is not None and unknown not in tokens:
-        raise InputError("unknown", "one of the tokens of the vocabulary", unknown)
+    if unknown is not None and (unknown not in tokens or (unknown != UNKNOWN and UNKNOWN in tokens)):
+        raise InputError("unknown", f"one of the tokens of the vocabulary, which has no {UNKNOWN}", unknown)
     others = [token for token in tokens if token not in (unknown or UNKNOWN, UNKNOWN)]
     return Vocab([], cleaning=cleaning, kind=kind or kind_of(tokens)).extended(others)
 
@@ -92,8 +99,12 @@ def in_order(weights: Weights, tokens: List[str], vocab: Vocab, unknown: Optiona
     Raises
     ------
     ValueError
-        If there are not as many tokens as the model has, or ``vocab`` has others.
+        If there are not as many tokens as the model has, or ``vocab`` has others, or tokens for boundaries or sources.
     """
+    if vocab.begin_index is not None or vocab.sources:
+        raise InputError("vocab", "one without tokens for the boundaries of records or for sources",
+                         Described(", ".join(vocab.to_tokens(vocab.special))),
+                         "`export --format zip` keeps a run with them as it is")
     if len(tokens) != weights.vocab_size:
         raise InputError("the vocabulary", f"of the {weights.vocab_size} tokens of the model",
                          Described(f"{len(tokens)} tokens"))
@@ -111,5 +122,6 @@ def in_order(weights: Weights, tokens: List[str], vocab: Vocab, unknown: Optiona
         first = layers[0]
         columns = rows(first.arrays["i2h_weight"].T).T
         layers[0] = dataclasses.replace(first, arrays={**first.arrays, "i2h_weight": numpy.ascontiguousarray(columns)})
-    return dataclasses.replace(weights, layers=layers, output=rows(weights.output), bias=rows(weights.bias, _NEVER),
+    bias = rows(weights.bias, float(weights.bias.min()) - _BELOW)
+    return dataclasses.replace(weights, layers=layers, output=rows(weights.output), bias=bias,
                                embedding=None if weights.embedding is None else rows(weights.embedding))

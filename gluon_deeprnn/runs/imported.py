@@ -21,7 +21,7 @@ def config_of(weights: Weights, vocab: Vocab) -> RunConfig:
         {"implementation": "scratch"} if CELLS[computes.split("_")[0]].fused_mode is None else {}
     if computes.startswith("rnn_"):
         own["activation"] = computes[len("rnn_"):]
-    return RunConfig(protocol="book", cleaning=vocab.cleaning or "none", tokens=vocab.kind,
+    return RunConfig(protocol="book", streams="joined", cleaning=vocab.cleaning or "none", tokens=vocab.kind,
                      model=cell_of_mode(computes).name, num_hiddens=weights.num_hiddens,
                      num_layers=len(weights.layers), tied=weights.tied, layer_norm=bool(weights.norms),
                      embedding=0 if weights.embedding is None else weights.embedding.shape[1],

@@ -3,6 +3,7 @@
 from typing import Any, Dict
 
 from gluon_deeprnn.data import Vocab
+from gluon_deeprnn.data.tokenizers import tokenizer_for
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models.extension import extend_vocabulary
 from gluon_deeprnn.models.weights import set_parameters
@@ -30,6 +31,10 @@ def check_same(config: Dict[str, Any], start: Run) -> None:
     ValueError
         "num_hiddens with --from must be that of runs/mine, 256; got 512 (omit it)", and the like.
     """
+    tokens, cleaning = start.config.tokens, start.config.cleaning
+    if tokenizer_for(tokens, cleaning) != start.vocab.kind:
+        raise InputError("from", f"a run whose tokens are of the kind that {tokens} with cleaning {cleaning} makes",
+                         Described(start.vocab.kind), "import the model with --cleaning")
     for name, value in settings_of(start).items():
         if config.get(name, value) != value:
             raise InputError(f"{name} with --from", f"that of {start.folder}, {value!r}", config[name], "omit it")

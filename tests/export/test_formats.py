@@ -10,7 +10,8 @@ import zipfile
 from gluon_deeprnn import load_run
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.errors import DeepRNNError, InputError
-from gluon_deeprnn.export import FORMATS, checking, html_format, onnx_format, symbol_format, torch_format
+from gluon_deeprnn.export import FORMATS, checking, html_format, onnx_format, rounding, symbol_format, torch_format
+from gluon_deeprnn.export.forward import bits_per_token, logits_of
 from gluon_deeprnn.models.interchange import weights_of
 from models import MODELS, OTHERS, VOCAB, made, of, tokens
 import mxnet
@@ -36,6 +37,45 @@ def test_onnxruntime_computes_the_scores_and_states_of_the_model(name):
             logits.append(found)
         numpy.testing.assert_allclose(numpy.concatenate(logits), expected, atol=1e-5)
         numpy.testing.assert_allclose(state, last, atol=1e-5)
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("name", {**MODELS, **OTHERS})
+def test_onnxruntime_computes_with_int8_what_its_rounded_numbers_are(name):
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    model = made(name)
+    weights = weights_of(model)
+    exported = onnx_format.model_of(weights, VOCAB, "int8")
+    onnx.checker.check_model(exported, full_check=True)
+    session = runtime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
+    batch = tokens(20, 1)
+    first = numpy.stack([array.asnumpy() for array in model.begin_state(1)])
+    found, state = session.run(["logits", "next_state"], {"tokens": batch, "state": first})
+    expected, last = logits_of(rounding.read_back(weights, "int8"), batch[:, 0])
+    numpy.testing.assert_allclose(found[:, 0], expected, atol=1e-5)
+    numpy.testing.assert_allclose(state[:, :, 0], last, atol=1e-5)
+    assert abs(found[:, 0] - logits_of(weights, batch[:, 0])[0]).max() > 1e-4
+
+
+@pytest.mark.onnx
+def test_int8_is_a_quarter_of_the_size_and_its_loss_is_said(trained, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    run = load_run(trained)
+    for dtype in ("float32", "int8"):
+        assert main(["export", "--run", str(trained), "--format", "onnx", "--dtype", dtype, "--out",
+                     str(tmp_path / f"{dtype}.onnx")]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("checked with onnxruntime") == 2
+    about = {each.key: each.value for each in onnx.load(str(tmp_path / "int8.onnx")).metadata_props}
+    bits, weights = json.loads(about["bits_per_character"]), weights_of(run.model)
+    assert f"rounded to int8: {bits['stored']} bits per character, {bits['exact']} before" in said.err
+    passage = checking.passage_of(run, 2000)
+    for name, each in (("exact", weights), ("stored", rounding.read_back(weights, "int8"))):
+        assert float(bits[name]) == pytest.approx(bits_per_token(each, passage), abs=6e-4)
+    matrices = sum(array.size for name, array in rounding.named(weights).items() if array.ndim == 2)
+    smaller = (tmp_path / "float32.onnx").stat().st_size - (tmp_path / "int8.onnx").stat().st_size
+    assert smaller > 2 * matrices
 
 
 @pytest.mark.onnx
@@ -130,6 +170,7 @@ def test_a_model_that_computes_something_else_is_an_error(kind, script, message)
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--format", "pickle", "--out", "x"], "format must be one of torch, safetensors, onnx, symbol, html, zip; got "),
     (["--format", "zip", "--dtype", "int8", "--out", "x.zip"], "dtype must be float32 for format zip; got 'int8'"),
+    (["--format", "onnx", "--dtype", "float16", "--out", "x.onnx"], "dtype must be float32 or int8 for format onnx"),
     (["--format", "zip", "--out", "x.txt"], "out must be a file that ends in .zip; got 'x.txt'")])
 def test_what_cannot_be_exported_is_refused(arguments, message, trained, capsys):
     assert main(["export", "--run", str(trained), *arguments]) == 2

@@ -8,7 +8,7 @@ import subprocess
 
 from gluon_deeprnn import Vocab, load_run
 from gluon_deeprnn.cli.main import main
-from gluon_deeprnn.export import checking, html_format
+from gluon_deeprnn.export import checking, html_format, rounding
 from gluon_deeprnn.export.forward import bits_per_token, logits_of
 from gluon_deeprnn.models.interchange import weights_of
 from models import ALL, made, tokens
@@ -94,8 +94,7 @@ def test_rounded_numbers_are_read_as_they_were_written_and_their_loss_is_said(dt
     path, run = page(model, Vocab("the time machine"), dtype=dtype)
     about = json.loads(re.search(r'application/json">(.*?)</script>', path.read_text())[1])
     weights = weights_of(model)
-    stored = {name: html_format._packed(array, dtype)[2] for name, array in html_format._named(weights).items()}
-    rounded = html_format._read_back(weights, stored)
+    rounded = rounding.read_back(weights, dtype)
     numpy.testing.assert_allclose(in_node(path, run.passage)[0], logits_of(rounded, run.passage)[0], atol=1e-5)
     assert 0 < abs(in_node(path, run.passage)[0] - logits_of(weights, run.passage)[0]).max() < most
     for name, each in (("exact", weights), ("stored", rounded)):
@@ -118,7 +117,7 @@ def test_a_text_has_the_same_tokens_on_the_page(kind, cleaning, text, page):
 def test_the_page_is_one_small_file_that_asks_for_nothing(page):
     path, run = page(made("gru 8 layers kit"), Vocab("the time machine"))
     content = path.read_text(encoding="utf-8")
-    weights = sum(array.size for array in html_format._named(weights_of(run.model)).values()) * 4
+    weights = sum(array.size for array in rounding.named(weights_of(run.model)).values()) * 4
     assert len(content.encode()) - weights * 4 / 3 < 50_000
     assert "default-src 'none'" in content
     assert not re.search(r"\b(src|href)=|https?:|\bfetch\b|XMLHttpRequest|@import|innerHTML", content)
@@ -189,10 +188,12 @@ def test_one_can_write_look_and_move_by_keyboard_in_two_languages(evil):
       element("language").dispatchEvent(new Event("change"));
       const pixels = element("states").getContext("2d").getImageData(0, 0, 60, 10).data;
       return { place, rows, detail, given, korean: element("write").textContent, lang: document.documentElement.lang,
-               bits: history[2].bits, drawn: pixels.some((each) => each > 0), written: history.length,
+               about: element("about").textContent, bits: history[2].bits,
+               drawn: pixels.some((each) => each > 0), written: history.length,
                status: element("status").textContent }"""
     _, found = in_browser(evil / "lstm.html", script)
     assert (found["place"], found["rows"], found["given"]) == (2, 6, 3)
     assert f"{found['bits']:.2f} bits" in found["detail"]
     assert (found["korean"], found["lang"], found["drawn"], found["written"]) == ("쓰기", "ko", True, 63)
+    assert found["about"].startswith("장단기 메모리(LSTM); 은닉층 ")
     assert re.search(r"^[\d,]+ tokens per second; \d\.\d\d bits per token over 62 tokens$", found["status"])

@@ -58,6 +58,7 @@ def of_gluon(folder):
     models = {
         "rnn": Model(gluon.rnn.RNN(H, LAYERS, activation="tanh")), "relu": Model(gluon.rnn.RNN(H, LAYERS)),
         "lstm": Model(gluon.rnn.LSTM(H, LAYERS)), "gru": Model(gluon.rnn.GRU(H, LAYERS), embedding=3),
+        "cells-relu": OfCells(cells(lambda size: gluon.rnn.RNNCell(size, activation="relu"))),
         "cells-lstm": OfCells(cells(gluon.rnn.LSTMCell)), "cells-gru": OfCells(cells(gluon.rnn.GRUCell)),
         "deep": Model(gluon.rnn.GRU(H, 8), embedding=H)}
     for name, model in models.items():

@@ -3,6 +3,7 @@
 import json
 import pickle
 import struct
+import tracemalloc
 import zipfile
 
 from gluon_deeprnn.cli.main import main
@@ -105,15 +106,26 @@ STORAGE = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cp
 REBUILD = b"\x80\x02}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" + STORAGE
 
 
+BOMB = b")" + b"q\0h\0\x86" * 40  # a tuple of 2**40 members
+AGAIN = REBUILD[len(b"\x80\x02}X\x01\0\0\0a"):]  # an array without numbers that is taken for the numbers of another one
+TWICE = (b"\x80\x02}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" + AGAIN
+         + b"K\0J\0\0\0\x10K\0\x86K\1K\1\x86\x89}tRK\0J\0\0\0\x10\x85K\1\x85\x89}tRs.")
+
+
 @pytest.mark.parametrize(("content", "message"), [
     (REBUILD + b"K\0K\x04\x85K\x01\x85\x89}tRs.", None),
     (REBUILD + b"K\0K\x05\x85K\x01\x85\x89}tRs.", r"shape \(5,\) in 4 numbers"),
     (REBUILD + b"K\x01K\x04\x85K\x01\x85\x89}tRs.", r"shape \(4,\) in 4 numbers"),
     (REBUILD + b"K\0J\xff\xff\xff\x7f\x85K\0\x85\x89}tRs.", "in 4 numbers"),
-    (REBUILD + b"K\0K\x04\x85J\xff\xff\xff\xff\x85\x89}tRs.", r"strides \(-1,\)"),
+    (REBUILD + b"K\0K\x04\x85J\xff\xff\xff\xff\x85\x89}tRs.", "not as many numbers of at least 0"),
+    (REBUILD + b"K\0" + BOMB + b"K\x01\x85\x89}tRs.", "not as many numbers of at least 0"),
+    (b"\x80\x02}" + BOMB + b"Ns.", "tuple in a place"), (b"\x80\x02})" + b"\x85" * 10**5 + b"Ns.", "tuple in a place"),
+    (b"\x80\x02X\1\0\0\0a" + b"q\0h\0\x93" * 40 + b".", "_Global in a place"),
+    (TWICE, "ndarray in a place"), (b"\x80\x02}X\1\0\0\0a(" + STORAGE[1:-1] + b"q\1Q" + b"h\1Q" * 10**5 + b"s.", ""),
     (b"\x80\x02}r\xff\xff\xff\x7f.", None), (b"\x80\x02" + b"(" * 10**5 + b"t" * 10**5 + b".", "not a dict"),
     (b"\x80\x02\x8b\xff\xff\xff\x7f.", ""), (b"\x80\x02cos\nsystem\n.", "not a dict"),
-    (b"\x80\x02}}}s.", "unhashable"), (b"0.", "the instruction POP"), (b".", "IndexError"), (b"", "without|exhausted"),
+    (b"\x80\x02}}}s.", "dict in a place"), (b"0.", "the instruction POP"), (b".", "IndexError"),
+    (b"", "without|exhausted"),
 ])
 def test_malicious_pickles_are_one_error(tmp_path, content, message):
     archive(tmp_path / "x.pt", content, **{"0": b"\0" * 16})
@@ -160,20 +172,54 @@ def test_damaged_graphs_are_one_error(tmp_path, content):
         unpacked(tmp_path / "x.json", {"p": numpy.zeros(4, "float32")})
 
 
+def test_no_more_memory_is_taken_than_a_few_times_the_file(tmp_path):
+    """A storage that a pickle names 100,000 times is read once, and arrays that share it cannot multiply it."""
+    array = AGAIN + b"K\0J\0\0\4\0\x85K\1\x85\x89}tR"
+    whole = b"\x80\x02]" + array.replace(b"K\x04tQ", b"J\0\0\4\0tQ") * 200 + b"."
+    archive(tmp_path / "x.pt", whole, **{"0": b"\0" * 2**20})
+    tracemalloc.start()
+    with pytest.raises(DeepRNNError, match=r"an array of shape \(262144,\) in 262144 numbers"):
+        read_torch(tmp_path / "x.pt")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10 * 2**20
+
+
+def test_a_pickle_with_changed_bytes_ends_in_one_error_or_a_run(state_dict, tmp_path):
+    """The bytes of the list of arrays are changed before the file gets its checksum, and what is read is imported."""
+    (tmp_path / "v.json").write_text(json.dumps(["<unk>", *"abcdef"]))
+    with zipfile.ZipFile(state_dict) as whole:
+        content = whole.read("archive/data.pkl")
+        parts = {name.split("/")[-1]: whole.read(name) for name in whole.namelist() if "/data/" in name}
+    draw, refused_ones = numpy.random.default_rng(3), 0
+    for i in range(300):
+        at = int(draw.integers(0, len(content)))
+        archive(tmp_path / "x.pt", content[:at] + bytes([int(draw.integers(0, 256))]) + content[at + 1:], **parts)
+        try:
+            import_model("torch", [tmp_path / "x.pt"], tmp_path / f"run{i}", vocab=tmp_path / "v.json")
+        except DeepRNNError:
+            refused_ones += 1
+    assert 150 < refused_ones < 300
+
+
 @pytest.mark.parametrize(("content", "message"), [
     ("[1, 2]", "not strings"), ('["a", "a"]', "occur twice"), ('{"a": 5}', "indices that are not 0, 1, 2"),
     ("{", "got "), ('{"a": "b", "c": 1}', "got "), ('{"vocab": 3}', "got "),
     ('["<unk>"]', "of the 7 tokens of the model; got 1 tokens"),
-    (json.dumps(list("abcdefg")), None),
+    (json.dumps(list("abcdefg")), None), ('["<unk>", "\\ud800"]', "surrogate"),
+    (json.dumps({"idx_to_token": ["?", *"abcdef"], "unknown_token": "?"}), "added"),
 ])
 def test_vocabularies_that_do_not_fit_are_one_error(state_dict, tmp_path, content, message, capsys):
     (tmp_path / "v.json").write_text(content)
     status = main(["import", "--format", "torch", str(state_dict), "--vocab", str(tmp_path / "v.json"), "--out",
                    str(tmp_path / "run")])
     said = capsys.readouterr()
-    if message is None:
+    if message == "added":
         assert status == 0
-        assert "no token for unknown ones; one was added, of probability 0" in said.out
+        assert "one was added" not in said.out
+    elif message is None:
+        assert status == 0
+        assert "no token for unknown ones; one was added, of a probability of about 2e-9" in said.out
     else:
         assert status == 2
         assert message in said.err

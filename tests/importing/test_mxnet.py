@@ -17,7 +17,7 @@ FILES = {
     **{f"{name} by collect_params": (name, [f"{name}-collected.params"])
        for name in ("rnn", "lstm", "gru", "cells-gru", "deep")},
     **{f"{name} by export": (name, [f"{name}-0000.params", f"{name}-symbol.json"])
-       for name in ("rnn", "relu", "lstm", "gru", "cells-lstm", "deep")},
+       for name in ("rnn", "relu", "lstm", "gru", "cells-lstm", "cells-relu", "deep")},
     **{f"{name} by Module": (name, [f"{name}-0001.params", f"{name}-symbol.json"])
        for name in ("symbol-lstm", "symbol-gru", "symbol-relu", "symbol-fused")},
     **{f"{name} by gates": (name, [f"{name}-gates-0001.params", f"{name}-gates-symbol.json"])

@@ -1,8 +1,9 @@
 """Models of torch: what this package exported, the models of D2L, and what is beside the arrays in their files."""
 
 import json
+import types
 
-from gluon_deeprnn import RNNLM, RNNLMScratch, StackedRNNScratch, load_run
+from gluon_deeprnn import GRU, RNNLM, RNNLMScratch, StackedRNNScratch, Vocab, load_run
 from gluon_deeprnn.export import torch_format
 from gluon_deeprnn.export.checking import missing
 from gluon_deeprnn.importing import import_model
@@ -49,6 +50,30 @@ def test_without_its_metadata_a_run_tells_what_the_arrays_do_not(tmp_path):
     import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "other", like=run)
     tokens = models.tokens()
     assert (scores(load_run(tmp_path / "other").model, tokens) == scores(run.model, tokens)).all()
+
+
+@safetensors
+def test_a_run_tells_the_activation_and_boundaries_are_refused(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    model = models.made("rnn 8 layers, relu")
+    torch_format.write_safetensors(models.of(model), tmp_path / "x.safetensors")
+    import_model("torch", [tmp_path / "x.safetensors"], tmp_path / "run")
+    save_file(load_file(tmp_path / "x.safetensors"), tmp_path / "bare.safetensors")
+    run, tokens = load_run(tmp_path / "run"), models.tokens()
+    import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "like", like=run)
+    import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "said", activation="relu",
+                 vocab=tmp_path / "run" / "vocab.json")
+    import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "tanh", vocab=tmp_path / "run" / "vocab.json")
+    for name in ("like", "said", "tanh"):
+        same = (scores(load_run(tmp_path / name).model, tokens) == scores(run.model, tokens)).all()
+        assert same == (name != "tanh")
+    vocab = Vocab("the time machine", boundaries=True)
+    bounded = types.SimpleNamespace(model=RNNLM(GRU(6), len(vocab)), vocab=vocab)
+    bounded.model(np.zeros((1, 1), dtype="int32"))
+    torch_format.write_safetensors(bounded, tmp_path / "b.safetensors")
+    with pytest.raises(ValueError, match=r"without tokens for boundaries or sources; .*--format zip. keeps a run"):
+        import_model("torch", [tmp_path / "b.safetensors"], tmp_path / "bounded")
 
 
 D2L = {"gru": 3, "lstm": 4, "rnn": 1}

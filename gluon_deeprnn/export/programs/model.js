@@ -2,7 +2,8 @@
 // A recurrent language model in plain JavaScript: its cells, the layers around them, and its vocabulary.
 //
 // An array of weights is a Float32Array, row by row.  A state is one object per layer, {h, c}, of hidden state and cell
-// state; only an LSTM has the latter.
+// state; only an LSTM has the latter.  Everything computed is a Float64Array: with arguments of more than one kind, an
+// engine's compiled product is 2.5 times slower.
 
 const ACTIVATIONS = {
   tanh: Math.tanh,
@@ -109,7 +110,7 @@ class LanguageModel {
       const layer = this.layers[i], below = x;
       if (i && about.layer_norm) x = this.normalised(x, i);
       const given = i || about.embedding ? product(layer.i2h_weight, i ? x : this.embedded(token), layer.i2h_bias)
-        : layer.i2h_bias.map((bias, row) => bias + layer.i2h_weight[row * this.size + token]);
+        : Float64Array.from(layer.i2h_bias).map((bias, row) => bias + layer.i2h_weight[row * this.size + token]);
       next.push(layer.cell(given, layer, state[i], layer.activation));
       x = next[i].h;
       if (i && about.residual) x = x.map((each, k) => each + below[k]);
@@ -121,7 +122,7 @@ class LanguageModel {
 
   embedded(token) {
     const size = this.about.embedding;
-    return this.arrays.embedding.subarray(token * size, (token + 1) * size);
+    return Float64Array.from(this.arrays.embedding.subarray(token * size, (token + 1) * size));
   }
 
   normalised(x, i) {

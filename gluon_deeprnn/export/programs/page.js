@@ -16,6 +16,8 @@ const WORDS = {
     about: (about) => `${about.kinds}; ${about.layers.length} ${about.layers.length > 1 ? "layers" : "layer"} of ${about.num_hiddens} hidden units; `
       + `${about.tokens.length} tokens in the vocabulary; ${about.parameters} parameters as ${about.dtype}${about.loss}.`,
     loss: (found) => ` (${found.exact} bits per character with float32, ${found.stored} as stored)`,
+    cells: { lstm: "LSTM", gru: "GRU", gru_reset_before: "GRU that resets before the product", mgu: "minimal gated unit" },
+    rnn: (activation) => `${activation} RNN`,
   },
   ko: {
     prefix: "텍스트의 시작 부분", temperature: "온도", topK: "상위 k개(0: 모두)", length: "토큰 수", write: "쓰기", more: "이어 쓰기",
@@ -30,6 +32,9 @@ const WORDS = {
     about: (about) => `${about.kinds}; 은닉층 ${about.layers.length}개, 은닉 유닛 ${about.num_hiddens}개; 어휘의 토큰 `
       + `${about.tokens.length}개; 파라미터 ${about.parameters}개(${about.dtype})${about.loss}.`,
     loss: (found) => ` (float32로 문자당 ${found.exact}비트, 저장된 값으로 ${found.stored}비트)`,
+    cells: { lstm: "장단기 메모리(LSTM)", gru: "게이트 순환 유닛(GRU)", gru_reset_before: "곱하기 전에 리셋하는 게이트 순환 유닛(GRU)",
+      mgu: "최소 게이트 유닛(MGU)" },
+    rnn: (activation) => `${activation} 순환 신경망(RNN)`,
   },
 };
 const ODD = 4, VERY = 7;  // bits
@@ -50,7 +55,8 @@ function say() {
   for (const each of document.querySelectorAll("[data-say]")) each.textContent = words[each.dataset.say];
   element("title").textContent = document.title = about.title;
   const loss = about.loss ? words.loss(about.loss) : "";
-  element("about").textContent = words.about({ ...about, loss });
+  const kinds = [...new Set(about.layers)].map((cell) => words.cells[cell] || words.rnn(cell.slice(4))).join(", ");
+  element("about").textContent = words.about({ ...about, loss, kinds });
   drawStates();
   choose(chosen);
 }
