@@ -54,12 +54,14 @@ def plot_units(activity: Any, found: Optional[Sequence[FollowedFeature]] = None,
 
     Examples
     --------
+    >>> import mxnet as mx
     >>> from gluon_deeprnn import GRU, RNNLM, Vocab
     >>> from gluon_deeprnn.evaluation import activities
     >>> from gluon_deeprnn.plotting import plot_units
+    >>> mx.random.seed(1)
     >>> text = 'the quick brown fox jumps over the lazy dog ' * 9
     >>> vocab = Vocab(text)
-    >>> ax = plot_units(activities(RNNLM(GRU(num_hiddens=8), len(vocab)), vocab, text), num_units=2)
+    >>> ax = plot_units(activities(RNNLM(GRU(num_hiddens=32), len(vocab)), vocab, text), num_units=2)
     >>> len(ax.texts)  # a label for each unit
     2
     """
