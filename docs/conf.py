@@ -130,4 +130,3 @@ def setup(app):
     app.connect("autodoc-process-docstring", check_docstring, priority=400)
     app.connect("autodoc-process-docstring", link_types, priority=600)
     app.connect("missing-reference", find_elsewhere)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -28,4 +28,3 @@ def write(app, exception):
 def setup(app):
     """Write the page after the others."""
     app.connect("build-finished", write)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
