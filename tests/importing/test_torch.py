@@ -36,14 +36,18 @@ def test_what_was_exported_comes_back_as_it_was(name, tmp_path):
     assert not done.left_out
 
 
-@safetensors
-def test_without_its_metadata_a_run_tells_what_the_arrays_do_not(tmp_path):
+def write_with_and_without_metadata(name, folder):
+    """The files ``x.safetensors`` and ``bare.safetensors`` of a model, and the run of the former."""
     from safetensors.numpy import load_file, save_file
 
-    model = models.made("lstm 8 layers, residual")
-    torch_format.write_safetensors(models.of(model), tmp_path / "x.safetensors")
-    import_model("torch", [tmp_path / "x.safetensors"], tmp_path / "run")
-    save_file(load_file(tmp_path / "x.safetensors"), tmp_path / "bare.safetensors")
+    torch_format.write_safetensors(models.of(models.made(name)), folder / "x.safetensors")
+    import_model("torch", [folder / "x.safetensors"], folder / "run")
+    save_file(load_file(folder / "x.safetensors"), folder / "bare.safetensors")
+
+
+@safetensors
+def test_without_its_metadata_a_run_tells_what_the_arrays_do_not(tmp_path):
+    write_with_and_without_metadata("lstm 8 layers, residual", tmp_path)
     with pytest.raises(ValueError, match=r"^vocab must be a file with the tokens of the model, by index; got None"):
         import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "other")
     run = load_run(tmp_path / "run")
@@ -54,12 +58,7 @@ def test_without_its_metadata_a_run_tells_what_the_arrays_do_not(tmp_path):
 
 @safetensors
 def test_a_run_tells_the_activation_and_boundaries_are_refused(tmp_path):
-    from safetensors.numpy import load_file, save_file
-
-    model = models.made("rnn 8 layers, relu")
-    torch_format.write_safetensors(models.of(model), tmp_path / "x.safetensors")
-    import_model("torch", [tmp_path / "x.safetensors"], tmp_path / "run")
-    save_file(load_file(tmp_path / "x.safetensors"), tmp_path / "bare.safetensors")
+    write_with_and_without_metadata("rnn 8 layers, relu", tmp_path)
     run, tokens = load_run(tmp_path / "run"), models.tokens()
     import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "like", like=run)
     import_model("torch", [tmp_path / "bare.safetensors"], tmp_path / "said", activation="relu",
