@@ -1,5 +1,6 @@
 """The README's commands run, in their order, in a folder with a text; only the number of epochs is reduced."""
 
+import json
 from pathlib import Path
 import re
 import shlex
@@ -8,7 +9,9 @@ import sys
 
 import gluon_deeprnn
 from gluon_deeprnn import TextData, TimeMachine
+import numpy
 import pytest
+from written import write_state_dict
 
 TOP = Path(gluon_deeprnn.__file__).parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -22,7 +25,21 @@ def commands():
     return list(dict.fromkeys((block or inline).strip() for block, inline in found))
 
 
-def test_every_command_of_the_readme_runs(tmp_path, fox_file, real_text):
+def write_a_model_of_d2l(folder, monkeypatch):
+    """The files of the README's import: the state_dict of D2L's concise GRU of torch, and its vocabulary."""
+    tokens, units = ["<unk>", " ", *"abcdefghijklmnopqrstuvwxyz"], 6
+    shapes = {"rnn.rnn.weight_ih_l0": (3 * units, len(tokens)), "rnn.rnn.weight_hh_l0": (3 * units, units),
+              "rnn.rnn.bias_ih_l0": (3 * units,), "rnn.rnn.bias_hh_l0": (3 * units,),
+              "linear.weight": (len(tokens), units), "linear.bias": (len(tokens),)}
+    rng = numpy.random.default_rng(0)
+    arrays = {name: rng.uniform(-0.3, 0.3, shape).astype("float32") for name, shape in shapes.items()}
+    write_state_dict(folder / "d2l.pt", arrays, monkeypatch)
+    (folder / "vocab.json").write_text(json.dumps(tokens), encoding="utf-8")
+
+
+def test_every_command_of_the_readme_runs(tmp_path, fox_file, real_text, monkeypatch):
+    with monkeypatch.context() as patch:
+        write_a_model_of_d2l(tmp_path, patch)
     (tmp_path / "my.txt").write_text(fox_file.read_text(encoding="utf-8") + "It was night. " * 40, encoding="utf-8")
     (tmp_path / "another.txt").write_text("The lazy dog does not care about the fox at all.", encoding="utf-8")
     ran = 0
