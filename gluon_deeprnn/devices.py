@@ -1,13 +1,16 @@
 """Devices: MXNet contexts by name, and the GPU if there is one."""
 
 import re
-from typing import List, Union
+from typing import List, Sequence, Union
 
 from gluon_deeprnn._checks import did_you_mean, integer
 from gluon_deeprnn.errors import InputError
 from mxnet import context as mx_context
 from mxnet.base import MXNetError
 from mxnet.context import Context as Context
+
+Contexts = Union[str, Context, Sequence[Union[str, Context]]]
+"""One or more contexts, as `as_contexts` takes them."""
 
 
 def num_gpus() -> int:
@@ -88,3 +91,37 @@ def as_context(name: Union[str, Context] = "auto") -> Context:
         raise InputError("ctx", f"a context that this machine has ({num_gpus()} GPUs that MXNet can use)", name,
                          "use cpu or auto")
     return Context(kind, number)
+
+
+def as_contexts(names: Contexts = "auto") -> List[Context]:
+    """Return the contexts of a training: ``gpu(0),gpu(1)``, a sequence of contexts, or one context.
+
+    Parameters
+    ----------
+    names : str, mxnet.context.Context or sequence of these, default "auto"
+        Names as in `as_context`, in one string separated by commas.  Several contexts ``cpu(0),cpu(1)`` are parts of
+        the same processor.
+
+    Returns
+    -------
+    list of mxnet.context.Context
+
+    Raises
+    ------
+    ValueError
+        As `as_context`, and for a context that is given twice.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.devices import as_contexts
+    >>> as_contexts('cpu(0),cpu(1)')
+    [cpu(0), cpu(1)]
+    """
+    if isinstance(names, str):
+        several: Sequence[Union[str, Context]] = [name.strip() for name in names.split(",")]
+    else:
+        several = list(names) if isinstance(names, (list, tuple)) and names else [names]
+    contexts = [as_context(name) for name in several]
+    if len(set(contexts)) < len(contexts):
+        raise InputError("ctx", "different contexts", names if isinstance(names, str) else list(map(str, contexts)))
+    return contexts

@@ -64,8 +64,13 @@ def has_new_gradient(array: Any) -> bool:
     return array._fresh_grad
 
 
+def mark_gradient(array: Any, *, new: bool) -> None:
+    """Set whether the next update of a Gluon trainer uses the gradient of an array."""
+    array._fresh_grad = new
+
+
 def updater(trainer: Trainer) -> Any:
-    """The updater, which holds the state of a trainer's optimizer, on the trainer's only context."""
+    """The updater, which holds the state of a trainer's optimizer, on the trainer's first context."""
     return trainer._updaters[0]
 
 

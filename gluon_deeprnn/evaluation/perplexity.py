@@ -100,7 +100,7 @@ class MeanLoss(LogProbs):
         return kernels.cross_entropy(F, logits, y, weights), state
 
     def of_batch(self, x: numpy.ndarray, y: numpy.ndarray, state: List[np.ndarray], *, padded: bool = False,
-                 ) -> Tuple[np.ndarray, List[np.ndarray], int]:
+                 may_be_empty: bool = False) -> Tuple[np.ndarray, List[np.ndarray], int]:
         """The loss of a batch, the state after it, and the number of its targets.
 
         Parameters
@@ -111,6 +111,8 @@ class MeanLoss(LogProbs):
             The state before the batch, on the device of the computation.
         padded : bool, default False
             Whether targets of -1 are padding: they are excluded from the mean.
+        may_be_empty : bool, default False
+            Whether all targets may be padding, as in some of the columns of a batch; the loss is then 0.
 
         Raises
         ------
@@ -122,11 +124,11 @@ class MeanLoss(LogProbs):
             return (*self(on_device(x, ctx, vocab_size), on_device(y, ctx, vocab_size), state), x.size)
         real = y != PADDING
         count = int(real.sum())
-        if not count:
+        if not count and not may_be_empty:
             raise InputError("y", "targets of which at least one is not padding", Described(f"shape {y.shape}, all -1"))
         # MXNet's pick would take the probability of token 0 for a target of -1, without an error.
         targets = on_device(numpy.where(real, y, 0), ctx, vocab_size)
-        weights = np.array(real / count, dtype="float32", ctx=ctx)
+        weights = np.array(real / max(count, 1), dtype="float32", ctx=ctx)
         return (*self(on_device(x, ctx, vocab_size), targets, state, weights), count)
 
 

@@ -154,7 +154,8 @@ class GraphBlock(CompiledBlock):
                tuple((a.shape, a.dtype) for a in flat))
         graph = self._graphs.pop(key, None)
         self.set_graph(graph or ((), None, [], None, None))
-        with contextlib.nullcontext() if graph else _learned_states_unused():
+        # Gluon takes the parameters on the current context if they are on several.
+        with flat[0].ctx, contextlib.nullcontext() if graph else _learned_states_unused():
             outputs = super().call_compiled(*args)
         self._graphs[key] = self.graph()
         if len(self._graphs) > _GRAPHS_KEPT:

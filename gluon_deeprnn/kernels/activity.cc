@@ -1,6 +1,5 @@
 #include "activity.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -16,16 +15,9 @@ constexpr size_t kFewElements = 65536;  // that one thread computes faster than 
 class RowWeights {
  public:
   explicit RowWeights(const Activity& a) : a_(a) {
-    const size_t rows = size_t(a.num_steps) * a.batch_size;
-    if (!a.weights) {
-      square_ = a.ar / (double(rows) * a.num_hiddens);
-      if (a.num_steps > 1) difference_ = a.tar / (double(rows - a.batch_size) * a.num_hiddens);
-      return;
-    }
-    double later = 0;
-    for (size_t row = a.batch_size; row < rows; ++row) later += a.weights[row];
-    square_ = a.ar / double(a.num_hiddens);
-    difference_ = a.tar / (double(a.num_hiddens) * std::max(later, 1e-9));  // 0 if only first steps are real
+    const double all = a.weights ? a.num_hiddens : double(a.num_steps) * a.batch_size * a.num_hiddens;
+    square_ = a.ar / all;
+    if (a.num_steps > 1) difference_ = a.tar / all * a.num_steps / (a.num_steps - 1);
   }
   float of_square(int t, int n) const { return square_ * of_row(t, n); }
   float of_difference(int t, int n) const { return 0 < t && t < a_.num_steps ? difference_ * of_row(t, n) : 0.f; }

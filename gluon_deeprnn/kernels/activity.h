@@ -15,7 +15,8 @@ struct Activity {
   float ar, tar;
 };
 
-// ar * mean(x_t^2) + tar * mean((x_t - x_{t-1})^2); the latter is 0 for a single step.
+// ar * mean(x_t^2) + tar * mean((x_t - x_{t-1})^2); the latter is 0 for a single step.  With weights w, which add up to 1,
+// the means over rows are sum(w_t x_t^2) and T / (T - 1) * sum(w_t (x_t - x_{t-1})^2).
 float penalty(const Activity& activity);
 
 // Its gradient times `slope`, (T, N, H).

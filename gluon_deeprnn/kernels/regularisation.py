@@ -53,7 +53,8 @@ def activity_penalty(F: Any, outputs: Any, ar: float, tar: float, row_weights: A
     ar, tar : float
         The factors.
     row_weights : mxnet.np.ndarray or Symbol, optional
-        (T, N), which add up to 1: means over the rows are weighted.
+        (T, N), which add up to 1: means over the rows are weighted; those of differences, of which the first step has
+        none, times T / (T - 1).  The penalty is linear in them, so that penalties of some columns add up.
 
     Returns
     -------
@@ -68,8 +69,8 @@ def activity_penalty(F: Any, outputs: Any, ar: float, tar: float, row_weights: A
     penalty = ar * _mean_square(F, outputs, row_weights)
     if not tar or length(outputs) == 1:
         return penalty
-    if row_weights is not None:  # 0 if only first steps are real
-        row_weights = row_weights[1:] / F.np.maximum(F.np.sum(row_weights[1:]), 1e-9)
+    if row_weights is not None:
+        row_weights = row_weights[1:] * (length(outputs) / (length(outputs) - 1))
     return penalty + tar * _mean_square(F, outputs[1:] - outputs[:-1], row_weights)
 
 

@@ -7,7 +7,7 @@ from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
 from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
-from gluon_deeprnn.devices import as_context
+from gluon_deeprnn.devices import as_contexts
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.models.cells import CELLS, check_fused
@@ -141,7 +141,7 @@ def num_unrolled(config: RunConfig) -> int:
     """The number of layers that are unrolled over time: those from scratch that no operator computes."""
     if config.implementation == "fused":
         return 0
-    device, kinds = as_context(config.ctx), config.layer_kinds()
+    device, kinds = as_contexts(config.ctx)[0], config.layer_kinds()
     unrolled = sum(not CELLS[config.model].scratch(1, 1, **own).fuses(device) for own in kinds)
     return unrolled * config.num_layers // len(kinds)
 

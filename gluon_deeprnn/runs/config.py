@@ -204,7 +204,7 @@ class RunConfig:
     seed: int = _training(0, "seed of initial weights, order of batches and dropout", _from_zero)
     checkpoint_seconds: float = _run(60.0, "write checkpoints during epochs that take longer than this, in seconds",
                                      _checks.not_negative)
-    ctx: str = _run("auto", "cpu, gpu, gpu(N) or auto", _checks.text)
+    ctx: str = _run("auto", "cpu, gpu, gpu(N) or auto; several share each batch: gpu(0),gpu(1)", _checks.text)
     prefix: str = _run("it has", "the prefix of the samples", _checks.text)
     sample_length: int = _run(200, "number of tokens of the sample", _count)
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData
-from gluon_deeprnn.devices import as_context
+from gluon_deeprnn.devices import as_contexts
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.models.weights import set_parameters
@@ -93,7 +93,7 @@ class Job:
         folder.check_free()
         if start is not None:
             check_same(config.as_dict(), start)
-        as_context(config.ctx)  # reject a GPU that does not exist before any file is written
+        as_contexts(config.ctx)  # reject a GPU that does not exist before any file is written
         sources = find_sources(config)
         config = with_streams(config, sources)
         if not config.text:

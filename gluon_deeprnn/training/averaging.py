@@ -82,7 +82,9 @@ class Averages:
 
     def __init__(self, model: Any, averaging: Averaging) -> None:
         self._model, self._how = model, averaging
-        self._arrays = [parameter.list_data()[0].as_nd_ndarray() for _, parameter in model.named_parameters()]
+        self._everywhere = [[array.as_nd_ndarray() for array in parameter.list_data()]  # on each context
+                            for _, parameter in model.named_parameters()]
+        self._arrays = [arrays[0] for arrays in self._everywhere]
         self._others: List[Any] = []  # the averages; while these are shown, the current values
         self._first: Optional[int] = None
         self._shown = False
@@ -116,9 +118,10 @@ class Averages:
 
     def _exchange(self) -> None:
         if self._others:
-            for array, other in zip(self._arrays, self._others):
-                kept = array.copy()
-                other.copyto(array)
+            for arrays, other in zip(self._everywhere, self._others):
+                kept = arrays[0].copy()
+                for array in arrays:
+                    other.copyto(array)
                 kept.copyto(other)
             self._shown = not self._shown
 

@@ -23,6 +23,9 @@ class Objective:
         \mathrm{mean}\left(-(1 - \epsilon) \log p_{\mathrm{target}} - \frac{\epsilon}{V} \sum_v \log p_v\right)
         + \mathrm{ar} \cdot \mathrm{mean}(H_t^2) + \mathrm{tar} \cdot \mathrm{mean}((H_{t+1} - H_t)^2)
 
+    With padding, the means are over the real steps: the last one is the sum over the differences to a real step,
+    divided by the number of real steps and multiplied by T / (T - 1) for T steps.
+
     The perplexities of a training's history are those of :math:`-\log p_{\mathrm{target}}` alone.
 
     Parameters

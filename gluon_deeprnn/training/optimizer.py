@@ -124,7 +124,7 @@ class Optimizer:
         self._trainer = gluon.Trainer(self._parameters, copy.deepcopy(optimizer), options or None, kvstore=None)
 
     def update(self, lr: float) -> np.ndarray:
-        """Clip the gradients of the last backward pass and update the parameters.
+        """Clip the gradients on the first context and update the parameters there.
 
         Returns
         -------
@@ -132,10 +132,6 @@ class Optimizer:
             The squared norm of each parameter's gradient before clipping, in the order of the parameters.
         """
         gradients = [parameter.list_grad()[0] for parameter in self._parameters]
-        for parameter, gradient in zip(self._parameters, gradients):
-            # A learned initial state has no gradient in batches with a carried state.
-            if not mxnet_private.has_new_gradient(parameter.list_data()[0]):
-                gradient[:] = 0
         squares = clipped = squared_norms(gradients)
         if self._clip_value > 0:
             for gradient in gradients:
@@ -169,7 +165,7 @@ class Optimizer:
         expected, states = {}, {}
         for i, (name, parameter) in enumerate(zip(self._names, self._parameters)):
             if name in updates:
-                states[i] = optimizer.create_state_multi_precision(i, parameter.data().as_nd_ndarray())
+                states[i] = optimizer.create_state_multi_precision(i, parameter.list_data()[0].as_nd_ndarray())
                 expected.update({f"{name}/{j}": array for j, array in enumerate(_flat(states[i]))})
         shapes = {name: array.shape for name, array in expected.items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:

@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import math
 import time
-from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import kernels
 from gluon_deeprnn.data.batches import continues, is_padded
@@ -19,9 +19,8 @@ from gluon_deeprnn.training.history import BY_SOURCE, compared_with
 from gluon_deeprnn.training.objective import Objective, ObjectiveLoss
 from gluon_deeprnn.training.optimizer import Optimizer
 from gluon_deeprnn.training.position import Position
+from gluon_deeprnn.training.replicas import Replicas, Shares
 from gluon_deeprnn.training.schedules import Schedule
-import mxnet
-from mxnet import autograd
 import numpy
 
 _log = logging.getLogger(__name__)
@@ -54,8 +53,8 @@ class Session:
         How the parameters are averaged.
     objective : Objective
         What is minimized.
-    ctx : mxnet.context.Context
-        The context of the parameters.
+    contexts : sequence of mxnet.context.Context
+        The contexts of the parameters; the model is evaluated on the first.
     seed : int
         Seed of the dropout masks.
     hybridize : bool
@@ -65,15 +64,17 @@ class Session:
     """
 
     def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, averaging: Averaging,
-                 objective: Objective, *, ctx: Context, seed: int, hybridize: bool, keep_best: bool) -> None:
+                 objective: Objective, *, contexts: Sequence[Context], seed: int, hybridize: bool, keep_best: bool,
+                 ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
-        self._ctx, self._seed, self._keep_best = ctx, seed, keep_best
+        self._ctx, self._keep_best = contexts[0], keep_best
         self._loss = MeanLoss(model)
-        self._objective = self._loss if objective.is_plain else ObjectiveLoss(model, objective)
-        for block in (self._loss, self._objective):
+        minimized = self._loss if objective.is_plain else ObjectiveLoss(model, objective)
+        for block in (self._loss, minimized):
             block.hybridize(hybridize)
         self._averages = Averages(model, averaging)
         self.train, self._val = data.train_dataloader(), data.val_dataloader()
+        self._replicas = Replicas(model, minimized, contexts, seed=seed, padded=is_padded(self.train))
         self._compared = compared_with(self.train, self._val, model.vocab_size)
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
         self.at = Position(gradients=self._norms.begin())
@@ -81,8 +82,7 @@ class Session:
         self._val_ppls: List[float] = []
         self.improved = False
         self.best_parameters: Dict[str, numpy.ndarray] = {}
-        self._state: Optional[List[Any]] = None
-        self._in_flight: Deque[Tuple[Any, Any, int]] = collections.deque()
+        self._in_flight: Deque[Tuple[Shares, Any]] = collections.deque()
         self._epoch_started = time.perf_counter()
         self._snapshot: Optional[Dict[str, numpy.ndarray]] = None
         self._optimizer_about: Dict[str, Any] = {}
@@ -107,17 +107,12 @@ class Session:
         self._averages.hide()
         at = self.at
         if self.can_pause:
-            mxnet.random.seed(_derived_seed(self._seed, at.epoch, at.batch))
-        with autograd.record():
-            if self._state is None or not self._continues:
-                self._state = self.model.begin_state(x.shape[1], self._ctx)  # recorded, since it may be learned
-            loss, state, count = self._objective.of_batch(x, y, self._state, padded=is_padded(self.train))
-        minimized, mean = loss if isinstance(loss, list) else (loss, loss)
-        minimized.backward()
+            self._replicas.draw_masks(at.epoch, at.batch)
+        loss = self._replicas.backward(x, y, carried=self._continues)
         squares = self.optimizer.update(self._learning_rate(at.batch))
+        self._replicas.copy_parameters()
         self._averages.update(at.epoch, at.batch, len(self.train))
-        self._state = [array.detach() for array in state]  # truncated backpropagation: no gradient across batches
-        self._in_flight.append((mean, squares, count))
+        self._in_flight.append((loss, squares))
         self._wait(_STEPS_IN_FLIGHT)
         at.batch += 1
 
@@ -135,13 +130,13 @@ class Session:
     def _wait(self, in_flight: int) -> None:
         """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""
         while len(self._in_flight) > in_flight:
-            loss, squares, count = self._in_flight.popleft()
-            mean, squares = float(loss.item()), squares.asnumpy()
+            loss, squares = self._in_flight.popleft()
+            mean, squares = loss.mean(), squares.asnumpy()
             if not math.isfinite(mean) or not numpy.isfinite(squares).all():
                 raise NotFiniteError
-            self.at.nll += mean * count
+            self.at.nll += mean * loss.num_targets
             self._norms.add(self.at.gradients, squares)
-            self.at.num_tokens += count
+            self.at.num_tokens += loss.num_targets
 
     def end_epoch(self) -> Dict[str, Any]:
         """Evaluate on the validation data, and return the epoch's row of the history.
@@ -172,7 +167,7 @@ class Session:
         self._val_ppls.append(val_ppl)
         self._averages.follow(self._val_ppls)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
-        self._state = None
+        self._replicas.set_state([])
         self._snapshot = None
         if self.improved and self._keep_best:
             self.best_parameters = self.parameters()
@@ -212,11 +207,11 @@ class Session:
 
     def _arrays(self) -> Dict[str, numpy.ndarray]:
         if self._snapshot is None:
-            carried = self._state or [] if self._continues else []
+            carried = self._replicas.state() if self._continues else []
             optimizer_arrays, self._optimizer_about = self.optimizer.state()
             self._snapshot = pack(parameters=self._averages.current(), average=self._averages.averaged(),
                                   optimizer=optimizer_arrays,
-                                  state={str(i): array.asnumpy() for i, array in enumerate(carried)})
+                                  state={str(i): array for i, array in enumerate(carried)})
         return self._snapshot
 
     def restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
@@ -237,8 +232,7 @@ class Session:
         self._snapshot = None
         self.best_parameters, self.at, self.history = groups["best"], position, history
         self._val_ppls = [row["val_ppl"] for row in history]
-        state = [mxnet.np.array(groups["state"][name], ctx=self._ctx) for name in sorted(groups["state"], key=int)]
-        self._state = state or None
+        self._replicas.set_state([groups["state"][name] for name in sorted(groups["state"], key=int)])
         if not self.at.batch:
             self._averages.show()
         self._good = self.checkpoint()
@@ -252,7 +246,3 @@ class Session:
         carried = continues(self.train, at.epoch, at.batch)
         state = self.model.begin_state(self.train.batch_size) if carried else []
         return {str(i): array.shape for i, array in enumerate(state)}
-
-
-def _derived_seed(*numbers: int) -> int:
-    return int(numpy.random.SeedSequence(numbers).generate_state(1)[0] >> 1)

@@ -1,10 +1,10 @@
 """The training loop."""
 
 import logging
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.devices import Context, as_context, try_gpu
+from gluon_deeprnn.devices import Context, Contexts, as_contexts, try_all_gpus
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models.language_model import check_language_model
 from gluon_deeprnn.models.weights import set_parameters
@@ -36,7 +36,8 @@ class Trainer:
     max_epochs : int
         Number of epochs, at least 1.
     num_gpus : int, default 0
-        0 for the CPU; 1 for the first GPU, or the CPU, with a warning in the log, if there is no GPU.
+        0 for the CPU; else the number of GPUs that share the columns of each batch.  If there are fewer, those are
+        used, or the CPU, with a warning in the log.
     gradient_clip_val : float, default 0
         The maximum global norm of the gradients; 0 for no clipping.
     clip_value : float, default 0
@@ -71,8 +72,9 @@ class Trainer:
         See `gluon_deeprnn.training.averaging.Averaging`.
     asgd : int, default 0
         The same with the uniform average since the validation perplexity has not improved for this number of epochs.
-    ctx : str or mxnet.context.Context, optional
-        ``cpu``, ``gpu``, ``gpu(1)`` or ``auto``, instead of ``num_gpus``.
+    ctx : str, mxnet.context.Context or sequence of these, optional
+        ``cpu``, ``gpu``, ``gpu(1)`` or ``auto``, instead of ``num_gpus``; or several that share the columns of each
+        batch, such as ``gpu(0),gpu(1)``: their gradients are summed, then clipped by their joint norm.
     seed : int, default 0
         Seed of the dropout masks.  (The model has its own initial weights, the data its own order of batches.)
     hybridize : bool, default True
@@ -121,7 +123,7 @@ class Trainer:
                  optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
                  lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
                  patience: int = 0, label_smoothing: float = 0, ar: float = 0, tar: float = 0, averaging: float = 0,
-                 asgd: int = 0, ctx: Optional[Union[str, Context]] = None, seed: int = 0, hybridize: bool = True,
+                 asgd: int = 0, ctx: Optional[Contexts] = None, seed: int = 0, hybridize: bool = True,
                  progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
@@ -135,13 +137,12 @@ class Trainer:
         self._objective = Objective(label_smoothing, ar, tar)
         self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
-        if num_gpus > 1:
-            raise InputError("num_gpus", "0 or 1", num_gpus)
-        self.ctx = as_context("cpu") if ctx is None else as_context(ctx)
+        self.contexts = as_contexts("cpu" if ctx is None else ctx)
         if ctx is None and num_gpus:
-            self.ctx = try_gpu()
-            if self.ctx.device_type == "cpu":
-                _log.warning("no GPU that MXNet can use: training on the CPU")
+            self.contexts = try_all_gpus()[:num_gpus]
+            if len(self.contexts) < num_gpus or self.contexts[0].device_type == "cpu":
+                _log.warning("num_gpus is %d: training on %s, since MXNet can use no more here", num_gpus,
+                             ", ".join(map(str, self.contexts)))
         self.seed = _checks.integer("seed", seed, at_least=0)
         self.hybridize = _checks.flag("hybridize", hybridize)
         self.progress = _checks.flag("progress", progress)
@@ -216,12 +217,13 @@ class Trainer:
         session.end_epoch()
 
     def _begin(self, model: Any, data: Any) -> Session:
-        model.collect_params().reset_ctx(self.ctx)
+        model.collect_params().reset_ctx(self.contexts)
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
                               self.gradient_clip_val, self._clip_value)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
-        self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective, ctx=self.ctx,
-                                seed=self.seed, hybridize=self.hybridize, keep_best=self.patience > 0)
+        self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective,
+                                contexts=self.contexts, seed=self.seed, hybridize=self.hybridize,
+                                keep_best=self.patience > 0)
         return self._session
 
     def _out_of_patience(self) -> bool:
@@ -229,6 +231,11 @@ class Trainer:
             return False
         best = min(self.history, key=lambda row: row["val_ppl"])
         return len(self.history) - best["epoch"] >= self.patience
+
+    @property
+    def ctx(self) -> Context:
+        """The first context: that of the evaluation."""
+        return self.contexts[0]
 
     @property
     def history(self) -> List[Dict[str, Any]]:

@@ -96,7 +96,7 @@ BAD = {
     ("score_texts", "sources"): ([3, {1: "a"}, {"a": "x"}], "a mapping|omitted for a vocabulary"),
     "protocol": name_of("d2l"), "cleaning": name_of("none"), "tokens": name_of("char"), "kind": name_of("char"),
     "activation": (["tan", ["tanh"] * 5, 3], "one of tanh|one name, or one for each"),
-    "ctx": CONTEXT, "device": CONTEXT, "num_gpus": ([-1, 0.5, "1", 2], "a non-negative integer|0 or 1"),
+    "ctx": CONTEXT, "device": CONTEXT, "num_gpus": ([-1, 0.5, "1"], "a non-negative integer"),
     "optimizer_params": ([{"no_such_option": 1}, 3, {1: 2}], "options of MXNet's|a mapping"),
     "callbacks": ([3, [3], "x"], "a sequence of Callback"), "model": MODEL, "rnn": (MODEL[0], "a "),
     "vocab": (["ab", 3], "a Vocab|of the model's size|None or a Vocab"),

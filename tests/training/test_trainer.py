@@ -98,7 +98,6 @@ def test_patience_stops_and_restores_the_best_parameters(small_data):
 @pytest.mark.parametrize(("options", "message"), [
     ({"max_epochs": 0}, "max_epochs must be a positive integer; got 0"),
     ({"num_gpus": -1}, "num_gpus must be a non-negative integer; got -1"),
-    ({"num_gpus": 2}, "num_gpus must be 0 or 1; got 2"),
     ({"gradient_clip_val": -1}, "gradient_clip_val must be a number, at least 0; got -1"),
     ({"optimizer": "sdg"}, r"optimizer must be one of sgd, .*; got 'sdg' \(did you mean 'sgd'\?\)"),
     ({"lr": "fast"}, "lr must be a number above 0; got 'fast'"),
@@ -107,6 +106,10 @@ def test_patience_stops_and_restores_the_best_parameters(small_data):
     ({"lr_epochs": 0}, "lr_epochs must be a positive integer; got 0"),
     ({"patience": 1.5}, "patience must be a non-negative integer; got 1.5"),
     ({"ctx": "gpu(7)"}, r"ctx must be a context that this machine has .*; got 'gpu\(7\)' \(use cpu or auto\)"),
+    ({"ctx": "cpu(0),gpu(7)"}, r"ctx must be a context that this machine has .*; got 'gpu\(7\)'"),
+    ({"ctx": ["cpu", "cpu(0)"]}, r"ctx must be different contexts; got \['cpu\(0\)', 'cpu\(0\)'\]"),
+    ({"ctx": "cpu(1),cpu(1)"}, r"ctx must be different contexts; got 'cpu\(1\),cpu\(1\)'"),
+    ({"ctx": []}, r"ctx must be cpu, gpu, gpu\(N\) or auto; got \[\]"),
     ({"ctx": "tpu"}, r"ctx must be cpu, gpu, gpu\(N\) or auto; got 'tpu'"),
     ({"seed": -1}, "seed must be a non-negative integer; got -1"),
     ({"hybridize": 1}, "hybridize must be True or False; got 1"),
@@ -126,7 +129,7 @@ def test_num_gpus_without_a_gpu_trains_on_the_cpu_with_a_warning(caplog):
     if mxnet.context.num_gpus():
         pytest.skip("this machine has a GPU")
     assert Trainer(1, num_gpus=1).ctx == mxnet.cpu()
-    assert "training on the CPU" in caplog.text
+    assert "training on cpu(0)" in caplog.text
 
 
 def test_a_trainer_before_fit_has_no_model_parameters_or_checkpoint():

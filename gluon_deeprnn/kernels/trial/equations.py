@@ -84,13 +84,13 @@ def cross_entropy(hidden: Numbers, weight: Numbers, bias: Numbers, targets: Numb
 
 def penalty(outputs: Numbers, row_weights: Numbers, ar: float, tar: float) -> List[List[float]]:
     """Activation regularisation of outputs, (T, N, H), with weights of rows, (T, N)."""
-    size, later = N * H, sum(row_weights[N:])
+    size, per_change = N * H, T / (T - 1)
     total = 0.0
     for row in range(T * N):
         here = range(row * H, (row + 1) * H)
         total += ar * row_weights[row] * sum(outputs[i]**2 for i in here) / H
         if row >= N:
-            total += tar * row_weights[row] / later * sum((outputs[i] - outputs[i - size])**2 for i in here) / H
+            total += tar * per_change * row_weights[row] * sum((outputs[i] - outputs[i - size])**2 for i in here) / H
     return [[total]]
 
 
