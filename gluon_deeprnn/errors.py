@@ -7,6 +7,7 @@ exception                  subclass of         raised for
 `CorpusUnavailableError`   `InputError`        a corpus that is not on this machine and cannot be downloaded
 `DamagedFileError`         `InputError`        a file that is damaged, of a different run, or of another kind
 `DivergedError`            ``RuntimeError``    a training whose loss or gradients are no longer finite
+`StoppedError`             ``RuntimeError``    a training in several processes of which one has failed
 =========================  ==================  =============================================================
 
 The command line prints any `DeepRNNError` in one line and exits with status 2.
@@ -91,6 +92,10 @@ class DivergedError(DeepRNNError, RuntimeError):
         """The same error with a note after the remedy, such as which checkpoint was kept."""
         lr, epoch, rollbacks, remedy = self._arguments
         return DivergedError(lr, epoch, rollbacks, f"{remedy}; {note}")
+
+
+class StoppedError(DeepRNNError, RuntimeError):
+    """One of the processes of a training has failed, and all were stopped."""
 
 
 class Described:

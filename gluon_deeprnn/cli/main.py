@@ -18,6 +18,7 @@ from gluon_deeprnn.cli import (
     generate,
     import_model,
     info,
+    launch,
     plot,
     recipes,
     score,
@@ -27,8 +28,9 @@ from gluon_deeprnn.cli import (
 from gluon_deeprnn.cli.completion import PrintCompletion
 from gluon_deeprnn.errors import DeepRNNError, Described, InputError
 
-_COMMANDS = {"train": train, "generate": generate, "score": score, "evaluate": evaluate, "compare": compare,
-             "plot": plot, "export": export, "import": import_model, "recipes": recipes, "info": info}
+_COMMANDS = {"train": train, "launch": launch, "generate": generate, "score": score, "evaluate": evaluate,
+             "compare": compare, "plot": plot, "export": export, "import": import_model, "recipes": recipes,
+             "info": info}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,7 +57,8 @@ def _parser() -> _Parser:
     return parser
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line, checked by name."""
     parser = _parser()
     names = list(_COMMANDS)
     first = arguments[0] if arguments else None
@@ -115,7 +118,7 @@ def _notes_on_stderr() -> Iterator[None]:
 
 def _run(arguments: Optional[Sequence[str]]) -> int:
     try:
-        known = _parse(sys.argv[1:] if arguments is None else arguments)
+        known = parse(sys.argv[1:] if arguments is None else arguments)
         known.run(known)
         sys.stdout.flush()
         return 0

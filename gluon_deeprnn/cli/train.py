@@ -7,10 +7,11 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from gluon_deeprnn._checks import positive
 from gluon_deeprnn.cli.arguments import as_float
+from gluon_deeprnn.distributed import joined
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs.config import RunConfig, Setting, settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
-from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
+from gluon_deeprnn.runs.job import begin_run, follow_run, next_free, resume_run
 from gluon_deeprnn.runs.planning import PLANNED, Budget
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
 from gluon_deeprnn.runs.run import Run, load_run
@@ -75,7 +76,11 @@ def _add_setting(group: Any, setting: Setting) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Start or resume a run, and print its results."""
+    """Start or resume a run, and print its results.  Of several workers, the first one does so."""
+    workers = joined()
+    if workers.rank:
+        follow_run(workers)
+        return
     given = {setting.name: getattr(arguments, setting.name) for setting in settings()}
     given = {name: typed(name, value) if isinstance(value, str) else value for name, value in given.items()
              if value is not None}
@@ -86,8 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
-    own_text = given.get("text") or arguments.start is not None or given.get("records", "none") != "none"
-    name = arguments.recipe or (_OWN_TEXT if own_text else _CHAPTER)
+    name = _recipe(arguments)
     recipe, start = read_recipe(name), None
     if arguments.start is not None:
         start = _start(arguments.start, given)
@@ -96,11 +100,22 @@ def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
         raise InputError("prefix", "omitted with --records, whose samples are whole records", given["prefix"])
     config = _with_given(recipe.config, given) if name == _OWN_TEXT else recipe.config.replace(**given)
     budget = _budget(arguments, name, given, config)
-    folder = RunFolder(arguments.out) if arguments.out else next_free(f"runs/{name}")
+    folder = run_folder(arguments)
     as_recipe = not given.keys() - {"ctx", "seed", "corpus", *(("text", "records") if name == _OWN_TEXT else ())}
     with _tells_how_to_resume(folder):
-        result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start)
+        result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start, workers=joined())
     _report(folder, result)
+
+
+def _recipe(arguments: argparse.Namespace) -> str:
+    """The recipe that is given, or follows from what is trained."""
+    own_text = arguments.text or arguments.start is not None or (arguments.records or "none") != "none"
+    return arguments.recipe or (_OWN_TEXT if own_text else _CHAPTER)
+
+
+def run_folder(arguments: argparse.Namespace) -> RunFolder:
+    """The folder of the run: the one that is given, or one named after the recipe."""
+    return RunFolder(arguments.out) if arguments.out else next_free(f"runs/{_recipe(arguments)}")
 
 
 def _with_given(config: RunConfig, given: Dict[str, Any]) -> RunConfig:
@@ -118,7 +133,8 @@ def _resume(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
     folder = RunFolder(arguments.out)
     _check_repeated(folder, given, arguments)
     with _tells_how_to_resume(folder):
-        result = resume_run(folder, given.get("max_epochs"), text=given.get("text", ()))
+        result = resume_run(folder, given.get("max_epochs"), text=given.get("text", ()),
+                            workers=joined())
     _report(folder, result)
 
 

@@ -8,8 +8,9 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn._checks import listed
-from gluon_deeprnn.data import Source, TextData
+from gluon_deeprnn.data import Source, TextData, Vocab
 from gluon_deeprnn.devices import as_contexts
+from gluon_deeprnn.distributed import ALONE, Workers
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.models.weights import set_parameters
@@ -146,10 +147,12 @@ class Job:
                 folder.begin(stored.as_dict(), stored.vocab)
             yield cls(stored, folder, data, _read_checkpoint(stored, folder))
 
-    def train(self, *, progress: bool = True) -> Dict[str, Any]:
+    def train(self, *, progress: bool = True, workers: Workers = ALONE) -> Dict[str, Any]:
         """Train, write the files, and return the content of ``result.json``."""
         writer = _FileWriter(self.folder, self.stored.fingerprint, self.stored.config.checkpoint_seconds)
-        trainer = build_trainer(self.stored.config, progress=progress, callbacks=[writer])
+        trainer = build_trainer(self.stored.config, progress=progress, callbacks=[writer], workers=workers)
+        if workers.size > 1:
+            self._send(workers)
         try:
             history = trainer.fit(self.model, self.data, resume=self._checkpoint)
         except DivergedError as error:
@@ -159,6 +162,13 @@ class Job:
             raise error.with_note(f"the best model, epoch {result['best_epoch']} with perplexity "
                                   f"{result['val_ppl']:.2f}, is in {self.folder}") from None
         return self._conclude(history)
+
+    def _send(self, workers: Workers) -> None:
+        """Send the other workers what `follow_run` receives."""
+        arrays, about = self._checkpoint or ({}, None)
+        workers.share_json({"settings": self.stored.config.as_dict(), "vocab": self.stored.vocab, "training": about,
+                            "texts": [[source.name, source.text, source.sha1] for source in self.data.sources]})
+        workers.share_arrays(arrays)
 
     def _conclude(self, history: List[Dict[str, Any]]) -> Dict[str, Any]:
         """Evaluate the best model, and write the curves, the samples and the result."""
@@ -197,11 +207,12 @@ class Job:
 
 
 def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, budget: Optional[Budget] = None,
-              start: Optional[Run] = None, progress: bool = True) -> Dict[str, Any]:
+              start: Optional[Run] = None, progress: bool = True, workers: Workers = ALONE) -> Dict[str, Any]:
     """Start a run and train; return the content of ``result.json``.
 
     With a ``budget``, the settings that it leaves open are chosen by the text and the time.  With ``start``, training
-    begins with the parameters of that run, whose vocabulary is extended by the tokens of the text.
+    begins with the parameters of that run, whose vocabulary is extended by the tokens of the text.  Worker 0 of several
+    ``workers`` starts a run; the others call `follow_run`.
 
     Raises
     ------
@@ -212,11 +223,11 @@ def begin_run(config: RunConfig, folder: RunFolder, recipe: Optional[str], *, bu
         If the loss is not finite at lower learning rates either; the best model is kept.
     """
     with Job.begin(config, folder, recipe, budget, start) as job:
-        return job.train(progress=progress)
+        return job.train(progress=progress, workers=workers)
 
 
 def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, text: Sequence[str] = (),
-               progress: bool = True) -> Dict[str, Any]:
+               progress: bool = True, workers: Workers = ALONE) -> Dict[str, Any]:
     """Resume a run from its last checkpoint, optionally with a larger number of epochs.
 
     Raises
@@ -226,7 +237,20 @@ def resume_run(folder: RunFolder, max_epochs: Optional[int] = None, *, text: Seq
         another training runs in it.
     """
     with Job.resume(folder, max_epochs, text) as job:
-        return job.train(progress=progress)
+        return job.train(progress=progress, workers=workers)
+
+
+def follow_run(workers: Workers) -> None:
+    """Train as one of several workers, but the first: settings and texts come from it, and no file is written."""
+    sent = workers.share_json()
+    arrays = workers.share_arrays({})
+    config = RunConfig.from_dict(sent["settings"])
+    sources = [Source(name, text, sha1) for name, text, sha1 in sent["texts"]]
+    data = build_data(config, sources, Vocab.from_json(sent["vocab"]))
+    check_memory(config, len(data.vocab))
+    trainer = build_trainer(config, progress=False, workers=workers)
+    trainer.fit(build_model(config, len(data.vocab)), data,
+                resume=None if sent["training"] is None else (arrays, sent["training"]))
 
 
 def _about_text(source: Source) -> Dict[str, Any]:

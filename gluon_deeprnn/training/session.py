@@ -10,8 +10,10 @@ from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Sequence
 from gluon_deeprnn import kernels
 from gluon_deeprnn.data.batches import continues, is_padded
 from gluon_deeprnn.devices import Context
+from gluon_deeprnn.distributed import ALONE, Workers
 from gluon_deeprnn.errors import Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
+from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.averaging import Averages, Averaging
 from gluon_deeprnn.training.checkpoint import members, pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
@@ -61,20 +63,27 @@ class Session:
         Whether model and loss are compiled.
     keep_best : bool
         Whether to store the best parameters so far.
+    workers : Workers, default ALONE
+        The processes that train the model together.  All run the same steps and have the same history; the first one
+        evaluates.
     """
 
     def __init__(self, model: Any, data: Any, optimizer: Optimizer, schedule: Schedule, averaging: Averaging,
                  objective: Objective, *, contexts: Sequence[Context], seed: int, hybridize: bool, keep_best: bool,
-                 ) -> None:
+                 workers: Workers = ALONE) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
-        self._ctx, self._keep_best = contexts[0], keep_best
+        self._ctx, self._keep_best, self._workers = contexts[0], keep_best, workers
+        if workers.size > 1:
+            set_parameters(model, workers.share_arrays(parameter_arrays(model)))
+            self._compare_workers("at the start")
         self._loss = MeanLoss(model)
         minimized = self._loss if objective.is_plain else ObjectiveLoss(model, objective)
         for block in (self._loss, minimized):
             block.hybridize(hybridize)
         self._averages = Averages(model, averaging)
         self.train, self._val = data.train_dataloader(), data.val_dataloader()
-        self._replicas = Replicas(model, minimized, contexts, seed=seed, padded=is_padded(self.train))
+        self._replicas = Replicas(model, minimized, contexts, seed=seed, padded=is_padded(self.train),
+                                  workers=workers)
         self._compared = compared_with(self.train, self._val, model.vocab_size)
         self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
         self.at = Position(gradients=self._norms.begin())
@@ -85,6 +94,7 @@ class Session:
         self._in_flight: Deque[Tuple[Shares, Any]] = collections.deque()
         self._epoch_started = time.perf_counter()
         self._snapshot: Optional[Dict[str, numpy.ndarray]] = None
+        self._carried: Optional[List[numpy.ndarray]] = None
         self._optimizer_about: Dict[str, Any] = {}
         self._good = self.checkpoint()
 
@@ -101,9 +111,15 @@ class Session:
         """
         return self.at.batch % _STEPS_PER_SEED == 0
 
+    def pause(self, *, stop: bool) -> bool:
+        """Collect what a checkpoint needs of all workers; return whether any of them asks to ``stop``."""
+        if self._workers.size > 1 and self._continues:
+            self._carried = self._replicas.state()
+        return self._workers.any(stop)
+
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
         """Run one step: loss, backward pass, clipping, update.  It does not wait for the device."""
-        self._snapshot = None
+        self._snapshot = self._carried = None
         self._averages.hide()
         at = self.at
         if self.can_pause:
@@ -153,26 +169,44 @@ class Session:
         trained = time.perf_counter() - self._epoch_started
         lr = self._learning_rate(at.batch - 1)
         train_ppl = perplexity(at.nll, at.num_tokens)
+        self._compare_workers(f"after epoch {at.epoch + 1}")
         self._averages.show()
-        evaluated = evaluate(self._loss, self._val, device=self._ctx)
-        val_ppl, by_source = evaluated.perplexity, evaluated.by_source
+        val_ppl, by_source = self._evaluated()
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
             raise NotFiniteError
         self.improved = val_ppl < min(self._val_ppls, default=math.inf)
-        self.history.append({
+        row = {
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
             **self._compared, "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
             "seconds": time.perf_counter() - self._epoch_started,
-            **({BY_SOURCE: {name: each.perplexity for name, each in by_source.items()}} if by_source else {})})
+            **({BY_SOURCE: by_source} if by_source else {})}
+        self.history.append(self._workers.share_json(row))
         self._val_ppls.append(val_ppl)
         self._averages.follow(self._val_ppls)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
         self._replicas.set_state([])
-        self._snapshot = None
+        self._snapshot = self._carried = None
         if self.improved and self._keep_best:
             self.best_parameters = self.parameters()
         self._good = self.checkpoint()
         return self.history[-1]
+
+    def _evaluated(self) -> Tuple[float, Dict[str, float]]:
+        """The perplexity of the validation data, and of each source, as the first worker evaluates them."""
+        if self._workers.rank:
+            val_ppl, by_source = self._workers.share_json()
+        else:
+            found = evaluate(self._loss, self._val, device=self._ctx)
+            of_sources = {name: each.perplexity for name, each in found.by_source.items()}
+            val_ppl, by_source = self._workers.share_json([found.perplexity, of_sources])
+        return val_ppl, by_source
+
+    def _compare_workers(self, when: str) -> None:
+        """Check that all workers have the same parameters; those that differ by rounding are replaced."""
+        if self._workers.size > 1:
+            of_first = self._workers.same(parameter_arrays(self.model), when)
+            if of_first is not None:
+                set_parameters(self.model, of_first)
 
     def roll_back(self) -> None:
         """Restore the state at the end of the last finite epoch, and halve the learning rate.
@@ -207,7 +241,9 @@ class Session:
 
     def _arrays(self) -> Dict[str, numpy.ndarray]:
         if self._snapshot is None:
-            carried = self._replicas.state() if self._continues else []
+            carried = self._carried
+            if carried is None:
+                carried = self._replicas.state() if self._continues else []
             optimizer_arrays, self._optimizer_about = self.optimizer.state()
             self._snapshot = pack(parameters=self._averages.current(), average=self._averages.averaged(),
                                   optimizer=optimizer_arrays,
@@ -229,7 +265,7 @@ class Session:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError("checkpoint", "one of this training",
                              Described(f"{type(error).__name__}: {error}")) from None
-        self._snapshot = None
+        self._snapshot = self._carried = None
         self.best_parameters, self.at, self.history = groups["best"], position, history
         self._val_ppls = [row["val_ppl"] for row in history]
         self._replicas.set_state([groups["state"][name] for name in sorted(groups["state"], key=int)])

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.devices import Context, Contexts, as_contexts, try_all_gpus
+from gluon_deeprnn.distributed import ALONE, Workers
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models.language_model import check_language_model
 from gluon_deeprnn.models.weights import set_parameters
@@ -83,6 +84,9 @@ class Trainer:
         Show a progress bar on a terminal, otherwise one line per epoch.
     callbacks : sequence of Callback, optional
         Callbacks; see `gluon_deeprnn.training.Callback`.
+    workers : Workers, default ALONE
+        The processes that train the model together, as ``gluon-deeprnn launch`` starts them; see
+        `gluon_deeprnn.distributed.joined`.  Each computes the gradients of its columns of every batch.
 
     Attributes
     ----------
@@ -124,7 +128,7 @@ class Trainer:
                  lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
                  patience: int = 0, label_smoothing: float = 0, ar: float = 0, tar: float = 0, averaging: float = 0,
                  asgd: int = 0, ctx: Optional[Contexts] = None, seed: int = 0, hybridize: bool = True,
-                 progress: bool = True, callbacks: Sequence[Callback] = ()) -> None:
+                 progress: bool = True, callbacks: Sequence[Callback] = (), workers: Workers = ALONE) -> None:
         self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self._clip_value = _checks.not_negative("clip_value", clip_value)
@@ -147,6 +151,9 @@ class Trainer:
         self.hybridize = _checks.flag("hybridize", hybridize)
         self.progress = _checks.flag("progress", progress)
         self.callbacks = _checks.sequence("callbacks", callbacks, Callback, "a sequence of Callback")
+        if not isinstance(workers, Workers):
+            raise InputError("workers", "the workers of this process, as joined() returns them", workers)
+        self._workers = workers
         self._session: Optional[Session] = None
 
     def fit(self, model: Any, data: Any, *, resume: Optional[Tuple[Mapping[str, numpy.ndarray], Any]] = None,
@@ -181,7 +188,8 @@ class Trainer:
         if resume is not None:
             session.restore(*resume)
         callbacks = [Diagnosis(), *self.callbacks]
-        shown = Progress(self.max_epochs, len(session.train), session.at.epoch) if self.progress else Silence()
+        shown = Progress(self.max_epochs, len(session.train), session.at.epoch) \
+            if self.progress and self._workers.rank == 0 else Silence()
         try:
             with interrupts() as asked:
                 while session.at.epoch < self.max_epochs and not self._out_of_patience():
@@ -204,10 +212,11 @@ class Trainer:
     def _fit_epoch(self, session: Session, callbacks: Sequence[Callback], asked: Interrupts, shown: Progress) -> None:
         for x, y in session.batches():
             if session.can_pause:
-                if asked.asked():
+                if session.pause(stop=asked.asked()):
                     session.checkpoint()  # waits for the pending steps
                     for callback in callbacks:
                         callback.on_interrupt(self)
+                    self._workers.stopping = True
                     raise KeyboardInterrupt
                 for callback in callbacks:
                     callback.on_pause(self)
@@ -223,7 +232,7 @@ class Trainer:
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
         self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective,
                                 contexts=self.contexts, seed=self.seed, hybridize=self.hybridize,
-                                keep_best=self.patience > 0)
+                                keep_best=self.patience > 0, workers=self._workers)
         return self._session
 
     def _out_of_patience(self) -> bool:

@@ -1,0 +1,121 @@
+"""Where the processes of a training listen: checked addresses and free ports."""
+
+import ipaddress
+import re
+import socket
+from typing import NamedTuple, Optional
+
+from gluon_deeprnn.errors import Described, InputError
+
+_LOCAL = "127.0.0.1"
+
+
+class Root(NamedTuple):
+    """Where the scheduler listens: ps-lite on ``port``, and what watches the processes on the port after it.
+
+    Attributes
+    ----------
+    host : str
+        An IPv4 address.
+    port : int
+        The first of the two ports.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def as_root(text: str) -> Root:
+    """The address in ``HOST:PORT``.
+
+    Raises
+    ------
+    ValueError
+        "root must be HOST:PORT with a port from 1024 to 65534; got 'node1'", and for a host that has no IPv4 address.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.distributed.addresses import as_root
+    >>> as_root('127.0.0.1:9091')
+    Root(host='127.0.0.1', port=9091)
+    """
+    match = re.fullmatch(r"([^:\s]+):(\d{1,5})", text)
+    if match is None or not 1024 <= int(match[2]) <= 65534:
+        raise InputError("root", "HOST:PORT with a port from 1024 to 65534", text)
+    return Root(_resolved("root", match[1]), int(match[2]))
+
+
+def as_address(text: str) -> str:
+    """The IPv4 address of a host."""
+    return _resolved("address", text)
+
+
+def _resolved(name: str, host: str) -> str:
+    try:
+        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
+    except OSError as error:
+        raise InputError(name, "a host with an IPv4 address", Described(f"{host!r}: {error.strerror}")) from None
+
+
+def check_not_public(address: str, *, allowed: bool) -> None:
+    """Check that an address to listen on cannot be reached from the internet, unless that is ``allowed``.
+
+    Whoever can connect can read the text and the parameters and change them: ps-lite has neither passwords nor
+    encryption.
+
+    Raises
+    ------
+    ValueError
+        "address must be one of a private network; got 8.8.8.8 (...)".
+    """
+    found = ipaddress.ip_address(address)
+    if allowed or (found.is_private and not found.is_unspecified):
+        return
+    raise InputError("address", "one of a private network, since ps-lite has no passwords and no encryption", address,
+                     "use a tunnel or a firewall; --allow-public listens there anyway")
+
+
+def check_free(root: Root) -> None:
+    """Check that nothing listens on the two ports of a root of this machine.
+
+    Raises
+    ------
+    ValueError
+        "root must be an address of this machine with two free ports; got port 9091 of 127.0.0.1: ...".
+    """
+    for port in (root.port, root.port + 1):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((root.host, port))
+            except OSError as error:
+                raise InputError("root", "an address of this machine with two free ports", Described(
+                    f"port {port} of {root.host}: {error.strerror}")) from None
+
+
+def free_root(host: str = _LOCAL, seed: Optional[int] = None) -> Root:
+    """A root on this machine with two free ports."""
+    for _ in range(100):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind((host, 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind((host, port + 1))
+            except OSError:
+                continue
+            return Root(host, port)
+    raise InputError("root", "an address with two free ports", host)
+
+
+def own_address(root: Root) -> str:
+    """The address by which this machine reaches the root; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.connect((root.host, root.port))
+        except OSError as error:
+            raise InputError("root", "an address that this machine can reach", Described(
+                f"{root}: {error.strerror}")) from None
+        return str(trial.getsockname()[0])

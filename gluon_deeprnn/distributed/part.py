@@ -1,0 +1,284 @@
+"""Starts one process of a training on this machine, watches it, and ends it when the training is over."""
+
+import asyncio
+import contextlib
+import dataclasses
+import fcntl
+import os
+from pathlib import Path
+import pty
+import signal
+import struct
+import sys
+import termios
+import time
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence
+
+from gluon_deeprnn.distributed import messages
+from gluon_deeprnn.distributed.addresses import Root
+from gluon_deeprnn.distributed.watch import Silences
+
+_CHILD = Path(__file__).with_name("child.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a training ended, for one of its processes.
+
+    Attributes
+    ----------
+    status : int or None
+        The exit status of worker 0, if all workers were done.
+    reason : str or None
+        Why it was stopped otherwise.
+    """
+
+    status: Optional[int] = None
+    reason: Optional[str] = None
+
+
+class Part:
+    """One process of a training on this machine.
+
+    Parameters
+    ----------
+    role : {"scheduler", "server", "worker"}
+        What it does.
+    index : int or None
+        Its number among those of its role; None: the watch chooses.
+    root : Root
+        Where the scheduler listens.
+    address : str
+        Where the process listens.
+    command : sequence of str
+        The command of a worker, such as ``["train", "--text", "story.txt"]``.
+    logs : pathlib.Path
+        The folder of its output.
+    num_threads : int or None
+        The number of threads of a worker; None: as many as it has cores.
+    patience : float
+        Seconds in which the scheduler must answer.
+    """
+
+    def __init__(self, role: str, index: Optional[int], root: Root, address: str, command: Sequence[str], logs: Path,
+                 num_threads: Optional[int], patience: float) -> None:
+        self._role, self._index, self._root, self._address = role, index, root, address
+        self._command, self._logs, self._num_threads, self._patience = list(command), logs, num_threads, patience
+        self._process: Any = None
+        self._outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._clock = Silences()
+        self._heard = self._lived = 0.0
+        self._done = False
+        self.name, self.log = role, logs / "log"
+        self.interrupted = False
+
+    async def run(self) -> Outcome:
+        """Run the process until the training is over; it has ended when this returns."""
+        try:
+            reader, writer = await self._connected()
+        except (OSError, asyncio.TimeoutError, ConnectionError) as error:
+            return Outcome(reason=f"the scheduler at {self._root} does not answer: "
+                                  f"{str(error) or 'no answer'}")
+        try:
+            messages.write(writer, role=self._role, index=self._index)
+            welcome = await asyncio.wait_for(messages.read(reader), self._patience)
+            if "refused" in welcome:
+                asked = self._role if self._index is None else f"{self._role} {self._index}"
+                return Outcome(reason=f"the scheduler expects {welcome['refused']}, not {asked}")
+            return await self._run(reader, writer, welcome)
+        except (ConnectionError, asyncio.TimeoutError, KeyError):
+            return Outcome(reason=f"the process at {self._root} does not watch a training")
+        finally:
+            writer.close()
+
+    async def _connected(self) -> Any:
+        """A connection to the watch, which may start later than this process."""
+        end = time.monotonic() + self._patience
+        while True:
+            left = end - time.monotonic()
+            try:
+                return await asyncio.wait_for(asyncio.open_connection(self._root.host, self._root.port + 1),
+                                              max(left, 0.1))
+            except ConnectionRefusedError:
+                if left < 0:
+                    raise
+                await asyncio.sleep(0.2)
+
+    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, welcome: Dict[str, Any],
+                   ) -> Outcome:
+        self.name = str(welcome["name"])
+        self.log = self._logs / f"{self.name.replace(' ', '-')}.log"
+        self._heard = self._lived = self._clock.now()
+        timeout = float(welcome["timeout"])
+        async with self._started(welcome, writer):
+            tasks = [asyncio.ensure_future(each) for each in (
+                self._listen(reader), self._tick(writer, timeout), self._wait_for_end(writer))]
+            try:
+                return await self._outcome
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def _finish(self, outcome: Outcome) -> None:
+        if not self._outcome.done():
+            self._outcome.set_result(outcome)
+
+    def interrupt(self) -> None:
+        """Send Ctrl-C to a worker: all workers stop after the same step."""
+        self.interrupted = True
+        if self._process is not None and self._process.returncode is None and self._role == "worker":
+            self._process.send_signal(signal.SIGINT)
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        """What the watch says."""
+        try:
+            while True:
+                message = await messages.read(reader)
+                self._heard = self._clock.now()
+                if "stop" in message:
+                    self._finish(Outcome(reason=str(message["stop"])))
+                if "finished" in message:
+                    self._finish(Outcome(status=int(message["finished"])))
+        except ConnectionError:
+            self._finish(Outcome(reason=f"the scheduler at {self._root} closed its connection"))
+
+    async def _tick(self, writer: asyncio.StreamWriter, timeout: float) -> None:
+        """Say that this process is alive, and notice if another is not."""
+        while True:
+            await asyncio.sleep(messages.SECONDS)
+            now = self._clock.now()
+            if now - self._heard > timeout:
+                self._finish(Outcome(reason=f"the scheduler at {self._root} has not answered for {timeout:g} s"))
+            if self._process.returncode is None and now - self._lived > timeout:
+                messages.write(writer, failed=f"has shown no sign of life for {timeout:g} s: it was stopped, or hangs")
+            else:
+                messages.write(writer, alive=True)
+
+    async def _wait_for_end(self, writer: asyncio.StreamWriter) -> None:
+        """Report how the process has ended."""
+        status = await self._process.wait()
+        await asyncio.sleep(0.2)  # the rest of its output
+        if self._done:
+            messages.write(writer, done=status)
+        else:
+            messages.write(writer, failed=self._ended(status))
+
+    def _ended(self, status: int) -> str:
+        if status < 0:
+            how = f"was killed by signal {-status} ({signal.Signals(-status).name})"
+        else:
+            how = f"exited with status {status}"
+        last = _last_line(self.log)
+        return f"{how}; its last line: {last}" if last else how
+
+    def _lines(self, content: bytes, writer: asyncio.StreamWriter) -> None:
+        """What the process writes to its pipe."""
+        self._lived = self._clock.now()
+        if b"joined" in content:
+            messages.write(writer, joined=True)
+        if b"done" in content:
+            self._done = True
+
+    @contextlib.asynccontextmanager
+    async def _started(self, welcome: Dict[str, Any], writer: asyncio.StreamWriter) -> Any:
+        """The process; it is killed at the end of the context, with all that it has started."""
+        loop = asyncio.get_running_loop()
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self.log.open("wb", buffering=0))
+            shown = self.name == "worker 0"
+            outputs = [_Output(stream, log, loop) if shown else None for stream in (sys.stdout, sys.stderr)]
+            life, child_end = os.pipe()
+            stdout, stderr = (output.child_end if output else log for output in outputs)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, str(_CHILD), str(child_end), "--", *self._command,
+                    env=self._environment(welcome), pass_fds=[child_end], start_new_session=True,
+                    stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+            finally:
+                os.close(child_end)
+            for output in outputs:
+                if output:
+                    output.begin()
+            loop.add_reader(life, _chunks, life, loop, lambda content: self._lines(content, writer))
+            try:
+                yield
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                await self._process.wait()
+                loop.remove_reader(life)
+                os.close(life)
+                for output in outputs:
+                    if output:
+                        output.close()
+
+    def _environment(self, welcome: Dict[str, Any]) -> Dict[str, str]:
+        own = {
+            "DMLC_ROLE": self._role, "DMLC_PS_ROOT_URI": self._root.host, "DMLC_PS_ROOT_PORT": str(self._root.port),
+            "DMLC_NUM_WORKER": str(int(welcome["num_workers"])), "DMLC_NUM_SERVER": str(int(welcome["num_servers"])),
+            "DMLC_NODE_HOST": self._root.host if self._role == "scheduler" else self._address,
+            "PYTHONUNBUFFERED": "1"}
+        if self._role == "worker":
+            own["GLUON_DEEPRNN_WORKER"] = self.name.split()[1]
+            if self._num_threads is not None:
+                own.setdefault("OMP_NUM_THREADS", str(self._num_threads))
+        return {**os.environ, **own}
+
+
+class _Output:
+    """Copies the output of a process to a stream of this one, and to its log; on a terminal it has a terminal too."""
+
+    def __init__(self, stream: Any, log: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
+        self._stream, self._log, self._loop = stream, log, loop
+        if stream.isatty():
+            self._end, self.child_end = pty.openpty()
+            with contextlib.suppress(OSError):
+                size = fcntl.ioctl(stream.fileno(), termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+                fcntl.ioctl(self.child_end, termios.TIOCSWINSZ, size)
+        else:
+            self._end, self.child_end = os.pipe()
+
+    def begin(self) -> None:
+        """Copy, after the process was started."""
+        os.close(self.child_end)
+        self._loop.add_reader(self._end, _chunks, self._end, self._loop, self._copy)
+
+    def _copy(self, content: bytes) -> None:
+        self._log.write(content)
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.buffer.write(content)
+            self._stream.buffer.flush()
+
+    def close(self) -> None:
+        """Copy what is left."""
+        self._loop.remove_reader(self._end)
+        os.set_blocking(self._end, False)
+        with contextlib.suppress(OSError):
+            while True:
+                content = os.read(self._end, 65536)
+                if not content:
+                    break
+                self._copy(content)
+        os.close(self._end)
+
+
+def _chunks(descriptor: int, loop: asyncio.AbstractEventLoop, use: Callable[[bytes], None]) -> None:
+    """Read what has come; at the end, stop reading."""
+    try:
+        content = os.read(descriptor, 65536)
+    except OSError:  # a terminal whose process has ended
+        content = b""
+    if content:
+        use(content)
+    else:
+        loop.remove_reader(descriptor)
+
+
+def _last_line(log: Path) -> str:
+    try:
+        content = log.read_bytes()[-4096:].decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines: List[str] = [line.strip() for line in content.replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
