@@ -1,13 +1,24 @@
-"""Devices: MXNet contexts by name, and the GPU if there is one."""
+"""Devices: MXNet contexts by name, and the GPUs that MXNet can use."""
 
+import ctypes
+import functools
+import logging
 import re
-from typing import List, Sequence, Union
+from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
 from gluon_deeprnn._checks import did_you_mean, integer
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Described, InputError
 from mxnet import context as mx_context
 from mxnet.base import MXNetError
 from mxnet.context import Context as Context
+
+_log = logging.getLogger(__name__)
+
+MAJORS = range(5, 9)
+"""The major compute capabilities for which MXNet's CUDA wheels have code: sm_50, 60, 70, 80 and 86, and no PTX.
+
+Code runs on GPUs of the same major version whose minor version is not lower, so up to 8.9.
+"""
 
 Contexts = Union[str, Context, Sequence[Union[str, Context]]]
 """One or more contexts, as `as_contexts` takes them."""
@@ -21,8 +32,65 @@ def num_gpus() -> int:
         return 0
 
 
+class GPU(NamedTuple):
+    """A GPU, as CUDA's driver describes it.
+
+    Attributes
+    ----------
+    name : str
+        Such as "NVIDIA A100".
+    capability : tuple of int
+        Its compute capability, major and minor version.
+    """
+
+    name: str
+    capability: "tuple[int, int]"
+
+    @property
+    def has_code(self) -> bool:
+        """Whether MXNet's CUDA wheels have code for it."""
+        return self.capability[0] in MAJORS
+
+    def __str__(self) -> str:
+        return f"{self.name}, compute capability {self.capability[0]}.{self.capability[1]}"
+
+
+_MAJOR, _MINOR = 75, 76  # attributes of CUDA's driver
+
+
+@functools.lru_cache
+def described_gpu(i: int) -> Optional[GPU]:
+    """The ``i``-th GPU as CUDA's driver describes it; None if the driver does not."""
+    try:
+        driver: Any = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    device, name, numbers = ctypes.c_int(), ctypes.create_string_buffer(256), [ctypes.c_int(), ctypes.c_int()]
+    calls = [driver.cuInit(0), driver.cuDeviceGet(ctypes.byref(device), i)]
+    calls += [driver.cuDeviceGetName(name, len(name), device)]
+    calls += [driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
+              for number, attribute in zip(numbers, (_MAJOR, _MINOR))]
+    return None if any(calls) else GPU(name.value.decode(errors="replace"), (numbers[0].value, numbers[1].value))
+
+
+def usable_gpus() -> List[int]:
+    """The numbers of the GPUs that MXNet can use: those for which it has code."""
+    usable = []
+    for i in range(num_gpus()):
+        found = described_gpu(i)
+        if found is None or found.has_code:
+            usable.append(i)
+        else:
+            _log.warning("gpu(%d) is not used: %s", i, _no_code(found))
+    return usable
+
+
+def _no_code(gpu: GPU) -> str:
+    return f"{gpu}: MXNet 1.9.1 has code for compute capabilities 5.0 to 8.9 only"
+
+
 def try_gpu(i: int = 0) -> Context:
-    """The ``i``-th GPU if there is one, else the CPU.
+    """The ``i``-th GPU if there is one that MXNet can use, else the CPU.
 
     Parameters
     ----------
@@ -44,7 +112,7 @@ def try_gpu(i: int = 0) -> Context:
     cpu(0)
     """
     integer("i", i, at_least=0)
-    return mx_context.gpu(i) if num_gpus() > i else mx_context.cpu()
+    return mx_context.gpu(i) if i in usable_gpus() else mx_context.cpu()
 
 
 def try_all_gpus() -> List[Context]:
@@ -54,7 +122,7 @@ def try_all_gpus() -> List[Context]:
     ------
     Dive into Deep Learning, section "GPUs".
     """
-    return [mx_context.gpu(i) for i in range(num_gpus())] or [mx_context.cpu()]
+    return [mx_context.gpu(i) for i in usable_gpus()] or [mx_context.cpu()]
 
 
 def as_context(name: Union[str, Context] = "auto") -> Context:
@@ -71,7 +139,7 @@ def as_context(name: Union[str, Context] = "auto") -> Context:
     Raises
     ------
     ValueError
-        For any other name, and for a GPU that does not exist.
+        For any other name, and for a GPU that does not exist or for which MXNet has no code.
 
     Examples
     --------
@@ -82,7 +150,8 @@ def as_context(name: Union[str, Context] = "auto") -> Context:
     if isinstance(name, Context):
         name = f"{name.device_type}({name.device_id})"
     if name == "auto":
-        return try_gpu()
+        usable = usable_gpus()
+        return mx_context.gpu(usable[0]) if usable else mx_context.cpu()
     match = re.fullmatch(r"(cpu|gpu)(?:\((\d+)\))?", name) if isinstance(name, str) else None
     if match is None:
         raise InputError("ctx", "cpu, gpu, gpu(N) or auto", name, did_you_mean(name, ["cpu", "gpu", "auto"]))
@@ -90,6 +159,9 @@ def as_context(name: Union[str, Context] = "auto") -> Context:
     if kind == "gpu" and number >= num_gpus():
         raise InputError("ctx", f"a context that this machine has ({num_gpus()} GPUs that MXNet can use)", name,
                          "use cpu or auto")
+    found = described_gpu(number) if kind == "gpu" else None
+    if found is not None and not found.has_code:
+        raise InputError("ctx", "a GPU that MXNet can use", Described(f"{name}, {_no_code(found)}"), "use cpu or auto")
     return Context(kind, number)
 
 

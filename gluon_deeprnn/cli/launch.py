@@ -116,7 +116,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         raise InputError("index", "given with --role server or worker only", index)
     if role is not None and arguments.root is None:
         raise InputError("root", "given with --role", None)
-    root = free_root() if arguments.root is None else as_root(arguments.root)
+    root = free_root() if arguments.root is None else as_root(arguments.root, 0 if here else group.patience)
     address = as_address(arguments.address) if arguments.address else root.host if here else own_address(root)
     for each in {address, *([root.host] if here else [])}:
         check_not_public(each, allowed=arguments.allow_public)

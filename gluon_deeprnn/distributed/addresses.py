@@ -3,7 +3,8 @@
 import ipaddress
 import re
 import socket
-from typing import NamedTuple, Optional
+import time
+from typing import NamedTuple
 
 from gluon_deeprnn.errors import Described, InputError
 
@@ -28,8 +29,8 @@ class Root(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def as_root(text: str) -> Root:
-    """The address in ``HOST:PORT``.
+def as_root(text: str, patience: float = 0) -> Root:
+    """The address in ``HOST:PORT``; for ``patience`` seconds the host's name may be unknown.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def as_root(text: str) -> Root:
     match = re.fullmatch(r"([^:\s]+):(\d{1,5})", text)
     if match is None or not 1024 <= int(match[2]) <= 65534:
         raise InputError("root", "HOST:PORT with a port from 1024 to 65534", text)
-    return Root(_resolved("root", match[1]), int(match[2]))
+    return Root(_resolved("root", match[1], patience), int(match[2]))
 
 
 def as_address(text: str) -> str:
@@ -53,11 +54,16 @@ def as_address(text: str) -> str:
     return _resolved("address", text)
 
 
-def _resolved(name: str, host: str) -> str:
-    try:
-        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
-    except OSError as error:
-        raise InputError(name, "a host with an IPv4 address", Described(f"{host!r}: {error.strerror}")) from None
+def _resolved(name: str, host: str, patience: float = 0) -> str:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
+        except OSError as error:
+            if time.monotonic() >= end:
+                raise InputError(name, "a host with an IPv4 address", Described(
+                    f"{host!r}: {error.strerror}")) from None
+        time.sleep(1)
 
 
 def check_not_public(address: str, *, allowed: bool) -> None:
@@ -96,7 +102,7 @@ def check_free(root: Root) -> None:
                     f"port {port} of {root.host}: {error.strerror}")) from None
 
 
-def free_root(host: str = _LOCAL, seed: Optional[int] = None) -> Root:
+def free_root(host: str = _LOCAL) -> Root:
     """A root on this machine with two free ports."""
     for _ in range(100):
         with socket.socket() as first, socket.socket() as second:

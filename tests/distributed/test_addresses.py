@@ -1,0 +1,60 @@
+"""Where processes may listen."""
+
+import socket
+
+from gluon_deeprnn.distributed.addresses import (
+    Root,
+    as_root,
+    check_free,
+    check_not_public,
+    free_root,
+    own_address,
+)
+import pytest
+
+
+@pytest.mark.parametrize("text", ["", "node1", "9091", "node1:", "node1:http", "node1:80", "node1:65535", "a:b:1234",
+                                  "[::1]:9091", "127.0.0.1:123456"])
+def test_a_root_without_a_usable_port_is_refused(text):
+    with pytest.raises(ValueError, match=r"^root must be HOST:PORT with a port from 1024 to 65534; got "):
+        as_root(text)
+
+
+def test_a_host_without_an_address_is_refused():
+    with pytest.raises(ValueError, match=r"^root must be a host with an IPv4 address; got 'no-such-host\.invalid': "):
+        as_root("no-such-host.invalid:9091")
+    assert as_root("localhost:9091") == Root("127.0.0.1", 9091)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "0.0.0.0", "52.1.2.3"])
+def test_an_address_of_the_internet_is_refused_unless_allowed(address):
+    with pytest.raises(ValueError, match=rf"^address must be one of a private network, since ps-lite has no passwords "
+                                         rf"and no encryption; got '{address}' \(use a tunnel or a firewall; "):
+        check_not_public(address, allowed=False)
+    check_not_public(address, allowed=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.0.7", "172.16.0.1", "169.254.1.1"])
+def test_private_addresses_are_allowed(address):
+    check_not_public(address, allowed=False)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_root_with_a_port_that_is_taken_is_refused(which):
+    root = free_root()
+    check_free(root)
+    with socket.socket() as taken:
+        taken.bind((root.host, root.port + which))
+        taken.listen()
+        with pytest.raises(ValueError, match=rf"^root must be an address of this machine with two free ports; got port "
+                                             rf"{root.port + which} of 127\.0\.0\.1: Address already in use$"):
+            check_free(root)
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(ValueError, match=r"^root must be .* two free ports; got port 9091 of 192\.0\.2\.1: Cannot"):
+        check_free(Root("192.0.2.1", 9091))
+
+
+def test_the_own_address_is_the_one_that_reaches_the_root():
+    assert own_address(free_root()) == "127.0.0.1"
