@@ -9,7 +9,8 @@ from mxnet import autograd
 _COINS = 64
 
 
-def weight_dropout(F: Any, weights: Any, probability: float, count: int, behind: int = 0) -> Any:
+def weight_dropout(F: Any, weights: Any, probability: float, count: int, behind: int = 0, *, before: bool = True,
+                   ) -> Any:
     """Weights of which some are dropped in training, by the faster operator.
 
     Parameters
@@ -22,6 +23,8 @@ def weight_dropout(F: Any, weights: Any, probability: float, count: int, behind:
         That a weight is set to zero; the others are divided by 1 - probability.
     count, behind : int
         How many weights are dropped, and how many follow these.
+    before : bool, default True
+        Whether others precede them.
 
     Returns
     -------
@@ -30,8 +33,10 @@ def weight_dropout(F: Any, weights: Any, probability: float, count: int, behind:
     """
     if not kernels.are_ours(weights):
         end = -behind if behind else None
-        dropped = F.npx.dropout(weights[-behind - count:end], p=probability)
-        return F.np.concatenate([weights[:-behind - count], dropped, *([weights[end:]] if behind else [])], axis=0)
+        parts = [F.npx.dropout(weights[-behind - count:end], p=probability)]
+        # MXNet cannot allocate an empty part of a static graph.
+        parts = [*([weights[:-behind - count]] if before else []), *parts, *([weights[end:]] if behind else [])]
+        return F.np.concatenate(parts, axis=0) if len(parts) > 1 else parts[0]
     where = {"ctx": weights.ctx} if is_array(weights) else {}
     coins = F.npx.dropout(F.np.ones((_COINS,), **where), p=0.5)  # their pattern is the seed; without training all are 1
     arrays = [array.as_nd_ndarray() for array in (weights, coins)]

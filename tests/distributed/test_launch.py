@@ -154,8 +154,8 @@ def test_workers_that_do_not_come_are_one_line(folder):
     done = launches.run("launch", "--role", "scheduler", "--workers", "2", "--root", free_root(), "--wait", "3",
                         folder=folder)
     assert done.returncode == 2
-    assert re.fullmatch(r"gluon-deeprnn: error: launch must be .*; got server 0, worker 0, worker 1 has not come within "
-                        r"3 s \(all were stopped\)", done.stderr.splitlines()[-1]), done.stderr
+    assert re.fullmatch(r"gluon-deeprnn: error: launch must be .*; got server 0, worker 0, worker 1 has not come "
+                        r"within 3 s \(all were stopped\)", done.stderr.splitlines()[-1]), done.stderr
 
 
 def test_parts_that_are_started_one_by_one_are_one_training(folder, never_killed):

@@ -99,7 +99,8 @@ class LayerScratch(GraphBlock):
         W = F.np.concatenate([weights[f"W_h{gate}"].T for gate in self.gates], axis=0)
         if not self.weight_dropout:
             return W
-        W = regularisation.weight_dropout(F, W.reshape(-1), self.weight_dropout, self._rows * self.num_hiddens)
+        W = regularisation.weight_dropout(F, W.reshape(-1), self.weight_dropout, self._rows * self.num_hiddens,
+                                          before=False)
         return W.reshape(self._rows, self.num_hiddens)
 
 
