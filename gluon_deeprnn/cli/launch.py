@@ -7,6 +7,7 @@ import sys
 from typing import List, Optional, Sequence
 
 from gluon_deeprnn import _checks, runtime
+from gluon_deeprnn.cli import child
 from gluon_deeprnn.cli.arguments import as_float, as_int
 from gluon_deeprnn.distributed.addresses import (
     as_address,
@@ -128,7 +129,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     else:
         parts = ((role, index),)
     num_threads = max(1, runtime.usable_cores() // num_workers) if role is None else None
-    return Plan(parts, root, address, tuple(command), Path(arguments.logs), group, here, num_threads)
+    return Plan(parts, root, address, Path(child.__file__), tuple(command), Path(arguments.logs), group, here,
+                num_threads)
 
 
 def _command(given: List[str], *, needed: bool) -> List[str]:

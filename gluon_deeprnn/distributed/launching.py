@@ -24,6 +24,8 @@ class Plan:
         Where the scheduler listens.
     address : str
         Where the processes of this machine listen.
+    program : pathlib.Path
+        The file that each process runs.
     command : tuple of str
         The command of the workers.
     logs : pathlib.Path
@@ -39,6 +41,7 @@ class Plan:
     parts: Tuple[Tuple[str, Optional[int]], ...]
     root: Root
     address: str
+    program: Path
     command: Tuple[str, ...]
     logs: Path
     group: Group
@@ -62,7 +65,7 @@ async def _launch(plan: Plan) -> Outcome:
     async with contextlib.AsyncExitStack() as stack:
         if watch is not None:
             await stack.enter_async_context(watch.listening())
-        parts = [Part(role, index, plan.root, plan.address, plan.command, plan.logs, plan.num_threads,
+        parts = [Part(role, index, plan.root, plan.address, plan.program, plan.command, plan.logs, plan.num_threads,
                       plan.group.patience) for role, index in plan.parts]
         tasks = [asyncio.ensure_future(part.run()) for part in parts]
         stopped = _on_signals(parts, tasks, watch)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 SECONDS = 1.0
 """The time between two messages."""
@@ -10,16 +10,14 @@ SECONDS = 1.0
 _LONGEST = 4096
 
 
-async def read(reader: asyncio.StreamReader) -> Dict[str, Any]:
-    """The next message; ``ConnectionError`` after the last one, and for what is no message."""
+async def read(reader: asyncio.StreamReader) -> Optional[Dict[str, Any]]:
+    """The next message; None after the last one, and for what is no message."""
     try:
         line = await reader.readuntil(b"\n")
         content = json.loads(line)
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
-        raise ConnectionError(f"not a message: {error}") from None
-    if not isinstance(content, dict) or len(line) > _LONGEST:
-        raise ConnectionError("not a message")
-    return content
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+        return None
+    return content if isinstance(content, dict) and len(line) <= _LONGEST else None
 
 
 def write(writer: asyncio.StreamWriter, **content: Any) -> None:

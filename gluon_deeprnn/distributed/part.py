@@ -18,8 +18,6 @@ from gluon_deeprnn.distributed import messages
 from gluon_deeprnn.distributed.addresses import Root
 from gluon_deeprnn.distributed.watch import Silences
 
-_CHILD = Path(__file__).with_name("child.py")
-
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -50,6 +48,8 @@ class Part:
         Where the scheduler listens.
     address : str
         Where the process listens.
+    program : pathlib.Path
+        The file that is run by Python: it writes the signs of life.
     command : sequence of str
         The command of a worker, such as ``["train", "--text", "story.txt"]``.
     logs : pathlib.Path
@@ -60,9 +60,10 @@ class Part:
         Seconds in which the scheduler must answer.
     """
 
-    def __init__(self, role: str, index: Optional[int], root: Root, address: str, command: Sequence[str], logs: Path,
-                 num_threads: Optional[int], patience: float) -> None:
+    def __init__(self, role: str, index: Optional[int], root: Root, address: str, program: Path,
+                 command: Sequence[str], logs: Path, num_threads: Optional[int], patience: float) -> None:
         self._role, self._index, self._root, self._address = role, index, root, address
+        self._program = program
         self._command, self._logs, self._num_threads, self._patience = list(command), logs, num_threads, patience
         self._process: Any = None
         self._outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -76,18 +77,20 @@ class Part:
         """Run the process until the training is over; it has ended when this returns."""
         try:
             reader, writer = await self._connected()
-        except (OSError, asyncio.TimeoutError, ConnectionError) as error:
+        except (OSError, asyncio.TimeoutError) as error:
             return Outcome(reason=f"the scheduler at {self._root} does not answer: "
                                   f"{str(error) or 'no answer'}")
         try:
             messages.write(writer, role=self._role, index=self._index)
             welcome = await asyncio.wait_for(messages.read(reader), self._patience)
-            if "refused" in welcome:
+            if welcome is not None and "refused" in welcome:
                 asked = self._role if self._index is None else f"{self._role} {self._index}"
                 return Outcome(reason=f"the scheduler expects {welcome['refused']}, not {asked}")
+            if welcome is None or "name" not in welcome:
+                return Outcome(reason=f"the process at {self._root} does not watch a training")
             return await self._run(reader, writer, welcome)
-        except (ConnectionError, asyncio.TimeoutError, KeyError):
-            return Outcome(reason=f"the process at {self._root} does not watch a training")
+        except asyncio.TimeoutError:
+            return Outcome(reason=f"the scheduler at {self._root} does not answer")
         finally:
             writer.close()
 
@@ -131,16 +134,15 @@ class Part:
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """What the watch says."""
-        try:
-            while True:
-                message = await messages.read(reader)
-                self._heard = self._clock.now()
-                if "stop" in message:
-                    self._finish(Outcome(reason=str(message["stop"])))
-                if "finished" in message:
-                    self._finish(Outcome(status=int(message["finished"])))
-        except ConnectionError:
-            self._finish(Outcome(reason=f"the scheduler at {self._root} closed its connection"))
+        message = await messages.read(reader)
+        while message is not None:
+            self._heard = self._clock.now()
+            if "stop" in message:
+                self._finish(Outcome(reason=str(message["stop"])))
+            if "finished" in message:
+                self._finish(Outcome(status=int(message["finished"])))
+            message = await messages.read(reader)
+        self._finish(Outcome(reason=f"the scheduler at {self._root} closed its connection"))
 
     async def _tick(self, writer: asyncio.StreamWriter, timeout: float) -> None:
         """Say that this process is alive, and notice if another is not."""
@@ -192,7 +194,7 @@ class Part:
             stdout, stderr = (output.child_end if output else log for output in outputs)
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, str(_CHILD), str(child_end), "--", *self._command,
+                    sys.executable, str(self._program), str(child_end), "--", *self._command,
                     env=self._environment(welcome), pass_fds=[child_end], start_new_session=True,
                     stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr)
             finally:

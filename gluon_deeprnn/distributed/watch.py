@@ -114,9 +114,11 @@ class Watch:
         self.over.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, name = writer.get_extra_info("peername")[0], None
+        host = writer.get_extra_info("peername")[0]
         try:
             hello = await asyncio.wait_for(messages.read(reader), self._group.timeout)
+            if hello is None:
+                return
             name = self._name_of(hello)
             if name is None:
                 expected = f"one of {', '.join(self._group.names)} that has not come yet"
@@ -125,11 +127,13 @@ class Watch:
             self._members[name] = _Member(host, writer, self._clock.now())
             messages.write(writer, name=name, num_workers=self._group.num_workers,
                            num_servers=self._group.num_servers, timeout=self._group.timeout)
-            while True:
-                self._heard(name, await messages.read(reader))
-        except (ConnectionError, asyncio.TimeoutError):
-            if name is not None:
-                self.fail(f"{name} ({host}) closed its connection")
+            message = await messages.read(reader)
+            while message is not None:
+                self._heard(name, message)
+                message = await messages.read(reader)
+            self.fail(f"{name} ({host}) closed its connection")
+        except asyncio.TimeoutError:
+            pass  # what has come is none of the processes
         except asyncio.CancelledError:
             pass  # the training is over; asyncio would print a traceback
         finally:

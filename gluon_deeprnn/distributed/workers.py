@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, Dict, Mapping, Optional, Sequence, Set, Tuple
 
-from gluon_deeprnn.errors import DeepRNNError, Described
+from gluon_deeprnn.errors import Described, StoppedError
 import mxnet
 from mxnet import np
 import numpy
@@ -16,10 +16,6 @@ _log = logging.getLogger(__name__)
 
 _NUMBERS = (1024, 2**20)  # sizes of the arrays that messages are sent in
 _LARGEST_DIFFERENCE = 1e-3
-
-
-class DifferentWorkersError(DeepRNNError, RuntimeError):
-    """The parameters of two workers differ by more than rounding."""
 
 
 class Workers:
@@ -148,7 +144,7 @@ class Workers:
 
         Raises
         ------
-        DifferentWorkersError
+        StoppedError
             If they differ by more.
         """
         if self.size == 1:
@@ -162,7 +158,7 @@ class Workers:
         differences = self._of_each(numpy.array([min(largest, 1e30)]))[:, 0]  # a NaN counts as a large one
         farthest = int(differences.argmax())
         if not differences.max() <= _LARGEST_DIFFERENCE:
-            raise DifferentWorkersError("workers", f"equal in their parameters {when}", Described(
+            raise StoppedError("workers", f"equal in their parameters {when}", Described(
                 f"a relative difference of {differences.max():.1e} of worker {farthest} from worker 0"))
         _log.info("the parameters of worker %d differ by %.0e from those of worker 0 %s, as on different processors; "
                   "those of worker 0 are used", farthest, differences.max(), when)

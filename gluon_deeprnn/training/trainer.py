@@ -129,7 +129,9 @@ class Trainer:
                  patience: int = 0, label_smoothing: float = 0, ar: float = 0, tar: float = 0, averaging: float = 0,
                  asgd: int = 0, ctx: Optional[Contexts] = None, seed: int = 0, hybridize: bool = True,
                  progress: bool = True, callbacks: Sequence[Callback] = (), workers: Workers = ALONE) -> None:
-        self.max_epochs = _checks.integer("max_epochs", max_epochs, at_least=1)
+        if not isinstance(workers, Workers):
+            raise InputError("workers", "the workers of this process, as joined() returns them", workers)
+        self._workers, self.max_epochs = workers, _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self._clip_value = _checks.not_negative("clip_value", clip_value)
         self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
@@ -149,11 +151,8 @@ class Trainer:
                              ", ".join(map(str, self.contexts)))
         self.seed = _checks.integer("seed", seed, at_least=0)
         self.hybridize = _checks.flag("hybridize", hybridize)
-        self.progress = _checks.flag("progress", progress)
+        self.progress = _checks.flag("progress", progress) and workers.rank == 0
         self.callbacks = _checks.sequence("callbacks", callbacks, Callback, "a sequence of Callback")
-        if not isinstance(workers, Workers):
-            raise InputError("workers", "the workers of this process, as joined() returns them", workers)
-        self._workers = workers
         self._session: Optional[Session] = None
 
     def fit(self, model: Any, data: Any, *, resume: Optional[Tuple[Mapping[str, numpy.ndarray], Any]] = None,
@@ -188,8 +187,7 @@ class Trainer:
         if resume is not None:
             session.restore(*resume)
         callbacks = [Diagnosis(), *self.callbacks]
-        shown = Progress(self.max_epochs, len(session.train), session.at.epoch) \
-            if self.progress and self._workers.rank == 0 else Silence()
+        shown = Progress(self.max_epochs, len(session.train), session.at.epoch) if self.progress else Silence()
         try:
             with interrupts() as asked:
                 while session.at.epoch < self.max_epochs and not self._out_of_patience():

@@ -15,7 +15,6 @@ import pytest
 
 pytestmark = pytest.mark.slow
 EPOCHS = "8"
-RESUME = ["train", "--resume", "--out", "run"]
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +88,20 @@ def test_a_process_that_dies_or_stops_ends_all(who, number, reason, seconds, fol
     assert launches.epochs(out) < int(EPOCHS)
 
 
-def test_a_resume_after_a_process_was_killed_repeats_the_run_that_was_not(folder, never_killed):
-    """It resumes the last run of the test above: a worker was stopped in the middle of it."""
-    assert launches.epochs(folder / "run") < int(EPOCHS)
-    done = launches.launched(*RESUME, folder=folder)
+def test_a_resume_after_a_worker_was_killed_repeats_the_run_that_was_not(folder, never_killed):
+    out = folder / "killed"
+    with launches.begun("launch", "--workers", "2", "--", *TRAIN, "--max-epochs", EPOCHS, "--out", "killed",
+                        folder=folder) as process:
+        launches.wait_for(lambda: launches.epochs(out) >= 2)
+        os.kill(launches.children(folder)["worker 0"], signal.SIGKILL)
+        assert process.wait(10) == 2
+        command = "gluon-deeprnn launch --workers 2 -- train --resume --out killed"
+        assert f"(all were stopped. To resume:  {command})" in (folder / "log").read_text().splitlines()[-1]
+    assert launches.epochs(out) < int(EPOCHS)
+    done = launches.launched("train", "--resume", "--out", "killed", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert launches.difference(folder / "run", never_killed) == 0
-    assert launches.perplexities(folder / "run") == launches.perplexities(never_killed)
+    assert launches.difference(out, never_killed) == 0
+    assert launches.perplexities(out) == launches.perplexities(never_killed)
 
 
 def test_ctrl_c_writes_a_checkpoint_and_a_resume_repeats_the_run(folder, never_killed):

@@ -5,7 +5,7 @@ import threading
 from gluon_deeprnn import GRU, RNNLM, TextData, Trainer
 from gluon_deeprnn.data import Source
 from gluon_deeprnn.distributed import ALONE, Workers, joined
-from gluon_deeprnn.distributed.workers import DifferentWorkersError
+from gluon_deeprnn.errors import StoppedError
 from hypothesis import given, settings, strategies
 from mxnet import np
 import numpy
@@ -117,7 +117,7 @@ def test_parameters_of_a_worker_that_differ_by_more_stop_the_training(wrong):
     def work(workers):
         return workers.same({"w": numpy.array([1.0 if workers.rank != 2 else wrong], "float32")}, "after epoch 3")
 
-    with pytest.raises(DifferentWorkersError, match=r"^workers must be equal in their parameters after epoch 3; got a "
+    with pytest.raises(StoppedError, match=r"^workers must be equal in their parameters after epoch 3; got a "
                                                     r"relative difference of .* of worker 2 from worker 0$"):
         together(3, work)
 

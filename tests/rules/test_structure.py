@@ -25,7 +25,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if file.parent.name != "pr
 ROWS = [
     ["__main__"], ["cli", "d2l"], ["export", "importing"], ["runs"], ["plotting", "training"], ["generation"],
     ["prediction"], ["evaluation"],
-    ["models"], ["kernels"], ["data", "graph"], ["storage", "devices"], ["runtime", "version"],
+    ["models"], ["kernels"], ["data", "graph"], ["storage", "devices", "distributed"], ["runtime", "version"],
     ["_checks", "mxnet_private"], ["errors"],
 ]
 
