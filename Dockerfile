@@ -10,6 +10,6 @@ RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/python -m pip install --no-cache-dir /usr/local/src/gluon_deeprnn \
     && /opt/venv/bin/python -m pip install --no-cache-dir --no-deps mxnet==1.9.1 gluonnlp==0.10.0 \
     && /opt/venv/bin/gluon-deeprnn info
-ENV HOME=/tmp PYTHONUNBUFFERED=1
+ENV HOME=/tmp PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin
 WORKDIR /work
 ENTRYPOINT ["/opt/venv/bin/gluon-deeprnn"]

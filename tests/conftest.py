@@ -39,6 +39,15 @@ def fox() -> Source:
     return Source("fox", FOX * 20, "0" * 40)
 
 
+@pytest.fixture(scope="session")
+def object_files(tmp_path_factory) -> Path:
+    """A folder of compiled files, which all processes of one run of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "objects"
+    shared.mkdir(exist_ok=True)
+    return shared
+
+
 @pytest.fixture
 def fox_file(tmp_path) -> Path:
     """The small text as a file."""

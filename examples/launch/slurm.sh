@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Trains on the nodes of a Slurm job: one worker a node; the first node also has the scheduler and one server.
+# Trains on the nodes, at least two, of a Slurm job: one worker a node; the first node also has the scheduler and one server.
 #
 #     sbatch examples/launch/slurm.sh story.txt
 #
 #SBATCH --job-name=gluon-deeprnn
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
+#SBATCH --exclusive
 #SBATCH --time=02:00:00
 set -euo pipefail
 text=$1
@@ -20,6 +21,6 @@ gluon-deeprnn launch --role server --wait 600 --root "$root" --address "$address
 # Process 0 of srun runs on the first node, where the files are written; logs in a folder for each process.
 # The variables are expanded by the shell of each process.
 # shellcheck disable=SC2016
-srun bash -c 'gluon-deeprnn launch --role worker --wait 600 --index "$SLURM_PROCID" --root "$0" --logs "launch-logs/$SLURM_PROCID" \
+srun --cpus-per-task="$SLURM_CPUS_ON_NODE" bash -c 'gluon-deeprnn launch --role worker --wait 600 --index "$SLURM_PROCID" --root "$0" --logs "launch-logs/$SLURM_PROCID" \
     -- train --text "$1" --out "runs/slurm-$SLURM_JOB_ID"' "$root" "$text"
 wait "$scheduler"

@@ -7,6 +7,10 @@
 # host; only this machine needs the text, and has the run folder, runs/launched.  The ports 9091 and 9092 of this machine,
 # and ports that ps-lite chooses on all, must be open between the hosts, and to nobody else.
 set -euo pipefail
+if [ $# -lt 2 ]; then
+    echo "usage: TEXT=story.txt $0 ADDRESS HOST ..." >&2
+    exit 2
+fi
 here=$1
 shift
 workers=$(($# + 1))

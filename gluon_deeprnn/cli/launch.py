@@ -98,7 +98,9 @@ def _how_to_resume(arguments: argparse.Namespace, plan: Plan, what: str) -> str:
 
 def _folder(command: Sequence[str]) -> Optional[Path]:
     """The run folder that the command names."""
-    return Path(command[command.index("--out") + 1]) if "--out" in command else None
+    from gluon_deeprnn.cli.main import parse
+
+    return Path(parse(command).out) if command else None
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -109,6 +111,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if here and arguments.workers is None:
         raise InputError("workers", "given", None)
     num_workers = _checks.integer("workers", as_int(arguments.workers or "1"), at_least=1)
+    if role == "scheduler" and num_workers == 1:
+        raise InputError("workers", "at least 2 with --role scheduler", num_workers,
+                         "one worker needs no others: gluon-deeprnn train")
     group = Group(num_workers, _checks.integer("servers", as_int(arguments.servers), at_least=1),
                   _checks.positive("timeout", as_float(arguments.timeout)),
                   _checks.positive("wait", as_float(arguments.wait)))
@@ -118,18 +123,25 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if role is not None and arguments.root is None:
         raise InputError("root", "given with --role", None)
     root = free_root() if arguments.root is None else as_root(arguments.root, 0 if here else group.patience)
-    address = as_address(arguments.address) if arguments.address else root.host if here else own_address(root)
+    address = as_address(arguments.address) if arguments.address else root.host if here else \
+        own_address(root, group.patience)
     for each in {address, *([root.host] if here else [])}:
         check_not_public(each, allowed=arguments.allow_public)
     if here:
         check_free(root)
     command = _command(arguments.train, needed=role in (None, "worker"))
+    logs = Path(arguments.logs)
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("logs", "a folder that can be written", Described(f"{arguments.logs!r}: {error.strerror}"),
+                         ) from None
     if role is None:
         parts = tuple((name.split()[0], int(name.split()[1]) if " " in name else None) for name in group.names)
     else:
         parts = ((role, index),)
     num_threads = max(1, runtime.usable_cores() // num_workers) if role is None else None
-    return Plan(parts, root, address, Path(child.__file__), tuple(command), Path(arguments.logs), group, here,
+    return Plan(parts, root, address, Path(child.__file__), tuple(command), logs, group, here,
                 num_threads)
 
 

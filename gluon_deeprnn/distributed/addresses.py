@@ -59,10 +59,10 @@ def _resolved(name: str, host: str, patience: float = 0) -> str:
     while True:
         try:
             return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             if time.monotonic() >= end:
-                raise InputError(name, "a host with an IPv4 address", Described(
-                    f"{host!r}: {error.strerror}")) from None
+                reason = getattr(error, "strerror", None) or "not a name"
+                raise InputError(name, "a host with an IPv4 address", Described(f"{host!r}: {reason}")) from None
         time.sleep(1)
 
 
@@ -116,12 +116,19 @@ def free_root(host: str = _LOCAL) -> Root:
     raise InputError("root", "an address with two free ports", host)
 
 
-def own_address(root: Root) -> str:
-    """The address by which this machine reaches the root; no packet is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        try:
-            trial.connect((root.host, root.port))
-        except OSError as error:
-            raise InputError("root", "an address that this machine can reach", Described(
-                f"{root}: {error.strerror}")) from None
-        return str(trial.getsockname()[0])
+def own_address(root: Root, patience: float = 0) -> str:
+    """The address by which this machine reaches the root; for ``patience`` seconds there may be none.
+
+    No packet is sent.
+    """
+    end = time.monotonic() + patience
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+            try:
+                trial.connect((root.host, root.port))
+                return str(trial.getsockname()[0])
+            except OSError as error:
+                if time.monotonic() >= end:
+                    raise InputError("root", "an address that this machine can reach", Described(
+                        f"{root}: {error.strerror}")) from None
+        time.sleep(1)

@@ -77,7 +77,7 @@ async def _launch(plan: Plan) -> Outcome:
                 raise outcome
         found: List[Outcome] = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
         failed = [outcome for outcome in found if outcome.reason is not None]
-        if failed and any(part.interrupted for part in parts):
+        if failed and any(part.interrupted for part in parts) and " exited with status 130" in str(failed[0].reason):
             raise KeyboardInterrupt
         return failed[0] if failed else found[0]
 
@@ -86,13 +86,14 @@ def _on_signals(parts: Sequence[Part], tasks: Sequence["asyncio.Future[Outcome]"
                 ) -> List[int]:
     """Pass the first signal on to the workers, and end everything at the second; return the list of the second ones.
 
-    A machine without workers ends its processes at once: the others are stopped by the watch.
+    Before its workers have joined the others, and without workers, a machine ends its processes at the first: there is
+    nothing to keep, and the others are stopped by the watch.
     """
     second: List[int] = []
 
     def handle(number: int) -> None:
         workers = [part for part in parts if part.name.startswith("worker")]
-        if workers and not any(part.interrupted for part in workers):
+        if workers and all(part.joined and not part.interrupted for part in workers):
             for part in workers:
                 part.interrupt()
             return

@@ -14,10 +14,10 @@ async def read(reader: asyncio.StreamReader) -> Optional[Dict[str, Any]]:
     """The next message; None after the last one, and for what is no message."""
     try:
         line = await reader.readuntil(b"\n")
-        content = json.loads(line)
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+        content = json.loads(line) if len(line) <= _LONGEST else None
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, RecursionError):
         return None
-    return content if isinstance(content, dict) and len(line) <= _LONGEST else None
+    return content if isinstance(content, dict) else None
 
 
 def write(writer: asyncio.StreamWriter, **content: Any) -> None:

@@ -7,16 +7,22 @@ import fcntl
 import os
 from pathlib import Path
 import pty
+import re
 import signal
 import struct
 import sys
 import termios
+import threading
 import time
 from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence
 
 from gluon_deeprnn.distributed import messages
 from gluon_deeprnn.distributed.addresses import Root
 from gluon_deeprnn.distributed.watch import Silences
+
+_BUSY = 20  # hundredths of a second of the processor's time
+_INTERRUPTED = 130
+_LAST_OUTPUT = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +76,9 @@ class Part:
         self._clock = Silences()
         self._heard = self._lived = 0.0
         self._done = False
+        self._used = 0.0
         self.name, self.log = role, logs / "log"
-        self.interrupted = False
+        self.interrupted = self.joined = False
 
     async def run(self) -> Outcome:
         """Run the process until the training is over; it has ended when this returns."""
@@ -102,7 +109,7 @@ class Part:
             try:
                 return await asyncio.wait_for(asyncio.open_connection(self._root.host, self._root.port + 1),
                                               max(left, 0.1))
-            except ConnectionRefusedError:
+            except OSError:  # it has not started yet, or the network has not
                 if left < 0:
                     raise
                 await asyncio.sleep(0.2)
@@ -116,11 +123,17 @@ class Part:
         async with self._started(welcome, writer):
             tasks = [asyncio.ensure_future(each) for each in (
                 self._listen(reader), self._tick(writer, timeout), self._wait_for_end(writer))]
+            for task in tasks:
+                task.add_done_callback(self._task_ended)
             try:
                 return await self._outcome
             finally:
                 for task in tasks:
                     task.cancel()
+
+    def _task_ended(self, task: "asyncio.Future[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._finish(Outcome(reason=f"{self.name} could not be watched: {task.exception()!r}"))
 
     def _finish(self, outcome: Outcome) -> None:
         if not self._outcome.done():
@@ -151,35 +164,52 @@ class Part:
             now = self._clock.now()
             if now - self._heard > timeout:
                 self._finish(Outcome(reason=f"the scheduler at {self._root} has not answered for {timeout:g} s"))
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(self._to_child, b".")
+            if self._computes():
+                self._lived = now
             if self._process.returncode is None and now - self._lived > timeout:
-                messages.write(writer, failed=f"has shown no sign of life for {timeout:g} s: it was stopped, or hangs")
+                messages.write(writer, failed=f"has shown no sign of life for {timeout:g} s")
             else:
                 messages.write(writer, alive=True)
+
+    def _computes(self) -> bool:
+        """Whether the process has used the processor lately: a long call of C can keep its threads from running."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            return False
+        before, self._used = self._used, int(fields[11]) + int(fields[12])  # in hundredths of a second
+        return fields[0] not in "tT" and self._used - before >= _BUSY
 
     async def _wait_for_end(self, writer: asyncio.StreamWriter) -> None:
         """Report how the process has ended."""
         status = await self._process.wait()
         await asyncio.sleep(0.2)  # the rest of its output
-        if self._done:
+        if self._done and status in (0, _INTERRUPTED):
             messages.write(writer, done=status)
         else:
             messages.write(writer, failed=self._ended(status))
 
     def _ended(self, status: int) -> str:
         if status < 0:
-            how = f"was killed by signal {-status} ({signal.Signals(-status).name})"
-        else:
-            how = f"exited with status {status}"
+            # What it wrote last is its progress, not its error.
+            names = {each.value: f" ({each.name})" for each in signal.Signals}
+            return f"was killed by signal {-status}{names.get(-status, '')}"
         last = _last_line(self.log)
-        return f"{how}; its last line: {last}" if last else how
+        return f"exited with status {status}" + (f"; its last line: {last}" if last else "")
 
     def _lines(self, content: bytes, writer: asyncio.StreamWriter) -> None:
         """What the process writes to its pipe."""
         self._lived = self._clock.now()
-        if b"joined" in content:
+        for line in content.decode(errors="replace").splitlines():
+            first, *rest = line.split()
+            if first == "alive" and len(rest) == 2:
+                messages.write(writer, received=int(rest[0]), waiting=rest[1] == "waiting")
+            self.joined = self.joined or first == "joined"
+            self._done = self._done or first == "done"
+        if self.joined:
             messages.write(writer, joined=True)
-        if b"done" in content:
-            self._done = True
 
     @contextlib.asynccontextmanager
     async def _started(self, welcome: Dict[str, Any], writer: asyncio.StreamWriter) -> Any:
@@ -189,16 +219,20 @@ class Part:
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(self.log.open("wb", buffering=0))
             shown = self.name == "worker 0"
-            outputs = [_Output(stream, log, loop) if shown else None for stream in (sys.stdout, sys.stderr)]
+            outputs = [_Output(stream, log) if shown else None for stream in (sys.stdout, sys.stderr)]
             life, child_end = os.pipe()
+            child_in, self._to_child = os.pipe()
+            os.set_blocking(self._to_child, False)
             stdout, stderr = (output.child_end if output else log for output in outputs)
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, str(self._program), str(child_end), "--", *self._command,
-                    env=self._environment(welcome), pass_fds=[child_end], start_new_session=True,
-                    stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+                    sys.executable, str(self._program), str(child_end), str(child_in), str(welcome["timeout"]), "--",
+                    *self._command, env=self._environment(welcome), start_new_session=True,
+                    pass_fds=[child_end, child_in, *(self._streams() if shown else [])],
+                    stdin=None if shown else asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr)
             finally:
                 os.close(child_end)
+                os.close(child_in)
             for output in outputs:
                 if output:
                     output.begin()
@@ -211,9 +245,15 @@ class Part:
                 await self._process.wait()
                 loop.remove_reader(life)
                 os.close(life)
+                os.close(self._to_child)
                 for output in outputs:
                     if output:
                         output.close()
+
+    def _streams(self) -> List[int]:
+        """The open files that the command names, as the shell's ``<(...)`` does."""
+        found = [re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", word) for word in self._command]
+        return [int(match[1]) for match in found if match and int(match[1]) > 2]
 
     def _environment(self, welcome: Dict[str, Any]) -> Dict[str, str]:
         own = {
@@ -223,16 +263,18 @@ class Part:
             "PYTHONUNBUFFERED": "1"}
         if self._role == "worker":
             own["GLUON_DEEPRNN_WORKER"] = self.name.split()[1]
-            if self._num_threads is not None:
-                own.setdefault("OMP_NUM_THREADS", str(self._num_threads))
-        return {**os.environ, **own}
+        threads = {"OMP_NUM_THREADS": str(self._num_threads)} if self._num_threads is not None else {}
+        return {**threads, **os.environ, **own}
 
 
 class _Output:
-    """Copies the output of a process to a stream of this one, and to its log; on a terminal it has a terminal too."""
+    """Copies the output of a process to its log and to a stream of this one; on a terminal it has a terminal too.
 
-    def __init__(self, stream: Any, log: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
-        self._stream, self._log, self._loop = stream, log, loop
+    A thread does so: a stream that nobody reads blocks it, and not what watches.
+    """
+
+    def __init__(self, stream: Any, log: BinaryIO) -> None:
+        self._stream, self._log = stream, log
         if stream.isatty():
             self._end, self.child_end = pty.openpty()
             with contextlib.suppress(OSError):
@@ -240,29 +282,35 @@ class _Output:
                 fcntl.ioctl(self.child_end, termios.TIOCSWINSZ, size)
         else:
             self._end, self.child_end = os.pipe()
+        self._thread = threading.Thread(target=self._copy, daemon=True)
 
     def begin(self) -> None:
         """Copy, after the process was started."""
         os.close(self.child_end)
-        self._loop.add_reader(self._end, _chunks, self._end, self._loop, self._copy)
+        self._thread.start()
 
-    def _copy(self, content: bytes) -> None:
-        self._log.write(content)
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.buffer.write(content)
-            self._stream.buffer.flush()
+    def _copy(self) -> None:
+        while True:
+            try:
+                content = os.read(self._end, 65536)
+            except OSError:  # a terminal whose process has ended
+                content = b""
+            if not content:
+                return
+            with contextlib.suppress(OSError, ValueError):
+                self._log.write(content)
+            with contextlib.suppress(OSError, ValueError):
+                if hasattr(self._stream, "buffer"):
+                    self._stream.buffer.write(content)
+                else:
+                    self._stream.write(content.decode(errors="replace"))
+                self._stream.flush()
 
     def close(self) -> None:
-        """Copy what is left."""
-        self._loop.remove_reader(self._end)
-        os.set_blocking(self._end, False)
-        with contextlib.suppress(OSError):
-            while True:
-                content = os.read(self._end, 65536)
-                if not content:
-                    break
-                self._copy(content)
-        os.close(self._end)
+        """Wait for what is left; not for a stream that nobody reads."""
+        self._thread.join(_LAST_OUTPUT)
+        if not self._thread.is_alive():
+            os.close(self._end)
 
 
 def _chunks(descriptor: int, loop: asyncio.AbstractEventLoop, use: Callable[[bytes], None]) -> None:

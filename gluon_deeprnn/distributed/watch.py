@@ -8,6 +8,7 @@ from typing import Any, AsyncIterator, Dict, List, Optional
 
 from gluon_deeprnn.distributed import messages
 from gluon_deeprnn.distributed.addresses import Root
+from gluon_deeprnn.errors import Described, InputError
 
 ROLES = ("scheduler", "server", "worker")
 
@@ -23,7 +24,7 @@ class Group:
     timeout : float
         Seconds without a sign of life after which a process counts as dead.
     patience : float
-        Seconds in which all processes must have come.
+        Seconds in which all processes must have come, and in which workers that wait for each other must go on.
     """
 
     num_workers: int
@@ -47,6 +48,8 @@ class _Member:
     heard: float
     joined: bool = False
     status: Optional[int] = None
+    received: int = 0
+    is_waiting: bool = False
 
 
 class Silences:
@@ -86,14 +89,27 @@ class Watch:
         self._root, self._group = root, group
         self._members: Dict[str, _Member] = {}
         self._clock = Silences()
+        self._progress: Any = None
+        self._progressed = 0.0
         self.reason: Optional[str] = None
         self.over = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Accept connections and watch, inside the context."""
-        server = await asyncio.start_server(self._serve, self._root.host, self._root.port + 1)
+        """Accept connections and watch, inside the context.
+
+        Raises
+        ------
+        ValueError
+            If the port was taken in the meantime.
+        """
+        try:
+            server = await asyncio.start_server(self._serve, self._root.host, self._root.port + 1)
+        except OSError as error:
+            raise InputError("root", "an address of this machine with two free ports", Described(
+                f"port {self._root.port + 1} of {self._root.host}: {error.strerror}")) from None
         watching = asyncio.ensure_future(self._watch())
+        watching.add_done_callback(self._stopped_watching)
         try:
             yield
         finally:
@@ -101,6 +117,10 @@ class Watch:
             server.close()
             for member in self._members.values():
                 member.writer.close()
+
+    def _stopped_watching(self, watching: "asyncio.Future[None]") -> None:
+        if not watching.cancelled() and watching.exception() is not None:
+            self.fail(f"the watch failed: {watching.exception()!r}")
 
     def fail(self, reason: str) -> None:
         """Stop all processes, unless the training is over."""
@@ -151,6 +171,8 @@ class Watch:
         member = self._members[name]
         member.heard = self._clock.now()
         member.joined = member.joined or bool(message.get("joined"))
+        if "received" in message:
+            member.received, member.is_waiting = int(message["received"]), bool(message.get("waiting"))
         if "failed" in message:
             self.fail(f"{name} ({member.host}) {message['failed']}")
         if isinstance(message.get("done"), int):
@@ -171,9 +193,19 @@ class Watch:
             missing = [name for name in self._group.names if name not in self._members]
             if not missing and complete is None:
                 complete = now
+            self._notice_waiting(now)
             if missing and now - began > self._group.patience:
                 self.fail(f"{', '.join(missing)} has not come within {self._group.patience:g} s")
             late = [name for name, member in self._members.items() if name.startswith("worker") and not member.joined]
             if complete is not None and late and now - complete > self._group.patience:
                 self.fail(f"{', '.join(late)} could not reach the others over ps-lite within "
                           f"{self._group.patience:g} s")
+
+    def _notice_waiting(self, now: float) -> None:
+        """Fail if all workers wait for each other for long: a message was lost, or a server cannot be reached."""
+        workers = [each for name, each in self._members.items() if name.startswith("worker")]
+        progress = [each.received for each in workers]
+        if progress != self._progress or not all(each.is_waiting and each.joined for each in workers):
+            self._progress, self._progressed = progress, now
+        elif now - self._progressed > self._group.patience:
+            self.fail(f"all workers have waited for each other for {self._group.patience:g} s")

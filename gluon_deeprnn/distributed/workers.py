@@ -1,13 +1,14 @@
 """The workers of a training: sums over them, and messages from the first one to the others."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import logging
 import os
-from typing import Any, Dict, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
-from gluon_deeprnn.errors import Described, StoppedError
+from gluon_deeprnn.errors import Described, InputError, StoppedError
 import mxnet
 from mxnet import np
 import numpy
@@ -37,20 +38,32 @@ class Workers:
     ----------
     stopping : bool
         Whether all workers have agreed to stop.
+    received : int
+        How many times this worker has waited for the others and received what it waited for.
+    is_waiting : bool
+        Whether it waits for them now.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, store: Any = None) -> None:
         self.rank, self.size, self._store = rank, size, store
         self._prepared: Set[str] = set()
         self._buffers: Dict[str, np.ndarray] = {}
-        self.stopping = False
+        self.stopping, self.is_waiting, self.received = False, False, 0
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Inside the context this worker waits for the others."""
+        self.is_waiting = True
+        yield
+        self.is_waiting, self.received = False, self.received + 1
 
     def prepare(self, name: str, shape: Tuple[int, ...]) -> str:
         """The key of the sums of arrays of this name and shape; the first time it waits for all workers."""
         key = f"{name} {'x'.join(map(str, shape))}"
         if key not in self._prepared:
             self._prepared.add(key)
-            self._store.init(key, np.zeros(shape))
+            with self.waiting():
+                self._store.init(key, np.zeros(shape))
         return key
 
     def add(self, key: str, arrays: Sequence[np.ndarray], out: np.ndarray, priority: int = 0) -> None:
@@ -82,7 +95,9 @@ class Workers:
         """The sum of an array of numbers over all workers, in single precision."""
         if self.size == 1:
             return values
-        return self.sum(name, np.array(values, dtype="float32")).asnumpy()
+        total = self.sum(name, np.array(values, dtype="float32"))
+        with self.waiting():
+            return total.asnumpy()
 
     def any(self, flag: bool) -> bool:
         """Whether ``flag`` is true for any of the workers."""
@@ -153,11 +168,12 @@ class Workers:
         if len(numpy.unique(self._of_each(numpy.frombuffer(digest.digest(), "<u2")), axis=0)) == 1:
             return None
         first = self.share_arrays(arrays)
-        largest = max(float(numpy.abs(arrays[name] - array).max() / max(float(numpy.abs(array).max()), 1e-30))
-                      if array.shape == arrays[name].shape else numpy.inf for name, array in first.items())
-        differences = self._of_each(numpy.array([min(largest, 1e30)]))[:, 0]  # a NaN counts as a large one
+        found = [float(numpy.abs(arrays[name] - array).max() / max(float(numpy.abs(array).max()), 1e-30))
+                 if array.shape == arrays[name].shape else numpy.inf for name, array in first.items()]
+        largest = float(numpy.nan_to_num(numpy.max(found), nan=1e30, posinf=1e30))
+        differences = self._of_each(numpy.array([min(largest, 1e30)]))[:, 0]
         farthest = int(differences.argmax())
-        if not differences.max() <= _LARGEST_DIFFERENCE:
+        if differences.max() > _LARGEST_DIFFERENCE:
             raise StoppedError("workers", f"equal in their parameters {when}", Described(
                 f"a relative difference of {differences.max():.1e} of worker {farthest} from worker 0"))
         _log.info("the parameters of worker %d differ by %.0e from those of worker 0 %s, as on different processors; "
@@ -177,8 +193,18 @@ ALONE = Workers()
 
 @functools.cache
 def joined() -> Workers:
-    """The workers of this process: those that ``gluon-deeprnn launch`` has started with it, or it alone."""
+    """The workers of this process: those that ``gluon-deeprnn launch`` has started with it, or it alone.
+
+    It waits until all workers have come.
+
+    Raises
+    ------
+    ValueError
+        In a worker of ps-lite whose environment does not have its number.
+    """
     if os.environ.get("DMLC_ROLE") != "worker":
         return ALONE
-    rank, size = int(os.environ["GLUON_DEEPRNN_WORKER"]), int(os.environ["DMLC_NUM_WORKER"])
-    return Workers(rank, size, mxnet.kv.create("dist_sync")) if size > 1 else ALONE
+    rank, size = os.environ.get("GLUON_DEEPRNN_WORKER", ""), os.environ.get("DMLC_NUM_WORKER", "")
+    if not size.isdigit() or not rank.isdigit() or int(rank) >= int(size):
+        raise InputError("GLUON_DEEPRNN_WORKER", f"the number of this worker, below DMLC_NUM_WORKER={size}", rank)
+    return Workers(int(rank), int(size), mxnet.kv.create("dist_sync")) if int(size) > 1 else ALONE

@@ -249,8 +249,9 @@ def follow_run(workers: Workers) -> None:
     data = build_data(config, sources, Vocab.from_json(sent["vocab"]))
     check_memory(config, len(data.vocab))
     trainer = build_trainer(config, progress=False, workers=workers)
-    trainer.fit(build_model(config, len(data.vocab)), data,
-                resume=None if sent["training"] is None else (arrays, sent["training"]))
+    with contextlib.suppress(DivergedError):  # so does the first worker, which keeps the best model and says so
+        trainer.fit(build_model(config, len(data.vocab)), data,
+                    resume=None if sent["training"] is None else (arrays, sent["training"]))
 
 
 def _about_text(source: Source) -> Dict[str, Any]:

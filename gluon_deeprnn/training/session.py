@@ -112,9 +112,15 @@ class Session:
         return self.at.batch % _STEPS_PER_SEED == 0
 
     def pause(self, *, stop: bool) -> bool:
-        """Collect what a checkpoint needs of all workers; return whether any of them asks to ``stop``."""
-        if self._workers.size > 1 and self._continues:
-            self._carried = self._replicas.state()
+        """Collect what a checkpoint needs of all workers; return whether any of them asks to ``stop``.
+
+        Several workers wait for the pending steps here: if one alone did so later, for a checkpoint, it alone would
+        notice a loss that is not finite.
+        """
+        if self._workers.size > 1:
+            self._wait(0)
+            if self._continues:
+                self._carried = self._replicas.state()
         return self._workers.any(stop)
 
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
@@ -147,7 +153,8 @@ class Session:
         """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""
         while len(self._in_flight) > in_flight:
             loss, squares = self._in_flight.popleft()
-            mean, squares = loss.mean(), squares.asnumpy()
+            with self._workers.waiting():
+                mean, squares = loss.mean(), squares.asnumpy()
             if not math.isfinite(mean) or not numpy.isfinite(squares).all():
                 raise NotFiniteError
             self.at.nll += mean * loss.num_targets

@@ -23,6 +23,8 @@ def test_a_root_without_a_usable_port_is_refused(text):
 def test_a_host_without_an_address_is_refused():
     with pytest.raises(ValueError, match=r"^root must be a host with an IPv4 address; got 'no-such-host\.invalid': "):
         as_root("no-such-host.invalid:9091")
+    with pytest.raises(ValueError, match=r"^root must be a host with an IPv4 address; got 'a\.\.b': not a name$"):
+        as_root("a..b:9091")
     assert as_root("localhost:9091") == Root("127.0.0.1", 9091)
 
 

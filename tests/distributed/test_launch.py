@@ -38,25 +38,24 @@ def never_killed(folder):
     return folder / "whole"
 
 
-@pytest.mark.parametrize(("workers", "servers"), [(2, 1), (4, 2)])
-def test_workers_reach_the_parameters_of_one_process_and_again_after_a_resume(workers, servers, folder):
-    """50 steps of 10 columns, which 4 workers share unequally, with clipping."""
+def test_workers_reach_the_parameters_of_one_process_and_again_after_a_resume(folder):
+    """50 steps of 10 columns, which 4 workers share unequally, with clipping; then a second epoch."""
     options = [*(each if each != "0.2" else "0" for each in TRAIN), "--max-epochs"]
-    one, many = f"one-{workers}", f"many-{workers}"
-    launch = ["launch", "--workers", workers, "--servers", servers, "--"]
-    assert launches.run(*options, "1", "--out", one, folder=folder).returncode == 0
-    done = launches.run(*launch, *options, "1", "--out", many, folder=folder)
-    assert done.returncode == 0, done.stderr
-    assert launches.epochs(folder / many) == 1
-    first, = launches.perplexities(folder / one)
-    assert launches.perplexities(folder / many) == [pytest.approx(first, rel=1e-5)]
-    assert 0 < launches.difference(folder / one, folder / many) < 1e-5
     again = ["train", "--resume", "--max-epochs", "2", "--out"]
-    assert launches.run(*again, one, folder=folder).returncode == 0
-    done = launches.run(*launch, *again, many, folder=folder)
-    assert done.returncode == 0, done.stderr
-    assert launches.difference(folder / one, folder / many) < 1e-5
-    assert launches.run(*again[:3], "3", "--out", many, folder=folder).returncode == 0  # and by one process
+    for arguments in ([*options, "1", "--out", "one"], [*again, "one"]):
+        assert launches.run(*arguments, folder=folder).returncode == 0
+        name = f"after-{launches.epochs(folder / 'one')}"
+        shutil.copytree(folder / "one", folder / name)
+    for workers, servers in ((2, 1), (4, 2)):
+        many, launch = f"many-{workers}", ["launch", "--workers", workers, "--servers", servers, "--"]
+        for epoch, arguments in enumerate(([*options, "1", "--out", many], [*again, many]), 1):
+            done = launches.run(*launch, *arguments, folder=folder)
+            assert done.returncode == 0, done.stderr
+            assert launches.perplexities(folder / many) == pytest.approx(
+                launches.perplexities(folder / f"after-{epoch}"), rel=1e-5)
+            assert 0 < launches.difference(folder / f"after-{epoch}", folder / many) < 1e-5
+    alone = ["train", "--resume", "--max-epochs", "3", "--out", "many-4"]
+    assert launches.run(*alone, folder=folder).returncode == 0
 
 
 def assert_one_line_says(log, reason, folder):
@@ -73,7 +72,7 @@ def assert_one_line_says(log, reason, folder):
     ("worker 0", signal.SIGKILL, r"worker 0 \(127\.0\.0\.1\) was killed by signal 9 \(SIGKILL\).*", 10),
     ("server", signal.SIGKILL, r"server 0 \(127\.0\.0\.1\) was killed by signal 9 \(SIGKILL\).*", 10),
     ("scheduler", signal.SIGKILL, r"scheduler \(127\.0\.0\.1\) was killed by signal 9 \(SIGKILL\).*", 10),
-    ("worker 1", signal.SIGSTOP, r"worker 1 \(127\.0\.0\.1\) has shown no sign of life for 10 s: .*", 30)])
+    ("worker 1", signal.SIGSTOP, r"worker 1 \(127\.0\.0\.1\) has shown no sign of life for 10 s", 30)])
 def test_a_process_that_dies_or_stops_ends_all(who, number, reason, seconds, folder):
     out = folder / "run"
     shutil.rmtree(out, ignore_errors=True)
@@ -96,7 +95,7 @@ def test_a_resume_after_a_worker_was_killed_repeats_the_run_that_was_not(folder,
         os.kill(launches.children(folder)["worker 0"], signal.SIGKILL)
         assert process.wait(10) == 2
         command = "gluon-deeprnn launch --workers 2 -- train --resume --out killed"
-        assert f"(all were stopped. To resume:  {command})" in (folder / "log").read_text().splitlines()[-1]
+        assert f"(all were stopped. To resume: {command})" in (folder / "log").read_text().splitlines()[-1]
     assert launches.epochs(out) < int(EPOCHS)
     done = launches.launched("train", "--resume", "--out", "killed", folder=folder)
     assert done.returncode == 0, done.stderr
@@ -120,13 +119,36 @@ def test_ctrl_c_writes_a_checkpoint_and_a_resume_repeats_the_run(folder, never_k
     assert launches.difference(out, never_killed) == 0
 
 
-def test_the_launcher_that_is_killed_leaves_no_process(folder):
-    with launches.begun("launch", "--workers", "2", "--", *TRAIN, "--max-epochs", "100", "--out", "orphans",
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGKILL, 10), (signal.SIGSTOP, 20)])
+def test_the_launcher_that_is_killed_or_stopped_leaves_no_process(number, seconds, folder):
+    out = f"orphans-{number}"
+    with launches.begun("launch", "--workers", "2", "--", *TRAIN, "--max-epochs", "1000", "--out", out,
                         folder=folder) as process:
-        launches.wait_for(lambda: launches.epochs(folder / "orphans") >= 1)
+        launches.wait_for(lambda: launches.epochs(folder / out) >= 1)
         assert len(launches.children(folder)) == 4
-        process.kill()
-        launches.wait_for(lambda: not launches.children(folder), 10)
+        process.send_signal(number)
+        launches.wait_for(lambda: not launches.children(folder), seconds)
+
+
+def test_a_signal_before_the_workers_have_joined_ends_the_command(folder):
+    with launches.begun("launch", "--role", "worker", "--root", free_root(), "--", *TRAIN, "--out", "never",
+                        folder=folder) as process:
+        time.sleep(4)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 130
+
+
+def test_a_training_that_diverges_ends_as_it_does_in_one_process(folder):
+    """Every checkpoint is due at once: worker 0 waits for the pending steps where the others do."""
+    options = ["train", "--text", "fox.txt", "--recipe", "chapter-gru", "--cleaning", "none", "--protocol", "book",
+               "--batch-size", "10", "--num-steps", "16", "--lr", "1e30", "--clip", "0", "--checkpoint-seconds", "0",
+               "--max-epochs", "2", "--out"]
+    alone = launches.run(*options, "nan-1", folder=folder)
+    done = launches.launched(*options, "nan-2", folder=folder)
+    assert alone.returncode == done.returncode == 2
+    assert alone.stderr.splitlines()[-1].startswith("gluon-deeprnn: error: lr must be small enough for a finite loss")
+    assert done.stderr.splitlines()[-1] == alone.stderr.splitlines()[-1]
 
 
 def test_an_error_of_the_training_is_one_line_and_ends_all(folder):

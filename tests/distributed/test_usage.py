@@ -20,6 +20,8 @@ import pytest
     (["--workers", "2", "--", "train", "--lrr", "3"], "option must be one that .*; got '--lrr' .*"),
     (["--role", "boss", "--root", "127.0.0.1:9091"], "role must be one of scheduler, server, worker; got 'boss'"),
     (["--role", "worker", "--", "train"], "root must be given with --role; got None"),
+    (["--workers", "2", "--logs", "/dev/null/x", "--", "train"], "logs must be a folder that can be written; got .*"),
+    (["--role", "scheduler", "--workers", "1", "--root", "127.0.0.1:9091"], "workers must be at least 2 with .*"),
     (["--role", "server", "--root", "8.8.8.8:9091", "--address", "8.8.4.4"], "address must be one of a private .*"),
     (["--role", "server", "--root", "127.0.0.1:9091", "--", "train"], "command must be given to workers only; .*"),
     (["--workers", "2", "--index", "1", "--", "train"], "index must be given with --role server or worker only; .*")])

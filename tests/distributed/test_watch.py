@@ -141,6 +141,32 @@ def test_workers_that_do_not_reach_each_other_stop_all():
     assert watched(scenario).reason == "worker 1 could not reach the others over ps-lite within 1.5 s"
 
 
+@pytest.mark.parametrize("progresses", [False, True])
+def test_workers_that_wait_for_each_other_without_progress_stop_all(progresses):
+    async def scenario(watch, client):
+        found = await all_of(client)
+        for second in range(60):
+            for i, each in enumerate(found):
+                each.say(alive=True, received=7 + second * progresses * (i == 3), waiting=True)
+            await asyncio.sleep(0.05)
+
+        assert watch.reason == (None if progresses else "all workers have waited for each other for 1.5 s")
+
+    watched(scenario)
+
+
+def test_a_worker_that_computes_alone_may_take_its_time():
+    async def scenario(watch, client):
+        found = await all_of(client)
+        for _ in range(60):
+            for i, each in enumerate(found):
+                each.say(alive=True, received=7, waiting=i != 3)
+            await asyncio.sleep(0.05)
+        assert watch.reason is None
+
+    watched(scenario)
+
+
 @pytest.mark.parametrize(("role", "index"), [("worker", 1), ("worker", 2), ("server", 1), ("scheduler", None), ("x", 0),
                                              (None, None)])
 def test_a_process_that_is_not_expected_is_refused(role, index):
@@ -154,7 +180,8 @@ def test_a_process_that_is_not_expected_is_refused(role, index):
     watched(scenario)
 
 
-@pytest.mark.parametrize("content", [b"GET / HTTP/1.1\r\n\r\n", b"\n", b"[1]\n", b"{\n", b"x" * 100_000 + b"\n", b""])
+@pytest.mark.parametrize("content", [
+    b"GET / HTTP/1.1\r\n\r\n", b"\n", b"[1]\n", b"{\n", b"x" * 100_000 + b"\n", b"[" * 60_000 + b"\n", b""])
 def test_what_is_no_message_is_refused_and_stops_nothing(content):
     async def scenario(watch, client):
         reader, writer = await asyncio.open_connection(watch._root.host, watch._root.port + 1)

@@ -97,6 +97,16 @@ def test_json_arrives_with_exact_numbers():
     assert together(2, lambda workers: workers.share_json(sent if workers.rank == 0 else None)) == [sent] * 2
 
 
+def test_a_worker_counts_what_it_has_waited_for():
+    def work(workers):
+        workers.share_json([1])
+        assert not workers.is_waiting
+        return workers.received
+
+    counts = together(2, work)
+    assert counts[0] == counts[1] > 2
+
+
 def test_one_flag_counts_for_all():
     assert together(3, lambda workers: (workers.any(workers.rank == 2), workers.any(False))) == [(True, False)] * 3
 
@@ -115,7 +125,8 @@ def test_equal_parameters_are_kept_and_rounding_is_replaced_by_the_first_workers
 @pytest.mark.parametrize("wrong", [1.01, numpy.nan, numpy.inf])
 def test_parameters_of_a_worker_that_differ_by_more_stop_the_training(wrong):
     def work(workers):
-        return workers.same({"w": numpy.array([1.0 if workers.rank != 2 else wrong], "float32")}, "after epoch 3")
+        return workers.same({"a": numpy.ones(3, "float32"),
+                             "w": numpy.array([1.0 if workers.rank != 2 else wrong], "float32")}, "after epoch 3")
 
     with pytest.raises(StoppedError, match=r"^workers must be equal in their parameters after epoch 3; got a "
                                                     r"relative difference of .* of worker 2 from worker 0$"):
@@ -129,6 +140,19 @@ def test_without_others_nothing_is_sent():
     assert ALONE.same({}, "now") is None
     array = numpy.arange(3.0)
     assert ALONE.total("x", array) is array
+
+
+@pytest.mark.parametrize("number", [None, "", "x", "2", "-1"])
+def test_a_worker_without_its_number_is_refused(number, monkeypatch):
+    monkeypatch.setenv("DMLC_ROLE", "worker")
+    monkeypatch.setenv("DMLC_NUM_WORKER", "2")
+    if number is not None:
+        monkeypatch.setenv("GLUON_DEEPRNN_WORKER", number)
+    joined.cache_clear()
+    with pytest.raises(ValueError, match=r"^GLUON_DEEPRNN_WORKER must be the number of this worker, below "
+                                         rf"DMLC_NUM_WORKER=2; got '{number or ''}'$"):
+        joined()
+    joined.cache_clear()
 
 
 def test_a_trainer_refuses_what_are_no_workers():

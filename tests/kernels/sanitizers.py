@@ -22,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 
+from compiling import link
+
 HERE = Path(__file__).parent
 KERNELS = HERE.parents[1] / "gluon_deeprnn" / "kernels"
 FLAGS = ["-std=c++17", "-O0", "-g", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-Wno-psabi",
@@ -50,12 +52,11 @@ def missing(kind: str) -> str:
     return "" if done.returncode == 0 else f"needs g++ with its libraries for -fsanitize ({kind})"
 
 
-def check(kind: str, lanes: int, folder: Path, kernels: Path = KERNELS) -> subprocess.CompletedProcess:
-    """Build the program and run it; what it reported."""
+def check(kind: str, lanes: int, folder: Path, cache: Path, kernels: Path = KERNELS) -> subprocess.CompletedProcess:
+    """Build the program and run it; what it reported.  ``cache`` is the folder of its objects."""
     program = folder / f"check_{kind}_{lanes}"
     files = [*(HERE / name for name in CHECKS), *(kernels / name for name in SOURCES)]
-    subprocess.run(["g++", *FLAGS, *KINDS[kind], f"-DLANES={lanes}", f"-I{kernels}", *map(str, files), "-o",
-                    str(program)], check=True, timeout=SECONDS)
+    link(files, [*FLAGS, *KINDS[kind], f"-DLANES={lanes}", f"-I{kernels}"], program, cache)
     settings = {"OMP_NUM_THREADS": "4", "OMP_WAIT_POLICY": "passive", "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",
                 "ASAN_OPTIONS": "detect_leaks=1:exitcode=67"}
     return subprocess.run([str(program)], env={**os.environ, **settings}, capture_output=True, text=True, check=False,
@@ -69,7 +70,7 @@ def main() -> int:
         for kind in KINDS:
             for lanes in LANES[kind]:
                 reason = missing(kind)
-                done = None if reason else check(kind, lanes, Path(folder))
+                done = None if reason else check(kind, lanes, Path(folder), Path(folder))
                 failed += done is None or done.returncode != 0
                 verdict = reason if done is None else done.stderr if done.returncode else "nothing to report"
                 print(f"{kind}, vectors of {lanes}: {verdict}", flush=True)

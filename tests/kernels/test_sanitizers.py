@@ -36,15 +36,15 @@ def needs():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sanitizers.KINDS)
-def test_sanitizers_have_nothing_to_report(kind, needs, tmp_path):
+def test_sanitizers_have_nothing_to_report(kind, needs, tmp_path, object_files):
     needs(kind)
-    done = sanitizers.check(kind, LANES, tmp_path)
+    done = sanitizers.check(kind, LANES, tmp_path, object_files)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-def test_sanitizers_find_a_fault_that_is_put_there(fault, needs, tmp_path):
+def test_sanitizers_find_a_fault_that_is_put_there(fault, needs, tmp_path, object_files):
     kind, name, right, wrong = FAULTS[fault]
     needs(kind)
     shutil.copytree(sanitizers.KERNELS, tmp_path / "kernels", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
@@ -52,7 +52,7 @@ def test_sanitizers_find_a_fault_that_is_put_there(fault, needs, tmp_path):
     text = path.read_text()
     assert text.count(right) == 1
     path.write_text(text.replace(right, wrong))
-    done = sanitizers.check(kind, LANES, tmp_path, tmp_path / "kernels")
+    done = sanitizers.check(kind, LANES, tmp_path, object_files, tmp_path / "kernels")
     assert done.returncode != 0
     assert re.search(REPORTS[fault], done.stderr)
 

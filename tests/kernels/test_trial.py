@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from builds import FOLDER, needs, settings, x86
+from compiling import link
 import pytest
 
 FAULTS = {  # a file, what stands there, and what is wrong
@@ -36,16 +37,15 @@ FAULTS = {  # a file, what stands there, and what is wrong
 @x86
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [None, *FAULTS])
-def test_the_trial_finds_faults_in_every_part(fault, tmp_path):
+def test_the_trial_finds_faults_in_every_part(fault, tmp_path, object_files):
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     if fault:
         name, right, wrong = FAULTS[fault]
         text = (tmp_path / name).read_text()
         assert text.count(right) == 1
         (tmp_path / name).write_text(text.replace(right, wrong))
-    files = [file.name for file in tmp_path.glob("*.cc") if file.name not in ("processor.cc", "openmp.cc")]
-    subprocess.run(["g++", *settings("avx2"), "-O1", "-fPIC", "-shared", *files, "-o", "faulty.so"], cwd=tmp_path,
-                   check=True)
+    files = [file for file in sorted(tmp_path.glob("*.cc")) if file.name not in ("processor.cc", "openmp.cc")]
+    link(files, [*settings("avx2"), "-O1", "-fPIC"], tmp_path / "faulty.so", object_files, ["-shared"])
     done = subprocess.run([sys.executable, "-I", "-S", str(FOLDER / "trial"), str(tmp_path / "faulty.so")],
                           capture_output=True, text=True, check=False, timeout=60)
     if fault:
