@@ -3,26 +3,21 @@
 import asyncio
 import contextlib
 import dataclasses
-import fcntl
 import os
 from pathlib import Path
-import pty
 import re
 import signal
-import struct
 import sys
-import termios
-import threading
 import time
-from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gluon_deeprnn.distributed import messages
 from gluon_deeprnn.distributed.addresses import Root
+from gluon_deeprnn.distributed.output import Output
 from gluon_deeprnn.distributed.watch import Silences
 
 _BUSY = 20  # hundredths of a second of the processor's time
 _INTERRUPTED = 130
-_LAST_OUTPUT = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +214,7 @@ class Part:
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(self.log.open("wb", buffering=0))
             shown = self.name == "worker 0"
-            outputs = [_Output(stream, log) if shown else None for stream in (sys.stdout, sys.stderr)]
+            outputs = [Output(stream, log) if shown else None for stream in (sys.stdout, sys.stderr)]
             life, child_end = os.pipe()
             child_in, self._to_child = os.pipe()
             os.set_blocking(self._to_child, False)
@@ -265,52 +260,6 @@ class Part:
             own["GLUON_DEEPRNN_WORKER"] = self.name.split()[1]
         threads = {"OMP_NUM_THREADS": str(self._num_threads)} if self._num_threads is not None else {}
         return {**threads, **os.environ, **own}
-
-
-class _Output:
-    """Copies the output of a process to its log and to a stream of this one; on a terminal it has a terminal too.
-
-    A thread does so: a stream that nobody reads blocks it, and not what watches.
-    """
-
-    def __init__(self, stream: Any, log: BinaryIO) -> None:
-        self._stream, self._log = stream, log
-        if stream.isatty():
-            self._end, self.child_end = pty.openpty()
-            with contextlib.suppress(OSError):
-                size = fcntl.ioctl(stream.fileno(), termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
-                fcntl.ioctl(self.child_end, termios.TIOCSWINSZ, size)
-        else:
-            self._end, self.child_end = os.pipe()
-        self._thread = threading.Thread(target=self._copy, daemon=True)
-
-    def begin(self) -> None:
-        """Copy, after the process was started."""
-        os.close(self.child_end)
-        self._thread.start()
-
-    def _copy(self) -> None:
-        while True:
-            try:
-                content = os.read(self._end, 65536)
-            except OSError:  # a terminal whose process has ended
-                content = b""
-            if not content:
-                return
-            with contextlib.suppress(OSError, ValueError):
-                self._log.write(content)
-            with contextlib.suppress(OSError, ValueError):
-                if hasattr(self._stream, "buffer"):
-                    self._stream.buffer.write(content)
-                else:
-                    self._stream.write(content.decode(errors="replace"))
-                self._stream.flush()
-
-    def close(self) -> None:
-        """Wait for what is left; not for a stream that nobody reads."""
-        self._thread.join(_LAST_OUTPUT)
-        if not self._thread.is_alive():
-            os.close(self._end)
 
 
 def _chunks(descriptor: int, loop: asyncio.AbstractEventLoop, use: Callable[[bytes], None]) -> None:

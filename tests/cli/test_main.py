@@ -98,8 +98,8 @@ def test_recipes_and_info_print_their_lists(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["tran"], "command must be one of train, generate, score, evaluate, compare, plot, export, import, recipes, "
-     "info; got 'tran' (did you mean 'train'?)"),
+    (["tran"], "command must be one of train, launch, generate, score, evaluate, compare, plot, export, import, "
+     "recipes, info; got 'tran' (did you mean 'train'?)"),
     (["train", "--num-hidden", "3"], "option must be one that `gluon-deeprnn train --help` lists; got '--num-hidden' "
      "(did you mean '--num-hiddens'?)"),
     (["train", "--lr", "fast"], "lr must be a number above 0; got 'fast'"),
