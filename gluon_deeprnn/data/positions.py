@@ -1,13 +1,16 @@
 """The split of texts by position, for the protocol ``book``: first the training part, then validation and test."""
 
+import itertools
+import math
 from typing import Dict, List, Sequence
 
 from gluon_deeprnn.errors import Described, InputError
 
-TEST_SHARE, VAL_SHARE = 0.10, 0.05
+TEST_FRACTION, VAL_FRACTION = 0.10, 0.05
 
 
-def cut_by_position(texts: Sequence[List[str]], held_out: Sequence[bool]) -> Dict[str, List[List[str]]]:
+def cut_by_position(texts: Sequence[List[str]], held_out: Sequence[bool], val_fraction: float = VAL_FRACTION,
+                    ) -> Dict[str, List[List[str]]]:
     """The parts ``train``, ``val`` and ``test`` of each text; all of a text that is not held out is for training.
 
     Examples
@@ -20,7 +23,7 @@ def cut_by_position(texts: Sequence[List[str]], held_out: Sequence[bool]) -> Dic
     parts: Dict[str, List[List[str]]] = {"train": [], "val": [], "test": []}
     for text, is_held_out in zip(texts, held_out):
         test = _test_begin(text) if is_held_out else len(text)
-        val = test - round(len(text) * VAL_SHARE) if is_held_out else len(text)
+        val = test - round(len(text) * val_fraction) if is_held_out else len(text)
         for name, tokens in (("train", text[:val]), ("val", text[val:test]), ("test", text[test:])):
             parts[name].append(tokens)
     return parts
@@ -32,10 +35,11 @@ def test_part(text: List[str]) -> List[str]:
 
 
 def _test_begin(text: List[str]) -> int:
-    return len(text) - round(len(text) * TEST_SHARE)
+    return len(text) - round(len(text) * TEST_FRACTION)
 
 
-def check_parts(parts: Dict[str, List[str]], texts: Sequence[List[str]], batch_size: int) -> None:
+def check_parts(parts: Dict[str, List[str]], texts: Sequence[List[str]], batch_size: int,
+                val_fraction: float = VAL_FRACTION) -> None:
     """Check that texts are long enough to be trained on, and evaluated, as one stream.
 
     Raises
@@ -44,13 +48,23 @@ def check_parts(parts: Dict[str, List[str]], texts: Sequence[List[str]], batch_s
         "text must be at least 77 tokens long for batch_size=64; got 40 tokens ...", and the like.
     """
     num_tokens = sum(map(len, texts))
-    needed = max(40, -(-20 * (batch_size + 1) // 17))  # such that 85% fill a row and 5% are two tokens
-    if num_tokens >= 40 and min(map(len, parts.values())) < 2:
-        raise InputError("text", "one of at least 30 tokens, or two of at least 11, for validation data",
+    smaller = min(val_fraction, TEST_FRACTION)
+    least = _at_least(2 / smaller)
+    shortest = int((batch_size + 1) / (1 - TEST_FRACTION - val_fraction)) - 1  # but for the rounding of lengths
+    needed = max(least, next(n for n in itertools.count(shortest) if n - round(n * val_fraction) - round(
+        n * TEST_FRACTION) > batch_size))
+    if num_tokens >= least and min(map(len, parts.values())) < 2:
+        one, two = _at_least(1.5 / smaller), math.floor(round(0.5 / smaller, 9)) + 1  # as lengths of parts are rounded
+        raise InputError("text", f"one of at least {one} tokens, or two of at least {two}, for validation data",
                          Described(f"{len(texts)} texts of at most {max(map(len, texts))} tokens"),
                          "join them into one file")
     if num_tokens < needed:
-        refuse_length(num_tokens, needed, 40, "batch_size", batch_size)
+        refuse_length(num_tokens, needed, least, "batch_size", batch_size)
+
+
+def _at_least(number: float) -> int:
+    """The smallest integer that is not below a number, but for rounding errors of the number."""
+    return math.ceil(round(number, 9))
 
 
 def refuse_length(num_tokens: int, needed: int, least: int, option: str, value: int) -> None:

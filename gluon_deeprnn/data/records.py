@@ -7,16 +7,19 @@ one, write a subclass of ``RecordKind`` and add an instance to ``RECORDS``.
 import abc
 import hashlib
 import itertools
+import math
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
+from gluon_deeprnn import _checks
 from gluon_deeprnn.data.cleaning import CLEANINGS
+from gluon_deeprnn.data.positions import TEST_FRACTION, VAL_FRACTION
 from gluon_deeprnn.data.tokenizers import Tokenizer
 from gluon_deeprnn.data.vocab import BEGIN, END, UNKNOWN, Vocab
 from gluon_deeprnn.errors import Described, InputError
 import numpy
 
-_LEAST_RECORDS = 20  # such that 5% are one record
+_LEAST_RECORDS = 20
 
 
 class RecordKind(abc.ABC):
@@ -110,17 +113,23 @@ class Record(NamedTuple):
     tokens: List[str]
 
 
-def check_protocol(protocol: str, records: str) -> None:
-    """Check that the protocol has a split by record: ``book``.
+def check_split(protocol: str, records: str, val_fraction: Any) -> float:
+    """Return the fraction for validation as a float, if the protocol has a split by record, and by fractions: ``book``.
 
     Raises
     ------
     ValueError
-        "protocol must be book for records line; got 'd2l' ...".
+        "protocol must be book for records line; got 'd2l' ...", "val_fraction must be a number above 0 and at most 0.5;
+        got 0", "val_fraction must be omitted for protocol d2l; got 0.1 ...".
     """
+    found = _checks.number("val_fraction", val_fraction, "a number above 0 and at most 0.5", above=0, at_most=0.5)
+    if protocol != "book" and found != VAL_FRACTION:
+        raise InputError("val_fraction", f"omitted for protocol {protocol}", found,
+                         "num_val is the number of its validation windows")
     if records != "none" and protocol != "book":
         raise InputError("protocol", f"book for records {records}", protocol,
                          "--protocol book splits them into training, validation and test records")
+    return found
 
 
 def read_records(text: str, kind: str, cleaning: Optional[str], tokenizer: Tokenizer) -> List[Record]:
@@ -149,8 +158,7 @@ def read_records(text: str, kind: str, cleaning: Optional[str], tokenizer: Token
     return [Record(record, tokens) for record, tokens in records if tokens]
 
 
-def split_by_record(records: Sequence[Record], kind: str, test_share: float, val_share: float,
-                    ) -> Dict[str, List[Record]]:
+def split_by_record(records: Sequence[Record], kind: str, val_fraction: float) -> Dict[str, List[Record]]:
     """Split records into ``train``, ``val`` and ``test``: a random part of the different records each.
 
     Identical records are in the same part.  The random order is that of the SHA-1 of the records, so the parts depend
@@ -164,13 +172,13 @@ def split_by_record(records: Sequence[Record], kind: str, test_share: float, val
     """
     keys = ["\0".join(record.tokens) for record in records]
     different = sorted(set(keys), key=lambda key: hashlib.sha1(key.encode("utf-8", "surrogatepass")).digest())
-    num = len(different)
-    if num < _LEAST_RECORDS:
-        raise InputError("text", f"at least {_LEAST_RECORDS} different records of kind {kind}",
+    num, least = len(different), max(_LEAST_RECORDS, math.ceil(round(1 / val_fraction, 9)))
+    if num < least:
+        raise InputError("text", f"at least {least} different records of kind {kind}",
                          Described(f"{num}" if num == len(records) else f"{num}, {len(records)} with repetitions"),
                          f"{kind}: {RECORDS[kind].about}")
-    num_test = round(num * test_share)
-    held_out = num_test + round(num * val_share)
+    num_test = round(num * TEST_FRACTION)
+    held_out = num_test + round(num * val_fraction)
     part_of = {key: "test" if i < num_test else "val" if i < held_out else "train" for i, key in enumerate(different)}
     parts: Dict[str, List[Record]] = {"train": [], "val": [], "test": []}
     for key, record in zip(keys, records):

@@ -12,12 +12,12 @@ from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
 from gluon_deeprnn.data.files import read_texts
 from gluon_deeprnn.data.mixed_streams import MixedStreams
-from gluon_deeprnn.data.positions import TEST_SHARE, VAL_SHARE, check_parts, cut_by_position, refuse_length, test_part
+from gluon_deeprnn.data.positions import VAL_FRACTION, check_parts, cut_by_position, refuse_length, test_part
 from gluon_deeprnn.data.records import (
     RECORDS,
     begin_of,
     characters_per_target,
-    check_protocol,
+    check_split,
     encode_records,
     read_records,
     split_by_record,
@@ -25,7 +25,7 @@ from gluon_deeprnn.data.records import (
 from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer, tokenizer_for
 from gluon_deeprnn.data.vocab import Vocab
-from gluon_deeprnn.data.windows import Windows
+from gluon_deeprnn.data.windows import Windows, fit_windows
 from gluon_deeprnn.errors import InputError
 import numpy
 
@@ -45,8 +45,8 @@ class TextData:
         Number of sequences in a training batch, and of tokens in each sequence.
     protocol : {"d2l", "book"}, default "d2l"
         ``d2l``: overlapping windows, the first ``num_train`` for training and the next ``num_val`` for validation, each
-        with a zero initial state; there is no test data.  ``book``: each text is split by position: the first 85% for
-        training by truncated backpropagation through time, the next 5% for validation and the last 10% for testing.
+        with a zero initial state; there is no test data.  ``book``: each text is split by position: the last 10% for
+        testing, the 5% before them for validation, the rest for training by truncated backpropagation through time.
     cleaning : {"none", "d2l", "unicode"}, default "d2l"
         See `gluon_deeprnn.data.clean`.
     tokens : {"char", "word", "byte"}, default "char"
@@ -74,6 +74,8 @@ class TextData:
         For separate texts: read a token that names the text before the first token of each stream and column.
     val_from : sequence of str, optional
         The names of the texts with a validation and a test part; the others are for training as a whole (``book``).
+    val_fraction : float, default 0.05
+        The fraction of the validation data, just before the test data (``book``).
 
     Attributes
     ----------
@@ -116,12 +118,12 @@ class TextData:
                  cleaning: str = "d2l", tokens: str = "char", records: str = "none", min_freq: int = 0,
                  num_train: int = 10000, num_val: int = 5000, vocab: Optional[Vocab] = None, seed: int = 0,
                  streams: str = "joined", source_weights: Sequence[float] = (), source_token: bool = False,
-                 val_from: Sequence[str] = ()) -> None:
+                 val_from: Sequence[str] = (), val_fraction: float = VAL_FRACTION) -> None:
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.protocol = _checks.one_of("protocol", protocol, PROTOCOLS)
         self.records = _checks.one_of("records", records, RECORDS)
-        check_protocol(protocol, records)
+        self._val_fraction = check_split(protocol, records, val_fraction)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
         kind = tokenizer_for(tokens, self.cleaning)
         tokenizer = TOKENIZERS[kind]
@@ -153,10 +155,10 @@ class TextData:
         if self.protocol == "d2l":
             parts = self._cut_into_windows(texts)
         else:
-            cut = cut_by_position(texts, self._reading.held_out(self.sources))
+            cut = cut_by_position(texts, self._reading.held_out(self.sources), self._val_fraction)
             parts = {name: list(itertools.chain(*each)) for name, each in cut.items()}
             if not self._reading.is_apart:
-                check_parts(parts, texts, self.batch_size)
+                check_parts(parts, texts, self.batch_size, self._val_fraction)
         vocab_tokens = next(iter(parts.values()))  # the whole text, or the training data
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, sources=self._reading.tokens_of(self.sources), **options)
         if self._reading.is_apart:  # of protocol book
@@ -180,7 +182,7 @@ class TextData:
         self._check_kept(["".join(record.text for record in records) for records in found], vocab)
         everything = list(itertools.chain(*found))
         self.num_tokens = sum(len(record.tokens) for record in everything)
-        parts = split_by_record(everything, self.records, TEST_SHARE, VAL_SHARE)
+        parts = split_by_record(everything, self.records, self._val_fraction)
         self.num_records = {name: len(part) for name, part in parts.items()}
         vocab_tokens = [token for record in parts["train"] for token in record.tokens]
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, boundaries=True, **options)
@@ -205,10 +207,7 @@ class TextData:
         available = len(whole) - self.num_steps
         if available < 2:
             refuse_length(self.num_tokens, self.num_steps + 2, 3, "num_steps", self.num_steps)
-        if available < self.num_train + self.num_val:
-            share = self.num_train / (self.num_train + self.num_val)
-            self.num_train = min(max(1, round(available * share)), available - 1)
-            self.num_val = available - self.num_train
+        self.num_train, self.num_val = fit_windows(self.num_train, self.num_val, available)
         return {"all": whole}
 
     def train_dataloader(self) -> BatchSource:
@@ -259,7 +258,7 @@ class TextData:
         tokenizer = self.vocab.tokenizer
         if self.records != "none":
             found = [read_records(source.text, self.records, self.vocab.cleaning, tokenizer) for source in self.sources]
-            test = split_by_record(list(itertools.chain(*found)), self.records, TEST_SHARE, VAL_SHARE)["test"]
+            test = split_by_record(list(itertools.chain(*found)), self.records, self._val_fraction)["test"]
             kept, separator = {record.text for record in test}, RECORDS[self.records].separator
             joined = [separator.join(record.text for record in records if record.text in kept) for records in found]
             return "test", [dataclasses.replace(source, text=text)

@@ -1,11 +1,19 @@
 """Batches of overlapping windows, each with a zero initial state, as in the chapter."""
 
-from typing import Iterator
+from typing import Iterator, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.batches import Batch
 from gluon_deeprnn.errors import Described, InputError
 import numpy
+
+
+def fit_windows(num_train: int, num_val: int, available: int) -> Tuple[int, int]:
+    """The numbers of training and validation windows of a text with ``available``, in the same proportion."""
+    if available >= num_train + num_val:
+        return num_train, num_val
+    fitting = min(max(1, round(available * (num_train / (num_train + num_val)))), available - 1)
+    return fitting, available - fitting
 
 
 class Windows:

@@ -61,7 +61,8 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
                     num_val=config.num_val, vocab=vocab, seed=config.seed, streams=config.streams,
-                    source_weights=config.weights(), source_token=config.source_token, val_from=config.val_from)
+                    source_weights=config.weights(), source_token=config.source_token, val_from=config.val_from,
+                    val_fraction=config.val_fraction)
 
 
 def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch]:

@@ -7,7 +7,8 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.apart import STREAMS, check_streams
 from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.corpora import CORPORA
-from gluon_deeprnn.data.records import RECORDS, check_protocol
+from gluon_deeprnn.data.positions import VAL_FRACTION
+from gluon_deeprnn.data.records import RECORDS, check_split
 from gluon_deeprnn.data.text_data import PROTOCOLS
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import InputError
@@ -97,8 +98,6 @@ def _list_of(what: str) -> Check:
 
 
 def _weights(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InputError(name, "numbers above 0, separated by commas", value)
     for each in _as_numbers(name, value):
         _checks.positive(name, each)
     return value
@@ -106,8 +105,8 @@ def _weights(name: str, value: Any) -> str:
 
 def _as_numbers(name: str, value: str) -> Tuple[float, ...]:
     try:
-        return tuple(float(each) for each in value.split(",")) if value else ()
-    except ValueError:
+        return tuple(float(each) for each in value.split(",")) if value != "" else ()
+    except (AttributeError, ValueError):
         raise InputError(name, "numbers above 0, separated by commas", value) from None
 
 
@@ -144,6 +143,8 @@ class RunConfig:
                                "--source can write like it; for separate texts", _checks.flag)
     val_from: Tuple[str, ...] = _text((), "the names of the texts with a validation and a test part; the others are "
                                       "for training as a whole (protocol book)", _list_of("names of texts"))
+    val_fraction: float = _text(VAL_FRACTION, "fraction of the text for validation, just before the test data "
+                                "(protocol book)", _checks.fraction)
     min_freq: int = _text(0, "tokens that occur less often are mapped to the unknown token", _from_zero)
     num_train: int = _text(10000, "number of training windows (d2l)", _count)
     num_val: int = _text(5000, "number of validation windows (d2l)", _count)
@@ -213,7 +214,7 @@ class RunConfig:
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise InputError("corpus", "omitted if a text is given", self.corpus)
-        check_protocol(self.protocol, self.records)
+        check_split(self.protocol, self.records, self.val_fraction)
         check_streams(self.streams, self.protocol, self.records, weights=self.source_weights, token=self.source_token,
                       val_from=self.val_from)
         self._check_cell()

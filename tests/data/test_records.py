@@ -77,9 +77,9 @@ def test_every_record_is_in_one_part_and_identical_ones_are_in_the_same(texts):
     if num < 20:
         with pytest.raises(ValueError, match=rf"^text must be at least 20 different records of kind line; got {num}"
                                              rf"(, {len(texts)} with repetitions)? \(line: one on each line"):
-            split_by_record(records, "line", 0.10, 0.05)
+            split_by_record(records, "line", 0.05)
         return
-    parts = split_by_record(records, "line", 0.10, 0.05)
+    parts = split_by_record(records, "line", 0.05)
     assert sorted(record.text for part in parts.values() for record in part) == sorted(texts)
     different = {name: {record.text for record in part} for name, part in parts.items()}
     assert not different["train"] & different["test"]
@@ -90,8 +90,8 @@ def test_every_record_is_in_one_part_and_identical_ones_are_in_the_same(texts):
 
 def test_the_parts_depend_neither_on_the_order_of_the_records_nor_on_how_often_they_occur():
     records = [Record(text, list(text)) for text in (f"{i:03}" for i in range(400))]
-    first = split_by_record(records, "line", 0.10, 0.05)
-    second = split_by_record(records[::-1] + records[:100] * 3, "line", 0.10, 0.05)
+    first = split_by_record(records, "line", 0.05)
+    second = split_by_record(records[::-1] + records[:100] * 3, "line", 0.05)
     for name, size in (("train", 340), ("val", 20), ("test", 40)):
         assert len(first[name]) == size
         assert {record.text for record in first[name]} == {record.text for record in second[name]}
@@ -99,7 +99,7 @@ def test_the_parts_depend_neither_on_the_order_of_the_records_nor_on_how_often_t
 
 def test_the_parts_of_a_sorted_file_are_taken_from_everywhere_in_it():
     records = [Record(text, list(text)) for text in (f"{i:04}" for i in range(4000))]
-    for name, part in split_by_record(records, "line", 0.10, 0.05).items():
+    for name, part in split_by_record(records, "line", 0.05).items():
         mean = sum(int(record.text) for record in part) / len(part)
         assert 1800 < mean < 2200, name  # uniform: 2000, standard error 82 for 200 records
 

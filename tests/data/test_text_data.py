@@ -1,3 +1,4 @@
+import contextlib
 import unicodedata
 
 from gluon_deeprnn import TextData, TimeMachine, Vocab
@@ -39,6 +40,19 @@ def test_the_book_protocol_splits_each_text_by_position():
     assert data.train_dataloader().continues(0, 1)
 
 
+@pytest.mark.parametrize(("val_fraction", "num"), [(0.01, 10), (0.1, 100), (0.5, 500)])
+def test_val_fraction_is_the_part_before_the_test_data_which_stay_the_same(val_fraction, num):
+    text = "".join(chr(ord("a") + i // 10 % 26) for i in range(1000))
+    data = TextData([Source("x", text, "")], batch_size=4, num_steps=10, protocol="book", val_fraction=val_fraction)
+    assert "".join(data.vocab.text(data.indices("train"))) == text[:900 - num]
+    assert "".join(data.vocab.text(data.indices("val"))) == text[900 - num:900]
+    assert data.held_out_texts()[1][0].text == text[900:]
+    names = "\n".join(f"Name {i}" for i in range(1000))
+    records = TextData([Source("x", names, "")], 4, 10, protocol="book", records="line", cleaning="none",
+                       val_fraction=val_fraction)
+    assert records.num_records == {"train": 900 - num, "val": num, "test": 100}
+
+
 def test_the_book_protocol_builds_the_vocabulary_from_the_training_data():
     data = TextData([Source("x", "ab" * 500 + "z" * 50, "")], batch_size=2, num_steps=8, protocol="book")
     assert "z" not in data.vocab
@@ -78,6 +92,11 @@ def test_a_given_vocabulary_is_used(fox):
      "text must be at least 40 tokens long; got 9 tokens$"),
     ({"sources": [Source("x", "abcd" * 10, "")], "protocol": "book", "batch_size": 64},
      r"text must be at least 77 tokens long for batch_size=64; got 40 tokens \(a smaller --batch-size allows"),
+    ({"sources": [Source("x", "abcd" * 40, "")], "protocol": "book", "val_fraction": 0.01},
+     "text must be at least 200 tokens long; got 160 tokens$"),
+    ({"val_fraction": 0, "protocol": "book"}, "val_fraction must be a number above 0 and at most 0.5; got 0$"),
+    ({"val_fraction": 0.51, "protocol": "book"}, "val_fraction must be a number above 0 and at most 0.5; got 0.51$"),
+    ({"val_fraction": 0.1}, r"val_fraction must be omitted for protocol d2l; got 0.1 \(num_val is the number of its"),
     ({"sources": [Source(f"{i}", "too short", "") for i in range(100)], "protocol": "book"},
      r"text must be one of at least 30 tokens, or two of at least 11, for validation data; got 100 texts of at most 9 "
      r"tokens \(join them into one file\)$"),
@@ -92,6 +111,25 @@ def test_the_shortest_text_of_the_book_protocol_works(length):
     data = TextData([Source("x", "ab" * (length // 2) + "c" * (length % 2), "")], batch_size=2, num_steps=4,
                     protocol="book")
     for source in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        assert sum(x.size for x, _ in source.batches()) == source.num_tokens > 0
+
+
+@pytest.mark.parametrize("val_fraction", [0.01, 0.03, 0.05, 0.1, 1 / 3, 0.5])
+@pytest.mark.parametrize("batch_size", [1, 2, 15, 64, 100, 333])
+def test_the_shortest_text_for_a_batch_size_and_val_fraction_works(val_fraction, batch_size):
+    def build(length):
+        return TextData([Source("x", "a" * length, "")], batch_size, 4, protocol="book", val_fraction=val_fraction)
+
+    length, shortest = 3, None
+    while shortest is None:  # first any text, then one for this batch size
+        with pytest.raises(ValueError, match=r"^text must be at least \d+ tokens long") as error:
+            build(length)
+        length = int(str(error.value).split()[5])
+        with pytest.raises(ValueError, match=rf"^text must be at least {length} tokens long"):
+            build(length - 1)
+        with contextlib.suppress(ValueError):
+            shortest = build(length)
+    for source in (shortest.train_dataloader(), shortest.val_dataloader(), shortest.test_dataloader()):
         assert sum(x.size for x, _ in source.batches()) == source.num_tokens > 0
 
 
