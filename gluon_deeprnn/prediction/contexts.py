@@ -20,16 +20,17 @@ LOWER = (*range(-1, len(ORDERS) - 1), 2, 3, 3, 4)
 
 
 class _Words(NamedTuple):
-    """Hashes of what there is of the present word and of the two words before it; 0 for no word."""
+    """Hashes of what there is of the present word and of the two words before it; 0 for no word. And its length."""
 
     present: int = 0
     before: int = 0
     second: int = 0
+    length: int = 0
 
     def after(self, letter: int) -> "_Words":
         """After another token: a letter, or 0 for what ends a word."""
         if letter:
-            return _Words((self.present * _FACTOR + letter) & _MASK, self.before, self.second)
+            return _Words((self.present * _FACTOR + letter) & _MASK, self.before, self.second, self.length + 1)
         return _Words(0, self.present, self.before) if self.present else self
 
     def contexts(self) -> List[int]:
@@ -76,6 +77,11 @@ class Contexts:
             used = order
             found.append(number)
         return found + self._words.contexts()
+
+    @property
+    def word_length(self) -> int:
+        """The number of letters that there are of the present word."""
+        return self._words.length
 
     def add(self, token: int) -> None:
         """Go on: the next token is this one."""

@@ -1,28 +1,36 @@
 """A mixture of networks and n-grams whose weights are learned while it reads."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+import copy
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
+from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.prediction.contexts import ORDERS, Contexts
 from gluon_deeprnn.prediction.network import NetworkPredictor
 from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS, NGrams
-from gluon_deeprnn.prediction.predictor import Predictor, log_softmax
+from gluon_deeprnn.prediction.predictor import Predictor, log_probs_of, log_softmax
 import numpy
 
 _LEARNING_RATE, _HALVED_AFTER = 1e-3, 2000
 _OF_NETWORKS, _OF_NGRAMS = 0.5, {3: 0.1, 4: 0.15, 5: 0.1, 8: 0.1, 9: 0.1}
 """Weights at the beginning: of all networks together, and of some of the n-grams."""
 
-_CONFIDENCES = 12
+_CONFIDENCES, _LENGTHS, _OWN = 12, 12, 36
+"""Numbers of vectors: by how often the longest context has occurred, by the letters of the present word, and by what
+each of the predictions that are mixed is based on."""
+
+_MOST_KEPT = 2**26  # bytes
 
 
 class Mixture:
     """The normalised product of the predictions of networks and n-grams, each to the power of its weight.
 
-    log p(s) = sum over i of w_i log p_i(s) + constant.  The weights w are sums of four vectors: one for all tokens, and
-    three that are chosen by the longest context that has occurred, by how often it has and whether one token alone has
-    followed it, and by the last token.  After each token, each vector moves against the gradient of its loss, at a rate
-    that falls like 1 / t; so the mixture should read a part of the text before that of interest.
+    log p(s) = sum over i of w_i log p_i(s) + constant.  The weights w are sums of five vectors: one for all tokens,
+    three that are chosen by how often the longest context has occurred and whether one token alone has followed it, by
+    the last token, and by the number of letters of the present word; and one whose elements are chosen one by one: for
+    an n-gram by how often its context has occurred, and by how many different tokens have followed it, for a network by
+    its largest probability.  After each token, each vector moves against the gradient of its loss, at a rate that falls
+    like 1 / t; so the mixture should read a part of the text before that of interest (`read`).
 
     Parameters
     ----------
@@ -58,40 +66,71 @@ class Mixture:
         first[:len(self._networks)] = _OF_NETWORKS / max(1, len(self._networks))
         for expert, weight in _OF_NGRAMS.items():
             first[len(self._networks) + expert] = weight * (1 if self._networks else 2)
-        self._weights = [first[None], *(numpy.zeros((count, size))
-                                        for count in (len(ORDERS), _CONFIDENCES, self.vocab_size + 1))]
-        self._num_read, self._last = 0, self.vocab_size
-        self._rows: List[int] = []
-        self._inputs: Any = None  # the logarithms that are mixed, (M, V)
-        self._log_probs: Optional[numpy.ndarray] = None
+        self._weights = _Weights(first, [_CONFIDENCES, self.vocab_size + 1, _LENGTHS])
+        self._num_learned, self._last = 0, self.vocab_size
+        self._now: Optional[_Prediction] = None
+
+    def _predict(self) -> "_Prediction":
+        if self._now is None:
+            self._now = _predict([network.log_probs() for network in self._networks], self._ngrams,
+                                 self._ngrams.counts(), self._last, self._ngrams.word_length)
+        return self._now
 
     def log_probs(self) -> numpy.ndarray:
         """The log-probabilities of the next token, in nats, (V,)."""
-        if self._log_probs is None:
-            counts = self._ngrams.counts()
-            self._rows = [0, *_confidence(counts), self._last]
-            self._inputs = _inputs([network.log_probs() for network in self._networks], self._ngrams, counts)
-            self._log_probs = _mixed(self._weights, self._rows, self._inputs)
-        return self._log_probs
+        return self._weights.mixed(self._predict())
 
     @property
     def longest_context(self) -> int:
         """The number of tokens of the longest present context that has occurred before; see ``ORDERS``."""
-        self.log_probs()
-        return ORDERS[self._rows[1]]
+        return ORDERS[_longest(self._ngrams.counts().sum(1))]
 
     def observe(self, token: int) -> None:
         """Take the next token, and learn from it."""
-        expected = numpy.exp(self.log_probs())
-        gradient = self._inputs @ expected - self._inputs[:, token]
-        rate = _LEARNING_RATE / (1 + self._num_read / _HALVED_AFTER)
-        for each, row in zip(self._weights, self._rows):
-            each[row] -= rate * gradient
+        self._learn(self._predict(), token)
         self._ngrams.observe(token)
         for network in self._networks:
             network.observe(token)
-        self._last, self._log_probs = token, None
-        self._num_read += 1
+        self._last, self._now = token, None
+
+    def read(self, tokens: Any, *, num_epochs: int = 4, on_token: Optional[Callable[[], None]] = None) -> numpy.ndarray:
+        """Take the tokens of a text, and learn from them; then learn again from the same predictions.
+
+        The networks and n-grams, which may learn too, take each token once; only the weights are learned again.  Of a
+        long text they are learned again from its end, as much of it as fits into 64 MB.
+
+        Parameters
+        ----------
+        tokens : array_like
+            Indices of the vocabulary, (n,).
+        num_epochs : int, default 4
+            How many times each token is learned from.
+        on_token : callable, optional
+            Called after each token, to show progress.
+
+        Returns
+        -------
+        numpy.ndarray
+            The log-probability of each token when it was taken, in nats, (n,), float64.
+        """
+        num_epochs = _checks.integer("num_epochs", num_epochs, at_least=1)
+        indices = _checks.indices("tokens", numpy.asarray(tokens), self.vocab_size)
+        size = (len(self._networks) + NUM_EXPERTS) * self.vocab_size * numpy.dtype("float32").itemsize
+        begin = max(0, len(indices) - _MOST_KEPT // size) if num_epochs > 1 else len(indices)
+        found = [log_probs_of(self, indices[:begin], on_token=on_token)]
+        kept = []
+        for token in indices[begin:].tolist():
+            kept.append(self._predict()._replace(inputs=self._predict().inputs.astype("float32")))
+            found.append(log_probs_of(self, [token], on_token=on_token))
+        for _ in range(num_epochs - 1):
+            for prediction, token in zip(kept, indices[begin:].tolist()):
+                self._learn(prediction, token)
+        return numpy.concatenate(found)
+
+    def _learn(self, prediction: "_Prediction", token: int) -> None:
+        rate = _LEARNING_RATE / (1 + self._num_learned / _HALVED_AFTER)
+        self._weights.learn(prediction, token, rate)
+        self._num_learned += 1
 
     def learned(self) -> "LearnedMixture":
         """What it has learned by now, to generate text with: it begins a new text, and learns nothing more.
@@ -101,7 +140,7 @@ class Mixture:
         ValueError
             If one of the networks learns while it reads.
         """
-        return LearnedMixture(self._networks, self._ngrams.copy(), [each.copy() for each in self._weights])
+        return LearnedMixture(self._networks, self._ngrams.copy(), self._weights.copy())
 
 
 class TextState(NamedTuple):
@@ -132,7 +171,7 @@ class LearnedMixture:
         The size V of the vocabulary.
     """
 
-    def __init__(self, networks: Sequence[Predictor], ngrams: NGrams, weights: List[numpy.ndarray]) -> None:
+    def __init__(self, networks: Sequence[Predictor], ngrams: NGrams, weights: "_Weights") -> None:
         self._networks = [network for network in networks if isinstance(network, NetworkPredictor)]
         if len(self._networks) < len(networks):
             raise InputError("networks", "NetworkPredictors, which do not learn, to generate text", networks)
@@ -150,26 +189,59 @@ class LearnedMixture:
 
     def log_probs(self, state: TextState) -> numpy.ndarray:
         """The log-probabilities of the next token, in nats, (V,)."""
-        counts = self._ngrams.counts_after(state.contexts)
-        inputs = _inputs([log_probs for log_probs, _ in state.networks], self._ngrams, counts)
-        return _mixed(self._weights, [0, *_confidence(counts), state.last], inputs)
+        prediction = _predict([log_probs for log_probs, _ in state.networks], self._ngrams,
+                              self._ngrams.counts_after(state.contexts), state.last, state.contexts.word_length)
+        return self._weights.mixed(prediction)
 
 
-def _inputs(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.ndarray) -> numpy.ndarray:
-    """The logarithms that are mixed, (M, V)."""
-    return numpy.concatenate([*(log_probs[None] for log_probs in of_networks), numpy.log(ngrams.distributions(counts))])
+class _Prediction(NamedTuple):
+    """The logarithms that are mixed, (M, V), and which weights mix them: of all vectors, and of each element."""
+
+    inputs: numpy.ndarray
+    vectors: List[int]
+    own: numpy.ndarray
 
 
-def _mixed(weights: List[numpy.ndarray], rows: List[int], inputs: numpy.ndarray) -> numpy.ndarray:
-    return log_softmax(sum(each[row] for each, row in zip(weights, rows)) @ inputs)
+class _Weights:
+    """The weights of a mixture: vectors of which some are chosen for each token; see `Mixture`."""
+
+    def __init__(self, first: numpy.ndarray, counts: Sequence[int]) -> None:
+        self._vectors = [first[None], *(numpy.zeros((count, len(first))) for count in counts)]
+        self._own, self._elements = numpy.zeros((_OWN, len(first))), numpy.arange(len(first))
+
+    def mixed(self, prediction: _Prediction) -> numpy.ndarray:
+        """The log-probabilities of the mixture, (V,)."""
+        weights = self._own[prediction.own, self._elements]
+        for vectors, number in zip(self._vectors, prediction.vectors):
+            weights += vectors[number]
+        return log_softmax(weights @ prediction.inputs)
+
+    def learn(self, prediction: _Prediction, token: int, rate: float) -> None:
+        """Move the chosen weights against the gradient of the loss of a token."""
+        expected = numpy.exp(self.mixed(prediction))
+        step = rate * (prediction.inputs @ expected - prediction.inputs[:, token])
+        for vectors, number in zip(self._vectors, prediction.vectors):
+            vectors[number] -= step
+        self._own[prediction.own, self._elements] -= step
+
+    def copy(self) -> "_Weights":
+        return copy.deepcopy(self)
 
 
-def _confidence(counts: numpy.ndarray) -> List[int]:
-    """Which of `ORDERS` is the longest that has occurred, and how often it has."""
-    of_orders = counts[:len(ORDERS)]
-    totals = of_orders.sum(1)
-    longest = int(numpy.count_nonzero(totals)) - 1
-    if longest < 0:
-        return [0, 0]
-    times = min(int(totals[longest]).bit_length() - 1, _CONFIDENCES // 2 - 1)
-    return [longest, 2 * times + int(numpy.count_nonzero(of_orders[longest]) == 1)]
+def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.ndarray, last: int, word_length: int,
+             ) -> _Prediction:
+    """What is mixed, and by which weights."""
+    inputs = numpy.concatenate([*(each[None] for each in of_networks), numpy.log(ngrams.distributions(counts))])
+    totals, kinds = counts.sum(1), numpy.count_nonzero(counts, axis=1)
+    times = numpy.frexp(totals)[1]  # 0 for 0, 1 for 1, 2 for 2 and 3, ...
+    surest = [min(int(-4 * log_probs.max()), _CONFIDENCES - 1) for log_probs in of_networks]
+    own = numpy.concatenate([numpy.array(surest, dtype="int64"), 4 * numpy.minimum(times, _OWN // 4 - 1)
+                             + numpy.minimum(kinds, 3)])
+    longest = _longest(totals)
+    confidence = 2 * min(int(times[longest]) - 1, _CONFIDENCES // 2 - 1) + int(kinds[longest] == 1) if totals[0] else 0
+    return _Prediction(inputs, [0, confidence, last, min(word_length, _LENGTHS - 1)], own)
+
+
+def _longest(totals: numpy.ndarray) -> int:
+    """Which of `ORDERS` is the longest that has occurred; 0 also if nothing has."""
+    return max(0, int(numpy.count_nonzero(totals[:len(ORDERS)])) - 1)

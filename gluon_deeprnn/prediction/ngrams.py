@@ -76,6 +76,11 @@ class NGrams:
             self._now = self._rows(self._contexts)
         return self._table[self._now]
 
+    @property
+    def word_length(self) -> int:
+        """The number of letters that there are of the present word."""
+        return self._contexts.word_length
+
     def counts_after(self, contexts: Contexts) -> numpy.ndarray:
         """As `counts`, after contexts of another text than that which is counted."""
         return self._table[self._rows(contexts)]

@@ -107,7 +107,11 @@ class RunPredictors:
         return Mixture([self._network()], NGrams(self.data.indices("train"), letters_of(self.run.vocab.idx_to_token)))
 
     def _read(self, predictor: Predictor, tokens: numpy.ndarray) -> None:
-        log_probs_of(predictor, tokens, on_token=self.progress("reading the validation data", len(tokens)))
+        on_token = self.progress("reading the validation data", len(tokens))
+        if isinstance(predictor, Mixture):
+            predictor.read(tokens, on_token=on_token)
+        else:
+            log_probs_of(predictor, tokens, on_token=on_token)
 
     def _network(self) -> Predictor:
         if not self.dynamic:

@@ -4,6 +4,9 @@ from gluon_deeprnn import LSTM, RNNLM, Vocab, generate
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation import Continuation, TrainingText, generate_many
 from gluon_deeprnn.prediction import Mixture, NetworkPredictor, NGrams, log_probs_of
+from gluon_deeprnn.prediction import mixture as mixtures
+from gluon_deeprnn.prediction.contexts import ORDERS
+from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS
 from gluon_deeprnn.prediction.proof import prove
 import mxnet
 import numpy
@@ -67,8 +70,8 @@ def test_the_first_prediction_is_the_product_of_powers_that_it_begins_with():
 def test_weights_move_against_the_gradient_of_the_loss():
     text = random_text(300)
     mixture = Mixture([Table()], NGrams(text, LETTERS))
-    mixture.log_probs()
-    before, inputs, token = mixture._weights[0][0].copy(), mixture._inputs.copy(), 2
+    inputs, token = mixture._predict().inputs, 2
+    before = mixture._weights._vectors[0][0].copy()
 
     def loss(weights):
         logits = weights @ inputs
@@ -76,7 +79,73 @@ def test_weights_move_against_the_gradient_of_the_loss():
 
     mixture.observe(token)
     gradient = [(loss(before + step) - loss(before - step)) / 2e-5 for step in 1e-5 * numpy.eye(len(before))]
-    numpy.testing.assert_allclose(mixture._weights[0][0], before - 1e-3 * numpy.array(gradient), atol=1e-8)
+    numpy.testing.assert_allclose(mixture._weights._vectors[0][0], before - 1e-3 * numpy.array(gradient), atol=1e-8)
+
+
+def test_weights_are_chosen_by_counts_by_the_last_token_and_by_the_word():
+    network = Table()
+    mixture = Mixture([network], NGrams([0, 1, 2] * 10, LETTERS))  # letters 1 to 4; 0 is white space
+    for token in [0, 1, 2, 0, 1]:
+        mixture.observe(token)
+    found, counts = mixture._predict(), mixture._ngrams.counts()
+    longest = counts[[order for order, _ in enumerate(ORDERS) if counts[order].any()][-1]]
+    assert found.vectors == [0, 2 * (int(longest.sum()).bit_length() - 1) + (numpy.count_nonzero(longest) == 1), 1, 1]
+    assert found.own[0] == int(-4 * network.log_probs().max())
+    for element, of_context in zip(found.own[1:], counts):
+        total, kinds = int(of_context.sum()), numpy.count_nonzero(of_context)
+        assert element == 4 * min(total.bit_length(), 8) + min(kinds, 3)
+    before = mixture._weights._own.copy()
+    mixture.observe(2)
+    changed = numpy.argwhere(mixture._weights._own != before)
+    assert {(row, column) for row, column in changed.tolist()} <= {(row, i) for i, row in enumerate(found.own)}
+    assert len(changed) > 5
+
+
+def test_a_text_that_is_read_is_predicted_as_without_further_epochs():
+    train, text = random_text(200), random_text(150, seed=4)
+    expected = log_probs_of(Mixture([Table()], NGrams(train, LETTERS)), text)
+    for num_epochs in (1, 3):
+        mixture, seen = Mixture([Table()], NGrams(train, LETTERS)), []
+        found = mixture.read(text, num_epochs=num_epochs, on_token=lambda seen=seen: seen.append(1))
+        numpy.testing.assert_array_equal(found, expected)
+        assert len(seen) == 150
+    with pytest.raises(ValueError, match="num_epochs must be a positive integer; got 0"):
+        mixture.read(text, num_epochs=0)
+    with pytest.raises(ValueError, match="tokens must"):
+        mixture.read([V])
+
+
+@pytest.mark.parametrize("kept", [150, 60])
+def test_further_epochs_learn_from_the_same_predictions_of_as_many_tokens_as_are_kept(monkeypatch, kept):
+    monkeypatch.setattr(mixtures, "_MOST_KEPT", kept * (1 + NUM_EXPERTS) * V * 4)
+    train, text = random_text(200), random_text(150, seed=4)
+    mixture, once = Mixture([Table()], NGrams(train, LETTERS)), Mixture([Table()], NGrams(train, LETTERS))
+    mixture.read(text, num_epochs=3)
+    predictions = []
+    for token in text.tolist():
+        predictions.append(once._predict())
+        once.observe(token)
+    for _ in range(2):
+        for prediction, token in list(zip(predictions, text.tolist()))[-kept:]:
+            once._learn(prediction, token)
+    assert mixture._num_learned == 150 + 2 * kept
+    for one, other in zip([*mixture._weights._vectors, mixture._weights._own],
+                          [*once._weights._vectors, once._weights._own]):
+        numpy.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9)
+    numpy.testing.assert_array_equal(mixture._ngrams.counts(), once._ngrams.counts())
+
+
+def test_further_epochs_predict_what_follows_better():
+    rng = numpy.random.default_rng(0)
+    words = [rng.integers(1, V, size=rng.integers(2, 6)) for _ in range(30)]
+    text = numpy.concatenate([numpy.append(words[i], 0) for i in rng.integers(0, 30, size=900)])
+    train, val, test = text[:1500], text[1500:2500], text[2500:]
+    bits = []
+    for num_epochs in (1, 4):
+        mixture = Mixture([Table()], NGrams(train, LETTERS))
+        mixture.read(val, num_epochs=num_epochs)
+        bits.append(-log_probs_of(mixture, test).mean() / numpy.log(2))
+    assert bits[1] < bits[0] - 0.005
 
 
 def test_a_network_that_knows_the_text_gains_weight_and_one_that_guesses_loses_it():
@@ -84,7 +153,7 @@ def test_a_network_that_knows_the_text_gains_weight_and_one_that_guesses_loses_i
     for network, gains in ((Oracle(text), True), (Table(), False)):
         mixture = Mixture([network], NGrams([], LETTERS))
         nats = -log_probs_of(mixture, text)
-        assert (mixture._weights[0][0, 0] > 0.5) == gains
+        assert (mixture._weights._vectors[0][0, 0] > 0.5) == gains
         assert gains == (nats[-500:].mean() < 0.3)
 
 
@@ -150,9 +219,9 @@ def test_what_learns_while_it_reads_cannot_be_fixed():
 def alone(model, vocab):
     """A mixture in which the network alone counts."""
     learned = Mixture([NetworkPredictor(model)], NGrams(random_text(200) % len(vocab), range(len(vocab)))).learned()
-    for weights in learned._weights:
+    for weights in (*learned._weights._vectors, learned._weights._own):
         weights[:] = 0
-    learned._weights[0][0, 0] = 1
+    learned._weights._vectors[0][0, 0] = 1
     return learned
 
 
