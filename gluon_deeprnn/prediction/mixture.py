@@ -11,7 +11,7 @@ from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS, NGrams
 from gluon_deeprnn.prediction.predictor import Predictor, log_probs_of, log_softmax
 import numpy
 
-_LEARNING_RATE, _HALVED_AFTER = 1e-3, 2000
+_LEARNING_RATE, _HALVED_AFTER = 1e-3, 4000
 _OF_NETWORKS, _OF_NGRAMS = 0.5, {3: 0.1, 4: 0.15, 5: 0.1, 8: 0.1, 9: 0.1}
 """Weights at the beginning: of all networks together, and of some of the n-grams."""
 
@@ -25,11 +25,11 @@ _MOST_KEPT = 2**26  # bytes
 class Mixture:
     """The normalised product of the predictions of networks and n-grams, each to the power of its weight.
 
-    log p(s) = sum over i of w_i log p_i(s) + constant.  The weights w are sums of five vectors: one for all tokens,
-    three that are chosen by how often the longest context has occurred and whether one token alone has followed it, by
-    the last token, and by the number of letters of the present word; and one whose elements are chosen one by one: for
-    an n-gram by how often its context has occurred, and by how many different tokens have followed it, for a network by
-    its largest probability.  After each token, each vector moves against the gradient of its loss, at a rate that falls
+    log p(s) = sum over i of w_i log p_i(s) + constant.  The weights w are sums of four vectors: one for all tokens, two
+    that are chosen by how often the longest context has occurred and whether one token alone has followed it, and by
+    the number of letters of the present word; and one whose elements are chosen one by one: for an n-gram by how often
+    its context has occurred, and by how many different tokens have followed it, for a network by its largest
+    probability.  After each token, each vector moves against the gradient of its loss, at a rate that falls
     like 1 / t; so the mixture should read a part of the text before that of interest (`read`).
 
     Parameters
@@ -66,14 +66,14 @@ class Mixture:
         first[:len(self._networks)] = _OF_NETWORKS / max(1, len(self._networks))
         for expert, weight in _OF_NGRAMS.items():
             first[len(self._networks) + expert] = weight * (1 if self._networks else 2)
-        self._weights = _Weights(first, [_CONFIDENCES, self.vocab_size + 1, _LENGTHS])
-        self._num_learned, self._last = 0, self.vocab_size
+        self._weights = _Weights(first, [_CONFIDENCES, _LENGTHS])
+        self._num_learned = 0
         self._now: Optional[_Prediction] = None
 
     def _predict(self) -> "_Prediction":
         if self._now is None:
             self._now = _predict([network.log_probs() for network in self._networks], self._ngrams,
-                                 self._ngrams.counts(), self._last, self._ngrams.word_length)
+                                 self._ngrams.counts(), self._ngrams.word_length)
         return self._now
 
     def log_probs(self) -> numpy.ndarray:
@@ -91,7 +91,7 @@ class Mixture:
         self._ngrams.observe(token)
         for network in self._networks:
             network.observe(token)
-        self._last, self._now = token, None
+        self._now = None
 
     def read(self, tokens: Any, *, num_epochs: int = 4, on_token: Optional[Callable[[], None]] = None) -> numpy.ndarray:
         """Take the tokens of a text, and learn from them; then learn again from the same predictions.
@@ -151,13 +151,10 @@ class TextState(NamedTuple):
     networks : list of tuple
         For each network the log-probabilities of the next token, and its state.
     contexts : Contexts
-    last : int
-        The last token; V for none.
     """
 
     networks: List[Tuple[numpy.ndarray, Any]]
     contexts: Contexts
-    last: int
 
 
 class LearnedMixture:
@@ -180,17 +177,17 @@ class LearnedMixture:
     def begin(self) -> TextState:
         """Where a text begins."""
         unknown = numpy.full(self.vocab_size, -numpy.log(self.vocab_size))
-        return TextState([(unknown, None) for _ in self._networks], self._ngrams.no_context(), self.vocab_size)
+        return TextState([(unknown, None) for _ in self._networks], self._ngrams.no_context())
 
     def after(self, state: TextState, token: int) -> TextState:
         """After a further token; ``state`` stays as it is."""
         networks = [network.after(before, token) for network, (_, before) in zip(self._networks, state.networks)]
-        return TextState(networks, state.contexts.after(token), token)
+        return TextState(networks, state.contexts.after(token))
 
     def log_probs(self, state: TextState) -> numpy.ndarray:
         """The log-probabilities of the next token, in nats, (V,)."""
         prediction = _predict([log_probs for log_probs, _ in state.networks], self._ngrams,
-                              self._ngrams.counts_after(state.contexts), state.last, state.contexts.word_length)
+                              self._ngrams.counts_after(state.contexts), state.contexts.word_length)
         return self._weights.mixed(prediction)
 
 
@@ -228,7 +225,7 @@ class _Weights:
         return copy.deepcopy(self)
 
 
-def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.ndarray, last: int, word_length: int,
+def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.ndarray, word_length: int,
              ) -> _Prediction:
     """What is mixed, and by which weights."""
     inputs = numpy.concatenate([*(each[None] for each in of_networks), numpy.log(ngrams.distributions(counts))])
@@ -239,7 +236,7 @@ def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.nda
                              + numpy.minimum(kinds, 3)])
     longest = _longest(totals)
     confidence = 2 * min(int(times[longest]) - 1, _CONFIDENCES // 2 - 1) + int(kinds[longest] == 1) if totals[0] else 0
-    return _Prediction(inputs, [0, confidence, last, min(word_length, _LENGTHS - 1)], own)
+    return _Prediction(inputs, [0, confidence, min(word_length, _LENGTHS - 1)], own)
 
 
 def _longest(totals: numpy.ndarray) -> int:

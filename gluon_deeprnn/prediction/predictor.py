@@ -54,7 +54,7 @@ def log_probs_of(predictor: Predictor, tokens: Any, *,
     --------
     >>> from gluon_deeprnn.prediction import Mixture, NGrams, log_probs_of
     >>> log_probs_of(Mixture([], NGrams([], letters=[0, 1, 2, 3])), [3, 3, 3, 3, 3]).round(1).tolist()
-    [-1.4, -0.9, -0.2, -0.0, -0.0]
+    [-1.4, -0.3, -0.0, -0.0, -0.0]
     """
     indices = _checks.indices("tokens", numpy.asarray(tokens), predictor.vocab_size)
     _checks.shape("tokens", indices, (None,))

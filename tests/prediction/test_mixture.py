@@ -82,14 +82,14 @@ def test_weights_move_against_the_gradient_of_the_loss():
     numpy.testing.assert_allclose(mixture._weights._vectors[0][0], before - 1e-3 * numpy.array(gradient), atol=1e-8)
 
 
-def test_weights_are_chosen_by_counts_by_the_last_token_and_by_the_word():
+def test_weights_are_chosen_by_counts_and_by_the_word():
     network = Table()
     mixture = Mixture([network], NGrams([0, 1, 2] * 10, LETTERS))  # letters 1 to 4; 0 is white space
     for token in [0, 1, 2, 0, 1]:
         mixture.observe(token)
     found, counts = mixture._predict(), mixture._ngrams.counts()
     longest = counts[[order for order, _ in enumerate(ORDERS) if counts[order].any()][-1]]
-    assert found.vectors == [0, 2 * (int(longest.sum()).bit_length() - 1) + (numpy.count_nonzero(longest) == 1), 1, 1]
+    assert found.vectors == [0, 2 * (int(longest.sum()).bit_length() - 1) + (numpy.count_nonzero(longest) == 1), 1]
     assert found.own[0] == int(-4 * network.log_probs().max())
     for element, of_context in zip(found.own[1:], counts):
         total, kinds = int(of_context.sum()), numpy.count_nonzero(of_context)

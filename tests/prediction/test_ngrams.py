@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 LETTERS = [0, 1, 2, 3]
-DISCOUNT = 0.8
+DISCOUNT = 0.4
 
 
 def places(text):
