@@ -106,8 +106,8 @@ def test_recipes_and_info_print_their_lists(capsys, monkeypatch):
     (["train", "--num-layers", "0"], "num_layers must be a positive integer; got 0"),
     (["train", "--model", "gruu"], "model must be one of rnn, lstm, gru, mgu; got 'gruu' (did you mean 'gru'?)"),
     (["train", "--recipe", "chapter-gruu"], "recipe must be one of book-gru, book-lstm, chapter-gru, chapter-lstm, "
-     "chapter-scratch, depth-1, depth-2, depth-4, depth-8, own-text, shakespeare; got 'chapter-gruu' "
-     "(did you mean 'chapter-gru'?)"),
+     "chapter-scratch, depth-1, depth-2, depth-4, depth-8, own-text, shakespeare, shakespeare-large; "
+     "got 'chapter-gruu' (did you mean 'chapter-gru'?)"),
     (["train", "--text", "missing"], "text must be a file that can be read; got 'missing': No such file or directory"),
     (["train", "--ctx", "gpu(99)"], None), (["train", "--resume"], "out must be given with --resume; got None"),
     (["train", "--resume", "--out", "nowhere"], "run must be a run folder (one with a config.json); got 'nowhere'"),
