@@ -49,12 +49,12 @@ def check_parts(parts: Dict[str, List[str]], texts: Sequence[List[str]], batch_s
     """
     num_tokens = sum(map(len, texts))
     smaller = min(val_fraction, TEST_FRACTION)
-    least = _at_least(2 / smaller)
+    least = round_up(2 / smaller)
     shortest = int((batch_size + 1) / (1 - TEST_FRACTION - val_fraction)) - 1  # but for the rounding of lengths
     needed = max(least, next(n for n in itertools.count(shortest) if n - round(n * val_fraction) - round(
         n * TEST_FRACTION) > batch_size))
     if num_tokens >= least and min(map(len, parts.values())) < 2:
-        one, two = _at_least(1.5 / smaller), math.floor(round(0.5 / smaller, 9)) + 1  # as lengths of parts are rounded
+        one, two = round_up(1.5 / smaller), math.floor(round(0.5 / smaller, 9)) + 1  # as lengths of parts are rounded
         raise InputError("text", f"one of at least {one} tokens, or two of at least {two}, for validation data",
                          Described(f"{len(texts)} texts of at most {max(map(len, texts))} tokens"),
                          "join them into one file")
@@ -62,8 +62,15 @@ def check_parts(parts: Dict[str, List[str]], texts: Sequence[List[str]], batch_s
         refuse_length(num_tokens, needed, least, "batch_size", batch_size)
 
 
-def _at_least(number: float) -> int:
-    """The smallest integer that is not below a number, but for rounding errors of the number."""
+def round_up(number: float) -> int:
+    """The smallest integer that is not below a number, up to the number's own rounding error.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.positions import round_up
+    >>> round_up(3.2), round_up(3 + 1e-12)
+    (4, 3)
+    """
     return math.ceil(round(number, 9))
 
 

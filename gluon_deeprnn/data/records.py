@@ -7,13 +7,12 @@ one, write a subclass of ``RecordKind`` and add an instance to ``RECORDS``.
 import abc
 import hashlib
 import itertools
-import math
 import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.cleaning import CLEANINGS
-from gluon_deeprnn.data.positions import TEST_FRACTION, VAL_FRACTION
+from gluon_deeprnn.data.positions import TEST_FRACTION, VAL_FRACTION, round_up
 from gluon_deeprnn.data.tokenizers import Tokenizer
 from gluon_deeprnn.data.vocab import BEGIN, END, UNKNOWN, Vocab
 from gluon_deeprnn.errors import Described, InputError
@@ -119,10 +118,10 @@ def check_split(protocol: str, records: str, val_fraction: Any) -> float:
     Raises
     ------
     ValueError
-        "protocol must be book for records line; got 'd2l' ...", "val_fraction must be a number above 0 and at most 0.5;
-        got 0", "val_fraction must be omitted for protocol d2l; got 0.1 ...".
+        "protocol must be book for records line; got 'd2l' ...", "val_fraction must be a number from 0.001 to 0.5; got
+        0", "val_fraction must be omitted for protocol d2l; got 0.1 ...".
     """
-    found = _checks.number("val_fraction", val_fraction, "a number above 0 and at most 0.5", above=0, at_most=0.5)
+    found = _checks.number("val_fraction", val_fraction, "a number from 0.001 to 0.5", at_least=0.001, at_most=0.5)
     if protocol != "book" and found != VAL_FRACTION:
         raise InputError("val_fraction", f"omitted for protocol {protocol}", found,
                          "num_val is the number of its validation windows")
@@ -172,7 +171,7 @@ def split_by_record(records: Sequence[Record], kind: str, val_fraction: float) -
     """
     keys = ["\0".join(record.tokens) for record in records]
     different = sorted(set(keys), key=lambda key: hashlib.sha1(key.encode("utf-8", "surrogatepass")).digest())
-    num, least = len(different), max(_LEAST_RECORDS, math.ceil(round(1 / val_fraction, 9)))
+    num, least = len(different), max(_LEAST_RECORDS, round_up(1 / val_fraction))
     if num < least:
         raise InputError("text", f"at least {least} different records of kind {kind}",
                          Described(f"{num}" if num == len(records) else f"{num}, {len(records)} with repetitions"),

@@ -1,7 +1,8 @@
 """A mixture of networks and n-grams whose weights are learned while it reads."""
 
+import collections
 import copy
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
@@ -69,6 +70,8 @@ class Mixture:
         self._weights = _Weights(first, [_CONFIDENCES, _LENGTHS])
         self._num_learned = 0
         self._now: Optional[_Prediction] = None
+        self._log_probs: Optional[numpy.ndarray] = None
+        self._kept: Deque[Tuple[_Prediction, int]] = collections.deque(maxlen=0)
 
     def _predict(self) -> "_Prediction":
         if self._now is None:
@@ -78,7 +81,9 @@ class Mixture:
 
     def log_probs(self) -> numpy.ndarray:
         """The log-probabilities of the next token, in nats, (V,)."""
-        return self._weights.mixed(self._predict())
+        if self._log_probs is None:
+            self._log_probs = self._weights.mixed(self._predict())
+        return self._log_probs
 
     @property
     def longest_context(self) -> int:
@@ -87,11 +92,14 @@ class Mixture:
 
     def observe(self, token: int) -> None:
         """Take the next token, and learn from it."""
-        self._learn(self._predict(), token)
+        prediction = self._predict()
+        if self._kept.maxlen:
+            self._kept.append((prediction._replace(inputs=prediction.inputs.astype("float32")), token))
+        self._learn(prediction, self.log_probs(), token)
         self._ngrams.observe(token)
         for network in self._networks:
             network.observe(token)
-        self._now = None
+        self._now = self._log_probs = None
 
     def read(self, tokens: Any, *, num_epochs: int = 4, on_token: Optional[Callable[[], None]] = None) -> numpy.ndarray:
         """Take the tokens of a text, and learn from them; then learn again from the same predictions.
@@ -114,22 +122,17 @@ class Mixture:
             The log-probability of each token when it was taken, in nats, (n,), float64.
         """
         num_epochs = _checks.integer("num_epochs", num_epochs, at_least=1)
-        indices = _checks.indices("tokens", numpy.asarray(tokens), self.vocab_size)
         size = (len(self._networks) + NUM_EXPERTS) * self.vocab_size * numpy.dtype("float32").itemsize
-        begin = max(0, len(indices) - _MOST_KEPT // size) if num_epochs > 1 else len(indices)
-        found = [log_probs_of(self, indices[:begin], on_token=on_token)]
-        kept = []
-        for token in indices[begin:].tolist():
-            kept.append(self._predict()._replace(inputs=self._predict().inputs.astype("float32")))
-            found.append(log_probs_of(self, [token], on_token=on_token))
+        self._kept = collections.deque(maxlen=_MOST_KEPT // size if num_epochs > 1 else 0)
+        found = log_probs_of(self, tokens, on_token=on_token)
+        kept, self._kept = self._kept, collections.deque(maxlen=0)
         for _ in range(num_epochs - 1):
-            for prediction, token in zip(kept, indices[begin:].tolist()):
-                self._learn(prediction, token)
-        return numpy.concatenate(found)
+            for prediction, token in kept:
+                self._learn(prediction, self._weights.mixed(prediction), token)
+        return found
 
-    def _learn(self, prediction: "_Prediction", token: int) -> None:
-        rate = _LEARNING_RATE / (1 + self._num_learned / _HALVED_AFTER)
-        self._weights.learn(prediction, token, rate)
+    def _learn(self, prediction: "_Prediction", log_probs: numpy.ndarray, token: int) -> None:
+        self._weights.learn(prediction, log_probs, token, _LEARNING_RATE / (1 + self._num_learned / _HALVED_AFTER))
         self._num_learned += 1
 
     def learned(self) -> "LearnedMixture":
@@ -213,10 +216,9 @@ class _Weights:
             weights += vectors[number]
         return log_softmax(weights @ prediction.inputs)
 
-    def learn(self, prediction: _Prediction, token: int, rate: float) -> None:
+    def learn(self, prediction: _Prediction, log_probs: numpy.ndarray, token: int, rate: float) -> None:
         """Move the chosen weights against the gradient of the loss of a token."""
-        expected = numpy.exp(self.mixed(prediction))
-        step = rate * (prediction.inputs @ expected - prediction.inputs[:, token])
+        step = rate * (prediction.inputs @ numpy.exp(log_probs) - prediction.inputs[:, token])
         for vectors, number in zip(self._vectors, prediction.vectors):
             vectors[number] -= step
         self._own[prediction.own, self._elements] -= step

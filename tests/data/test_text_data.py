@@ -94,8 +94,8 @@ def test_a_given_vocabulary_is_used(fox):
      r"text must be at least 77 tokens long for batch_size=64; got 40 tokens \(a smaller --batch-size allows"),
     ({"sources": [Source("x", "abcd" * 40, "")], "protocol": "book", "val_fraction": 0.01},
      "text must be at least 200 tokens long; got 160 tokens$"),
-    ({"val_fraction": 0, "protocol": "book"}, "val_fraction must be a number above 0 and at most 0.5; got 0$"),
-    ({"val_fraction": 0.51, "protocol": "book"}, "val_fraction must be a number above 0 and at most 0.5; got 0.51$"),
+    ({"val_fraction": 0, "protocol": "book"}, "val_fraction must be a number from 0.001 to 0.5; got 0$"),
+    ({"val_fraction": 0.51, "protocol": "book"}, "val_fraction must be a number from 0.001 to 0.5; got 0.51$"),
     ({"val_fraction": 0.1}, r"val_fraction must be omitted for protocol d2l; got 0.1 \(num_val is the number of its"),
     ({"sources": [Source(f"{i}", "too short", "") for i in range(100)], "protocol": "book"},
      r"text must be one of at least 30 tokens, or two of at least 11, for validation data; got 100 texts of at most 9 "

@@ -127,7 +127,7 @@ def test_further_epochs_learn_from_the_same_predictions_of_as_many_tokens_as_are
         once.observe(token)
     for _ in range(2):
         for prediction, token in list(zip(predictions, text.tolist()))[-kept:]:
-            once._learn(prediction, token)
+            once._learn(prediction, once._weights.mixed(prediction), token)
     assert mixture._num_learned == 150 + 2 * kept
     for one, other in zip([*mixture._weights._vectors, mixture._weights._own],
                           [*once._weights._vectors, once._weights._own]):

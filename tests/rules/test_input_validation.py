@@ -90,7 +90,7 @@ BAD = {
     "records": name_of("none"), "begin": FROM_ZERO,
     "streams": ([*name_of("joined")[0], "separate"], "one of joined|joined for protocol"), "source_token": FLAG,
     "source_weights": ([3, "1", [1]], "numbers|omitted for protocol d2l"),
-    "val_fraction": ([0, 0.6, "x", None, True], "a number above 0 and at most 0.5"),
+    "val_fraction": ([0, 5e-324, 0.6, "x", None, True], "a number from 0.001 to 0.5"),
     "val_from": (["x", [3], ["x"]], "a sequence of names|omitted for protocol d2l"),
     "source": (["a.txt", 3], "omitted for a vocabulary"),
     ("Vocab", "sources"): ([3, "ab", [1]], "a sequence of names"),

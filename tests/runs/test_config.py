@@ -17,7 +17,7 @@ BAD = {
     "streams": ("apart", "one of auto, joined, separate; got 'apart' .*"),
     "source_weights": ("1,x", "numbers above 0, separated by commas; got '1,x'"),
     "source_token": ("yes", "True or False; got 'yes'"), "val_from": ("x.txt", "a list of names of texts; got 'x.txt'"),
-    "val_fraction": (0, "a number above 0 and at most 0.5; got 0.0"),
+    "val_fraction": (0, "a number from 0.001 to 0.5; got 0.0"),
     "min_freq": (-1, "a non-negative integer; got -1"), "num_train": (0, "a positive integer; got 0"),
     "num_val": (0, "a positive integer; got 0"), "model": ("gruu", r"one of rnn, lstm, gru, mgu; got 'gruu' .*"),
     "implementation": ("fast", "one of fused, scratch; got 'fast'"),
