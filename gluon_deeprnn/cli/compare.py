@@ -78,9 +78,10 @@ class _Compared:
     def data(self) -> Dict[str, Any]:
         """What runs must have in common for a comparison of their perplexities."""
         config = self.stored.config
-        windows = (config.num_train, config.num_val, config.num_steps) if config.protocol == "d2l" else ()
+        parts = (config.num_train, config.num_val, config.num_steps) if config.protocol == "d2l" else \
+            (config.val_fraction, config.val_from)
         return {"text": tuple(text["sha1"] for text in self.stored.texts), "vocabulary": self.vocabulary,
-                "validation data": (config.protocol, config.records, *windows)}
+                "validation data": (config.protocol, config.records, *parts)}
 
     def as_dict(self) -> Dict[str, Any]:
         """The run for JSON."""

@@ -1,6 +1,7 @@
 """``compare``: the table, the picture, and folders that are not runs."""
 
 import json
+from pathlib import Path
 import shutil
 
 from gluon_deeprnn import load_run
@@ -63,6 +64,19 @@ def test_the_table_has_the_values_of_the_runs_the_best_first(runs, capsys):
     assert "test" not in rows[0]  # no run has a test perplexity
     assert "data" not in rows[0]
     assert len({line.index("fox.txt") for line in out.splitlines()[1:]}) == 1
+
+
+@pytest.mark.parametrize(("setting", "value"), [("val_fraction", 0.1), ("val_from", ["fox.txt"])])
+def test_runs_with_other_validation_data_of_the_same_text_are_marked(runs, capsys, setting, value):
+    shutil.copytree("runs/book", "runs/other")
+    config = json.loads(Path("runs/other/config.json").read_text())
+    config["settings"][setting] = value
+    Path("runs/other/config.json").write_text(json.dumps(config))
+    assert main(["compare", "runs/book", "runs/other"]) == 0
+    out = capsys.readouterr().out
+    assert {row["data"] for row in table(out)} == {"A", "B"}
+    assert "differ in validation data" in out.splitlines()[-1]
+    shutil.rmtree("runs/other")
 
 
 def test_runs_with_other_data_are_marked_and_a_line_says_why(runs, capsys):
