@@ -53,6 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
         _print_table(compared, letters)
         if note:
             print(note)
+        older = [each.name for each in compared if each.result and not each.evaluated]
+        if older:
+            print(f"Without bits per character: {listed(older)}, of an earlier version; evaluate --run computes them.")
     if kind is not None:
         storage.replace_file(Path(arguments.out), _picture(compared, letters, note, kind))
         print(arguments.out, file=sys.stderr if arguments.json else sys.stdout)
@@ -75,6 +78,11 @@ class _Compared:
         return min((row["val_ppl"] for row in self.history), default=None)
 
     @property
+    def evaluated(self) -> Optional[Dict[str, Any]]:
+        """What is known of the text whose bits per character are in the result; earlier versions did not know it."""
+        return self.result.get("evaluated") if self.result else None
+
+    @property
     def data(self) -> Dict[str, Any]:
         """What runs must have in common for a comparison of their perplexities."""
         config = self.stored.config
@@ -85,11 +93,13 @@ class _Compared:
 
     def as_dict(self) -> Dict[str, Any]:
         """The run for JSON."""
+        evaluated = self.evaluated
         return {"run": self.name, "model": describe_model(self.stored.config), "parameters": self.parameters,
                 "epochs": len(self.history), "max_epochs": self.stored.config.max_epochs,
                 "seconds": sum(row["seconds"] for row in self.history), "val_ppl": self.val_ppl,
                 "test_ppl": self.result["test_ppl"] if self.result else None,
-                "bits_per_char": self.result["bits_per_char"] if self.result else None,
+                "bits_per_char": self.result["bits_per_char"] if self.result and evaluated else None,
+                "evaluated": evaluated,
                 "texts": [text["name"] for text in self.stored.texts]}
 
     def cells(self) -> List[str]:
@@ -98,11 +108,15 @@ class _Compared:
         epochs = f"{row['epochs']}" if self.result else f"{row['epochs']} of {row['max_epochs']}"
         return [row["run"], row["model"], _shown(row["parameters"], ",d"), epochs, _shown(row["seconds"], ",.1f"),
                 _shown(row["val_ppl"], ".3f"), _shown(row["test_ppl"], ".3f"), _shown(row["bits_per_char"], ".3f"),
-                listed(row["texts"])]
+                self._unknown(), listed(row["texts"])]
+
+    def _unknown(self) -> str:
+        about = self.evaluated
+        return f"{about['unknown'] / about['tokens']:.1%}" if about and about["unknown"] else "-"
 
 
-_HEADINGS = ("run", "model", "parameters", "epochs", "seconds", "validation", "test", "bits/char", "text")
-_NUMBERS = _HEADINGS[2:8]
+_HEADINGS = ("run", "model", "parameters", "epochs", "seconds", "validation", "test", "bits/char", "unknown", "text")
+_NUMBERS = _HEADINGS[2:9]
 
 
 def _shown(value: Optional[float], how: str) -> str:
@@ -147,7 +161,7 @@ def _letters(compared: Sequence[_Compared]) -> Tuple[List[str], str]:
         return letters, ""
     names = [name for i, name in enumerate(compared[0].data) if len({kind[i] for kind in different}) > 1]
     return letters, (f"Runs with different letters under data differ in {' and '.join(names)}: their perplexities "
-                     "cannot be compared.")
+                     f"cannot be compared{', bits per character can' if names == ['vocabulary'] else ''}.")
 
 
 def _print_table(compared: Sequence[_Compared], letters: Sequence[str]) -> None:

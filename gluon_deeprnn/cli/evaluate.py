@@ -5,8 +5,8 @@ import sys
 from typing import Optional
 
 from gluon_deeprnn.cli import predicted
-from gluon_deeprnn.cli.texts import add_source, add_text, described, unknown_tokens
-from gluon_deeprnn.data import Apart, BatchSource, Records, TextData, read_texts
+from gluon_deeprnn.cli.texts import add_source, add_text, described, say
+from gluon_deeprnn.data import BatchSource, TextData, read_texts
 from gluon_deeprnn.errors import DeepRNNError, InputError
 from gluon_deeprnn.evaluation import evaluate, references
 from gluon_deeprnn.runs.run import Run, load_run
@@ -40,23 +40,18 @@ def run(arguments: argparse.Namespace) -> None:
     data: Optional[TextData] = None
     if arguments.text:
         sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
-        found, per_token, unknown = trained.stream(sources, arguments.source)
-        batches: BatchSource = found
-        not_predicted = -found.num_records if isinstance(found, Records) else 1
-        if isinstance(found, Apart):
-            not_predicted = len(sources) - len(trained.source_tokens(sources, arguments.source))
-        num_tokens = found.num_tokens + not_predicted
-        evaluated_on = described(sources, trained.vocab) + unknown_tokens(unknown, num_tokens)
+        batches: BatchSource = trained.stream(sources, arguments.source)
+        evaluated_on = described(sources, trained.vocab)
     else:
         data = trained.data()
-        part, batches, per_token = data.held_out()
+        part, batches = data.held_out()
         evaluated_on = f"the {part} data of the run"
     print(f"gluon-deeprnn: evaluated on {evaluated_on}", file=sys.stderr)
-    result = evaluate(trained.model, batches, characters_per_token=per_token)
+    result = evaluate(trained.model, batches)
     if len(trained.stored.texts) > 1 or len(result.by_source) > 1:
         for name, each in result.by_source.items():
             print(f"gluon-deeprnn: {name}: {each}", file=sys.stderr)
-    print(result, flush=True)
+    say(result)
     print(f"gluon-deeprnn: for comparison: {_compared(trained, data, batches)}", file=sys.stderr)
 
 

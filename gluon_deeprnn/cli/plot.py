@@ -13,6 +13,7 @@ from gluon_deeprnn._checks import one_of
 from gluon_deeprnn.cli.predicted import shown, tokens_to_predict
 from gluon_deeprnn.cli.texts import add_text
 from gluon_deeprnn.data import read_texts
+from gluon_deeprnn.data.evaluated_text import spelled_nats
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import activities, followed_features
 from gluon_deeprnn.plotting import (
@@ -51,11 +52,12 @@ def _units(run: Run, paths: Optional[Sequence[str]]) -> Any:
 
 def _reading(run: Run, paths: Optional[Sequence[str]]) -> Any:
     data = run.data()
-    tokens, per_token, read = tokens_to_predict(run, data, paths)
+    tokens, read = tokens_to_predict(run, data, paths)
     print(f"gluon-deeprnn: reading {read}", file=sys.stderr)
-    found = read_by_all(run, data, tokens, shown)
-    bits = {name: -log_probs[1:] / math.log(2) for name, log_probs in found.log_probs.items()}  # as evaluate counts
-    return plot_reading(bits, "mixture", found.contexts[1:], characters_per_token=per_token, title=run.title)
+    found, spelled = read_by_all(run, data, run.vocab.encode(tokens), shown), spelled_nats(run.vocab, tokens)
+    bits = {name: (spelled - log_probs) / math.log(2) for name, log_probs in found.log_probs.items()}
+    return plot_reading(bits, "mixture", found.contexts, characters=run.vocab.tokenizer.characters(tokens),
+                        title=run.title)
 
 
 _PICTURES: Dict[str, Callable[[Run, Optional[Sequence[str]]], Any]] = {

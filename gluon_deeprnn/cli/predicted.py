@@ -1,19 +1,20 @@
 """Evaluation token by token: dynamic, as a mixture with n-grams, and as a code that can be decoded."""
 
 import argparse
+import dataclasses
 import sys
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
-from gluon_deeprnn.cli.texts import described, unknown_tokens
+from gluon_deeprnn.cli.texts import described, say
 from gluon_deeprnn.data import TextData, read_texts
+from gluon_deeprnn.data.evaluated_text import text_of
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Evaluation
 from gluon_deeprnn.prediction import log_probs_of
 from gluon_deeprnn.prediction.proof import Proof, ppmd_bytes, prove, xz_bytes
 from gluon_deeprnn.runs.predictors import RunPredictors
 from gluon_deeprnn.runs.run import Run
-import numpy
 from tqdm import tqdm
 
 
@@ -43,41 +44,44 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
         raise InputError("--source", "omitted with --dynamic, --mixture and --prove", arguments.source)
     data = trained.data()
     predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, shown)
-    tokens, per_token, evaluated_on = tokens_to_predict(trained, data, arguments.text)
+    tokens, evaluated_on = tokens_to_predict(trained, data, arguments.text)
     proof: Optional[Proof] = None
     if arguments.prove:
-        proof = prove(predictors.new, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
+        proof = prove(predictors.new, trained.vocab, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
         log_probs = proof.log_probs
     else:
-        log_probs = log_probs_of(predictors.new(), tokens, on_token=shown("evaluating", len(tokens)))
+        log_probs = log_probs_of(predictors.new(), trained.vocab.encode(tokens),
+                                 on_token=shown("evaluating", len(tokens)))
     how = [*([f"dynamic, learning rate {predictors.lr:g}"] if arguments.dynamic else []),
            *(["mixed with n-grams"] if arguments.mixture else []),
            *(["all texts as one stream"] if len(trained.stored.texts) > 1 else []),
            *(["after the validation data"] if len(predictors.reads_first) else [])]
     print("; ".join([f"gluon-deeprnn: evaluated on {evaluated_on}", *how]), file=sys.stderr)
-    # The first token counts neither here nor without these options, where nothing predicts it.
-    print(Evaluation(-float(log_probs[1:].sum()), len(tokens) - 1, per_token))
+    # The perplexity is without the first token, as where nothing predicts it; the code length is of all tokens.
+    text = text_of(trained.vocab, tokens, num_predicted=len(tokens))
+    first = dataclasses.replace(text, unpredicted=text.unpredicted - float(log_probs[0]))
+    say(Evaluation(-float(log_probs[1:].sum()), len(tokens) - 1, first))
     if proof is not None:
-        _say_proof(trained, data, predictors, tokens, proof)
+        _say_proof(data, predictors, proof)
 
 
 def tokens_to_predict(trained: Run, data: TextData,
-                      paths: Optional[Sequence[str]]) -> Tuple[numpy.ndarray, float, str]:
-    """The tokens of texts, or of the run's own data, the characters per token, and what they are."""
+                      paths: Optional[Sequence[str]]) -> Tuple[List[str], str]:
+    """The tokens of texts, or of the run's own data, as they are written, and what they are."""
     if paths:
         sources = read_texts(paths, raw=trained.vocab.tokenizer.reads_bytes)
-        found, per_token, unknown = trained.stream(sources)
-        return found.tokens, per_token, described(sources, trained.vocab) + unknown_tokens(unknown, len(found.tokens))
-    part, _, per_token = data.held_out()
-    return data.indices("test" if part == "test" else "val"), per_token, f"the {part} data of the run"
+        return trained.tokens(sources), described(sources, trained.vocab)
+    part, _ = data.held_out()
+    return data.tokens("test" if part == "test" else "val"), f"the {part} data of the run"
 
 
-def _say_proof(trained: Run, data: TextData, predictors: RunPredictors, tokens: numpy.ndarray, proof: Proof) -> None:
+def _say_proof(data: TextData, predictors: RunPredictors, proof: Proof) -> None:
     """Print how many bytes the text takes, under the model and under other programs."""
-    print(f"coded and decoded: {len(proof.code):,} bytes for {len(tokens):,} tokens "
-          f"({proof.claimed_bytes:,.1f} by the log-likelihood)")
-    before, validation, text = ("".join(trained.vocab.text(part)).encode() for part in (
-        data.indices("train"), predictors.reads_first if len(predictors.reads_first) else data.indices("val"), tokens))
+    text = proof.text.encode("utf-8", "surrogateescape")
+    print(f"coded and decoded: {len(proof.code):,} bytes for {len(text):,} bytes of text "
+          f"({proof.claimed_bytes:,.1f} by the code length)")
+    before, validation = (data.vocab.tokenizer.unsplit(data.tokens(part)).encode("utf-8", "surrogateescape")
+                          for part in ("train", "val"))
     print(f"xz: {xz_bytes(before + validation, text):,} bytes more than for the text before")
     try:
         num_bytes, order = ppmd_bytes(before, validation, text)

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from gluon_deeprnn import _checks, storage
 from gluon_deeprnn.cli.arguments import as_int
-from gluon_deeprnn.cli.texts import add_source, add_text, described, unknown_tokens
+from gluon_deeprnn.cli.texts import add_source, add_text, described
 from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Piece, ScoredText, joined, score_texts
@@ -74,8 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     trained = load_run(arguments.folder)
     what, scored = _scored(trained, arguments)
     whole = joined(scored)
-    unknown = int((~whole.known).sum())
-    print(f"gluon-deeprnn: scored {what}{unknown_tokens(unknown, len(whole.known))}", file=sys.stderr)
+    print(f"gluon-deeprnn: scored {what}", file=sys.stderr)
     if arguments.picture:
         picture = _picture(whole, trained.title, arguments.picture, passage)
         storage.replace_file(Path(arguments.picture), picture)

@@ -1,11 +1,13 @@
 """The option for texts, and what a command says about the texts that it has read."""
 
 import argparse
+import sys
 from typing import Sequence
 
 from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.data.cleaning import share_kept
+from gluon_deeprnn.evaluation import Evaluation
 
 
 def add_text(parser: argparse.ArgumentParser, what: str) -> None:
@@ -28,6 +30,11 @@ def described(sources: Sequence[Source], vocab: Vocab) -> str:
         for source in sources])
 
 
-def unknown_tokens(unknown: int, num_tokens: int) -> str:
-    """How many of the tokens are not in the vocabulary, to append to the description; empty if none is."""
-    return f"; {unknown} of {num_tokens} tokens are not in the vocabulary" if unknown else ""
+def say(result: Evaluation) -> None:
+    """Print the line of an evaluation on stdout, and the perplexity per word on stderr."""
+    print(result, flush=True)
+    if result.text is not None and result.text.has_words:
+        perplexity = result.word_perplexity
+        spelled = ", unknown tokens spelled" if result.text.num_unknown else ""
+        print(f"gluon-deeprnn: per word{spelled}: perplexity {perplexity:{',.1f' if perplexity < 1e6 else '.2e'}} "
+              f"({result.text.num_words:,} words)", file=sys.stderr)

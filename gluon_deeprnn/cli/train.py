@@ -213,13 +213,20 @@ def _check_repeated(folder: RunFolder, given: Dict[str, Any], arguments: argpars
                              "omit it, or start a new run with a different --out")
 
 
+def _unknown(evaluated: Dict[str, Any]) -> str:
+    """How many tokens of the evaluated text are unknown; empty if none is."""
+    num, of = evaluated["unknown"], evaluated["tokens"]
+    return f" ({num:,} of {of:,} tokens unknown, {num / of:.1%})" if num else ""
+
+
 def _report(folder: RunFolder, result: Dict[str, Any]) -> None:
     print(f"perplexity {result['last_train_ppl']:.2f} training, {result['last_val_ppl']:.2f} validation "
           f"after {result['epochs']} {'epoch' if result['epochs'] == 1 else 'epochs'} ({result['seconds']:.0f} s, "
           f"{result['tokens_per_second']:,.0f} tokens/s)")
     print(f"best model: epoch {result['best_epoch']}, perplexity {result['val_ppl']:.2f} validation"
           + (f", {result['test_ppl']:.2f} test" if result["test_ppl"] is not None else "")
-          + f", {result['bits_per_char']:.3f} bits per character")
+          + f", {result['bits_per_char']:.3f} bits per character"
+          + _unknown(result["evaluated"]))
     by_source = result.get("test_ppl_by_source", {})
     for name, value in by_source.items() if len(by_source) > 1 else ():
         print(f"{name}: perplexity {result['val_ppl_by_source'][name]:.2f} validation, {value:.2f} test, "

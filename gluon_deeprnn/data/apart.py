@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.batches import Batch
 from gluon_deeprnn.data.bptt import Stream
+from gluon_deeprnn.data.evaluated_text import EvaluatedText, text_of, total_of
 from gluon_deeprnn.data.mixed_streams import check_weights
 from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.data.vocab import Vocab
@@ -16,13 +17,19 @@ STREAMS = ("joined", "separate")
 _EVALUATION_STEPS = 128
 
 
-def stream(tokens: numpy.ndarray, begin: Optional[int] = None) -> Stream:
+def stream(tokens: numpy.ndarray, begin: Optional[int] = None, *, text: Optional[EvaluatedText] = None) -> Stream:
     """Token indices as one stream for evaluation: one column, carried state, every token but the first a target.
 
-    With ``begin``, a token that is read before it, the first one is a target, too.
+    With ``begin``, a token that is read before it, the first one is a target, too.  ``text`` is what they stand for.
     """
     read = tokens if begin is None else numpy.append(numpy.int32(begin), tokens)
-    return Stream(read, batch_size=1, num_steps=_EVALUATION_STEPS)
+    return Stream(read, batch_size=1, num_steps=_EVALUATION_STEPS, text=text)
+
+
+def stream_of(vocab: Vocab, tokens: Sequence[str], begin: Optional[int] = None) -> Stream:
+    """The tokens of a text as `stream`, with the text that they stand for."""
+    num_predicted = len(tokens) - (begin is None)
+    return stream(vocab.encode(tokens), begin, text=text_of(vocab, tokens, num_predicted=num_predicted))
 
 
 class Apart:
@@ -34,25 +41,23 @@ class Apart:
     ----------
     streams : mapping of str to Stream
         The streams, by the names of their texts.
-    characters_per_token : mapping of str to float
-        For each text, the mean number of characters per token.
 
     Examples
     --------
     >>> import numpy
     >>> from gluon_deeprnn.data.apart import Apart, stream
     >>> texts = {'a': stream(numpy.arange(5, dtype='int32')), 'b': stream(numpy.arange(3, dtype='int32'), begin=9)}
-    >>> source = Apart(texts, {'a': 1.0, 'b': 1.0})
+    >>> source = Apart(texts)
     >>> [x[:, 0].tolist() for x, y in source], source.continues(0, 1), source.num_tokens
     ([[0, 1, 2, 3], [9, 0, 1]], False, 7)
     """
 
     batch_size = 1
 
-    def __init__(self, streams: Mapping[str, Stream], characters_per_token: Mapping[str, float]) -> None:
+    def __init__(self, streams: Mapping[str, Stream]) -> None:
         if not streams:
             raise InputError("streams", "a mapping of names to streams, not empty", streams)
-        self.streams, self.characters_per_token = dict(streams), dict(characters_per_token)
+        self.streams = dict(streams)
         self._firsts = {0, *numpy.cumsum([len(each) for each in self.streams.values()]).tolist()}
 
     def __len__(self) -> int:
@@ -63,6 +68,12 @@ class Apart:
     def num_tokens(self) -> int:
         """The number of targets."""
         return sum(each.num_tokens for each in self.streams.values())
+
+    @property
+    def text(self) -> Optional[EvaluatedText]:
+        """What the tokens of all texts stand for; None if that is not known of each."""
+        texts = [each.text for each in self.streams.values() if each.text is not None]
+        return total_of(texts) if len(texts) == len(self.streams) else None
 
     @property
     def tokens(self) -> numpy.ndarray:
@@ -107,8 +118,8 @@ def read_apart(vocab: Vocab, texts: Mapping[str, Sequence[str]], sources: Mappin
         least = 2 if begin is None else 1
         if len(tokens) < least:
             raise InputError("text", f"at least {least} tokens long", Described(f"{name!r}, {len(tokens)} tokens"))
-        streams[name] = stream(vocab.encode(tokens), begin)
-    return Apart(streams, {name: vocab.tokenizer.characters_per_token(tokens) for name, tokens in texts.items()})
+        streams[name] = stream_of(vocab, tokens, begin)
+    return Apart(streams)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """What the trainer and `gluon_deeprnn.evaluate` read of a batch source, one of the user's own included."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
+from gluon_deeprnn.errors import InputError
 import numpy
 
 Batch = Tuple[numpy.ndarray, numpy.ndarray]
@@ -19,6 +21,13 @@ def continues(source: Any, epoch: int, batch: int) -> bool:
     if hasattr(source, "continues"):
         return bool(source.continues(epoch, batch))
     return bool(source.carries_state) and batch > 0
+
+
+def checked_text(text: Any) -> Optional[EvaluatedText]:
+    """Return ``text``, if it is None or an `EvaluatedText`."""
+    if not isinstance(text, (EvaluatedText, type(None))):
+        raise InputError("text", "None or an EvaluatedText", text)
+    return text
 
 
 def is_padded(source: Any) -> bool:

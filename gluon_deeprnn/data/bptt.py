@@ -1,9 +1,10 @@
 """Batches for truncated backpropagation through time: each batch continues the sequences of the previous batch."""
 
-from typing import Iterator
+from typing import Iterator, Optional
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.batches import Batch
+from gluon_deeprnn.data.batches import Batch, checked_text
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
 from gluon_deeprnn.errors import Described, InputError
 import numpy
 
@@ -27,6 +28,8 @@ class Stream:
         Indices, int32, one dimension, at least ``batch_size + 1`` of them.
     batch_size, num_steps : int
         Number of columns, and of rows per batch.
+    text : EvaluatedText, optional
+        What the tokens stand for, so that `gluon_deeprnn.evaluate` can compute bits per character.
 
     Attributes
     ----------
@@ -48,7 +51,9 @@ class Stream:
     [4, 5, 6, 7] [21, 22, 23, 24]
     """
 
-    def __init__(self, tokens: numpy.ndarray, *, batch_size: int, num_steps: int) -> None:
+    def __init__(self, tokens: numpy.ndarray, *, batch_size: int, num_steps: int,
+                 text: Optional[EvaluatedText] = None) -> None:
+        self.text = checked_text(text)
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         tokens = _checks.indices("tokens", tokens, 2**31)

@@ -3,7 +3,8 @@
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.batches import PADDING, Batch
+from gluon_deeprnn.data.batches import PADDING, Batch, checked_text
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
 from gluon_deeprnn.errors import Described, InputError
 import numpy
 
@@ -47,6 +48,8 @@ class Records:
         Whether in each epoch to shuffle the groups, and the records between groups of similar length.
     seed : int, default 0
         Seed of the shuffling.
+    text : EvaluatedText, optional
+        What the tokens stand for, so that `gluon_deeprnn.evaluate` can compute bits per character.
 
     Attributes
     ----------
@@ -84,7 +87,8 @@ class Records:
     padded = True
 
     def __init__(self, tokens: numpy.ndarray, begin: int, *, batch_size: int, num_steps: int, shuffle: bool = False,
-                 seed: int = 0) -> None:
+                 seed: int = 0, text: Optional[EvaluatedText] = None) -> None:
+        self.text = checked_text(text)
         batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.tokens = _checks.indices("tokens", tokens, 2**31).astype(numpy.int32)

@@ -29,11 +29,6 @@ def cut_by_position(texts: Sequence[List[str]], held_out: Sequence[bool], val_fr
     return parts
 
 
-def test_part(text: List[str]) -> List[str]:
-    """The tokens of a text with which a model is tested."""
-    return text[_test_begin(text):]
-
-
 def _test_begin(text: List[str]) -> int:
     return len(text) - round(len(text) * TEST_FRACTION)
 

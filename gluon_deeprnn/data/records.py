@@ -205,12 +205,3 @@ def encode_records(vocab: Vocab, records: Iterable[Record]) -> numpy.ndarray:
     for record in records:  # a token that is written like a boundary, in the text, is none
         tokens += [BEGIN, *(UNKNOWN if token in (BEGIN, END) else token for token in record.tokens), END]
     return vocab.encode(tokens)
-
-
-def characters_per_target(tokenizer: Tokenizer, records: Sequence[Record]) -> float:
-    """The mean number of characters per predicted token; the end of a record counts as one character.
-
-    Bytes count as one character each, as for a file that is not text.
-    """
-    characters = sum(len(record.tokens if tokenizer.reads_bytes else record.text) + 1 for record in records)
-    return characters / sum(len(record.tokens) + 1 for record in records)

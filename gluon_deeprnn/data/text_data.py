@@ -6,17 +6,17 @@ import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.apart import Apart, Reading, read_apart, stream
+from gluon_deeprnn.data.apart import Apart, Reading, read_apart, stream, stream_of
 from gluon_deeprnn.data.bptt import Stream
 from gluon_deeprnn.data.buckets import Records
 from gluon_deeprnn.data.cleaning import CLEANINGS, check_kept, clean, share_kept
+from gluon_deeprnn.data.evaluated_text import EvaluatedText, text_of_records, text_of_windows
 from gluon_deeprnn.data.files import read_texts
 from gluon_deeprnn.data.mixed_streams import MixedStreams
-from gluon_deeprnn.data.positions import VAL_FRACTION, check_parts, cut_by_position, refuse_length, test_part
+from gluon_deeprnn.data.positions import VAL_FRACTION, check_parts, cut_by_position, refuse_length
 from gluon_deeprnn.data.records import (
     RECORDS,
     begin_of,
-    characters_per_target,
     check_split,
     encode_records,
     read_records,
@@ -140,6 +140,7 @@ class TextData:
         if vocab is not None and records != "none":
             begin_of(vocab, records)  # raises an error if it has no such tokens
         self.num_records: Dict[str, int] = {}
+        self._texts: Dict[str, EvaluatedText] = {}
         # Composing characters would change bytes.
         options = {"cleaning": None if tokenizer.reads_bytes and cleaning == "none" else cleaning, "kind": kind}
         (self._read_texts if records == "none" else self._read_records)(tokenizer, vocab, min_freq, options)
@@ -155,7 +156,7 @@ class TextData:
         if self.protocol == "d2l":
             parts = self._cut_into_windows(texts)
         else:
-            cut = cut_by_position(texts, self._reading.held_out(self.sources), self._val_fraction)
+            cut = self._cut(texts)
             parts = {name: list(itertools.chain(*each)) for name, each in cut.items()}
             if not self._reading.is_apart:
                 check_parts(parts, texts, self.batch_size, self._val_fraction)
@@ -164,7 +165,11 @@ class TextData:
         if self._reading.is_apart:  # of protocol book
             self._set_apart(cut)
         self._parts = {name: self.vocab.encode(part) for name, part in parts.items()}
-        self.characters_per_token = {name: tokenizer.characters_per_token(part) for name, part in parts.items()}
+        if self.protocol == "d2l":
+            covered = parts["all"][self.num_train:self.num_train + self.num_val + self.num_steps]
+            self._texts = {"val": text_of_windows(self.vocab, covered, self.num_val, self.num_steps)}
+        elif not self._reading.is_apart:
+            self._streams = {name: stream_of(self.vocab, parts[name]) for name in ("val", "test")}
 
     def _set_apart(self, cut: Dict[str, List[List[str]]]) -> None:
         """Set the streams of the texts, each by itself."""
@@ -187,7 +192,7 @@ class TextData:
         vocab_tokens = [token for record in parts["train"] for token in record.tokens]
         self.vocab = vocab or Vocab(vocab_tokens, min_freq, boundaries=True, **options)
         self._parts = {name: encode_records(self.vocab, part) for name, part in parts.items()}
-        self.characters_per_token = {name: characters_per_target(tokenizer, part) for name, part in parts.items()}
+        self._texts = {name: text_of_records(self.vocab, parts[name], self.records) for name in ("val", "test")}
 
     def _check_kept(self, cleaned: List[str], vocab: Optional[Vocab]) -> None:
         self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
@@ -228,8 +233,8 @@ class TextData:
             return self._batches_of_records("val")
         if self.protocol == "d2l":
             return Windows(self._parts["all"], self.num_train, self.num_val, batch_size=self.batch_size,
-                           num_steps=self.num_steps)
-        return self._apart["val"] if self._reading.is_apart else stream(self._parts["val"])
+                           num_steps=self.num_steps, text=self._texts["val"])
+        return self._apart["val"] if self._reading.is_apart else self._streams["val"]
 
     def test_dataloader(self) -> Optional[BatchSource]:
         """The test data, as streams or as records; None if the protocol has no test data."""
@@ -237,18 +242,16 @@ class TextData:
             return self._batches_of_records("test")
         if self.protocol != "book":
             return None
-        return self._apart["test"] if self._reading.is_apart else stream(self._parts["test"])
+        return self._apart["test"] if self._reading.is_apart else self._streams["test"]
 
     def _batches_of_records(self, part: str, *, shuffle: bool = False) -> Records:
         return Records(self._parts[part], begin_of(self.vocab, self.records), batch_size=self.batch_size,
-                       num_steps=self.num_steps, shuffle=shuffle, seed=self.seed)
+                       num_steps=self.num_steps, shuffle=shuffle, seed=self.seed, text=self._texts.get(part))
 
-    def held_out(self) -> Tuple[str, BatchSource, float]:
-        """The data on which the trained model is evaluated: its name, its batches, and the characters per token."""
+    def held_out(self) -> Tuple[str, BatchSource]:
+        """The data on which the trained model is evaluated: its name, test or validation, and its batches."""
         test = self.test_dataloader()
-        if test is not None:
-            return "test", test, self.characters_per_token["test"]
-        return "validation", self.val_dataloader(), self.characters_per_token["all"]
+        return ("validation", self.val_dataloader()) if test is None else ("test", test)
 
     def held_out_texts(self) -> Tuple[str, List[Source]]:
         """The same data as cleaned texts, one of each source; that of windows is the text that they cover together.
@@ -265,8 +268,7 @@ class TextData:
                             for source, text in zip(self.sources, joined) if text]
         texts = [self.vocab.split(source.text) for source in self.sources]
         if self.protocol == "book":
-            held_out = self._reading.held_out(self.sources)
-            name, parts = "test", [test_part(text) if each else [] for text, each in zip(texts, held_out)]
+            name, parts = "test", self._cut(texts)["test"]
         else:
             name, parts, start = "validation", [], self.num_train
             end = start + self.num_val + self.num_steps
@@ -276,6 +278,18 @@ class TextData:
         return name, [dataclasses.replace(source, text=tokenizer.unsplit(part))
                       for source, part in zip(self.sources, parts) if part]
 
+    def _cut(self, texts: List[List[str]]) -> Dict[str, List[List[str]]]:
+        """The parts of each text (``book``)."""
+        return cut_by_position(texts, self._reading.held_out(self.sources), self._val_fraction)
+
+    def tokens(self, part: str) -> List[str]:
+        """The tokens of a part of texts without records as they are written, also the unknown ones; see `indices`."""
+        texts = [self.vocab.split(source.text) for source in self.sources]
+        if self.protocol == "book":
+            cut = self._cut(texts)
+            return list(itertools.chain(*cut[_checks.one_of("part", part, cut)]))
+        return list(itertools.chain(*texts))[self._span(part)]
+
     def indices(self, part: str) -> numpy.ndarray:
         """The token indices of a part of the text, ``train``, ``val`` or ``test``, int32.
 
@@ -284,9 +298,13 @@ class TextData:
         """
         if self.protocol != "d2l":
             return self._parts[_checks.one_of("part", part, self._parts)]
+        return self._parts["all"][self._span(part)]
+
+    def _span(self, part: str) -> slice:
+        """Where a part is in the whole text (``d2l``)."""
         end = self.num_train + self.num_steps
         spans = {"train": slice(end), "val": slice(end, end + self.num_val)}
-        return self._parts["all"][spans[_checks.one_of("part", part, spans)]]
+        return spans[_checks.one_of("part", part, spans)]
 
     def opening(self, num_tokens: int = 6) -> str:
         """The first known tokens of the text, not counting white space, as a prefix; for records the empty prefix."""

@@ -11,6 +11,7 @@ from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
+import numpy
 
 
 class Tokenizer(abc.ABC):
@@ -32,6 +33,9 @@ class Tokenizer(abc.ABC):
     """
 
     about = ""
+
+    unit = "word"
+    """What a token is, in one word, for figures per token."""
 
     reads_bytes = False
     """Whether a file is read byte by byte, and not as UTF-8, and nothing in it is composed."""
@@ -73,15 +77,16 @@ class Tokenizer(abc.ABC):
         """The same as `join`, in pieces, each as soon as it is known."""
         return (self.join([token]) for token in tokens)
 
-    def characters_per_token(self, tokens: Sequence[str]) -> float:
-        """The mean number of characters per token of ``tokens``."""
-        return len(self.join(tokens)) / len(tokens)
+    def characters(self, tokens: Sequence[str]) -> numpy.ndarray:
+        """The number of characters that each token adds to the text that `unsplit` returns, (n,), int64."""
+        return numpy.array([len(self.unsplit([token])) for token in tokens], dtype="int64")
 
 
 class Characters(Tokenizer):
     """A token is a character."""
 
     about = "characters"
+    unit = "character"
 
     def split(self, text: str) -> List[str]:
         """The characters of a text."""
@@ -135,6 +140,7 @@ class Bytes(Tokenizer):
     """
 
     about = "bytes, of any file"
+    unit = "byte"
     reads_bytes = True
     alphabet = tuple(f"{byte:02x}" for byte in range(256))
 
@@ -166,9 +172,12 @@ class Bytes(Tokenizer):
         """For each byte, where the character is that it is a part of."""
         return [(i, i + 1) for i, character in enumerate(text) for _ in character.encode("utf-8", "surrogateescape")]
 
-    def characters_per_token(self, tokens: Sequence[str]) -> float:
-        """How many characters of text a byte stands for: one, as for a file that is not text."""
-        return 1.0
+    def characters(self, tokens: Sequence[str]) -> numpy.ndarray:
+        """One for a byte that begins a character or is no part of one, (n,), int64; 0 for the others."""
+        begins = numpy.zeros(len(tokens), dtype="int64")
+        lengths = [len(character.encode("utf-8", "surrogateescape")) for character in self.unsplit(tokens)]
+        begins[numpy.cumsum([0, *lengths])[:-1]] = 1
+        return begins
 
 
 TOKENIZERS: Dict[str, Tokenizer] = {"char": Characters(), "word": Words(), "word-exact": ExactWords(), "byte": Bytes()}

@@ -6,6 +6,7 @@ from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, U
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.cleaning import CLEANINGS
+from gluon_deeprnn.data.spelling import Spelling
 from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.storage import parse_json
@@ -54,6 +55,9 @@ class Vocab:
     Attributes
     ----------
     sources : list of str
+    spelling : Spelling
+        The model of how tokens are written that are not in the vocabulary, from the characters of ``tokens``.  A
+        vocabulary that an earlier version wrote, and an imported one, has no counts: there each token counts once.
 
     Source
     ------
@@ -87,6 +91,15 @@ class Vocab:
             counts, min_freq=max(1, min_freq), unknown_token=UNKNOWN, padding_token=None,
             bos_token=BEGIN if boundaries else None, eos_token=END if boundaries else None,
             reserved_tokens=[*own, *reserved_tokens] or None)
+        self.spelling = self._spelling_of(counts)
+
+    def _spelling_of(self, counts: Mapping[str, int]) -> Spelling:
+        """The spelling of unknown tokens of texts with these tokens."""
+        if self.tokenizer.alphabet:  # nothing is unknown
+            return Spelling({}, 0)
+        if self.tokenizer.unit == "character":
+            return Spelling.of_characters(counts, self)
+        return Spelling.of_tokens(counts)
 
     def _describe(self, cleaning: Optional[str], kind: str) -> None:
         self.cleaning = None if cleaning is None else _checks.one_of("cleaning", cleaning, CLEANINGS)
@@ -194,8 +207,11 @@ class Vocab:
         silent = {*self.special} - {self.unknown_index}
         return self.tokenizer.stream(self.to_tokens(int(index)) for index in indices if int(index) not in silent)
 
-    def extended(self, tokens: Sequence[str], sources: Sequence[str] = ()) -> "Vocab":
+    def extended(self, tokens: Sequence[str], sources: Sequence[str] = (),
+                 spelling: Optional[Spelling] = None) -> "Vocab":
         """A copy with further tokens, and tokens of sources, after its own, which keep their indices.
+
+        The characters of ``spelling``, by default those of the further tokens, each once, are added to its own.
 
         Examples
         --------
@@ -207,15 +223,20 @@ class Vocab:
         stored = json.loads(self.to_json())
         own = stored["vocab"]["idx_to_token"]
         sources = _checks.sequence("sources", sources, str, "a sequence of names")
-        own += [token for token in dict.fromkeys([*map(_SOURCE.format, sources), *tokens]) if token not in self]
+        added = [token for token in dict.fromkeys([*map(_SOURCE.format, sources), *tokens]) if token not in self]
+        own += added
         stored["sources"] = list(dict.fromkeys([*self.sources, *sources]))
         stored["vocab"]["token_to_idx"] = {token: i for i, token in enumerate(own)}
-        return Vocab.from_json(json.dumps(stored))
+        extended = Vocab.from_json(json.dumps(stored))
+        total = self.spelling + (spelling or self._spelling_of(dict.fromkeys(added, 1)))
+        extended.spelling = total if total.ends else Spelling.of_characters(total.counts, extended)
+        return extended
 
     def to_json(self) -> str:
         """Return the vocabulary as JSON text."""
         return json.dumps({"kind": self.kind, "cleaning": self.cleaning, "vocab": json.loads(self._vocab.to_json()),
-                           **({"sources": self.sources} if self.sources else {})}, ensure_ascii=False)
+                           **({"sources": self.sources} if self.sources else {}),
+                           "spelling": self.spelling.as_dict()}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Vocab":
@@ -232,6 +253,9 @@ class Vocab:
             if not {_SOURCE.format(name) for name in vocab.sources} <= indices.keys():
                 raise ValueError("sources without their tokens")
             vocab._vocab = gluonnlp.Vocab.from_json(json.dumps(stored["vocab"]))
+            special = vocab.to_tokens(vocab.special)
+            vocab.spelling = Spelling.from_dict(stored["spelling"]) if "spelling" in stored else vocab._spelling_of(
+                dict.fromkeys((token for token in tokens if token not in special), 1))
             return vocab
         except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
             raise DamagedFileError("vocab.json", "a vocabulary that this package wrote",

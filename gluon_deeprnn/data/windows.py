@@ -1,9 +1,10 @@
 """Batches of overlapping windows, each with a zero initial state, as in the chapter."""
 
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.batches import Batch
+from gluon_deeprnn.data.batches import Batch, checked_text
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
 from gluon_deeprnn.errors import Described, InputError
 import numpy
 
@@ -34,6 +35,8 @@ class Windows:
         Whether to shuffle the windows in each epoch.
     seed : int, default 0
         Seed of the shuffling.
+    text : EvaluatedText, optional
+        What the targets stand for, so that `gluon_deeprnn.evaluate` can compute bits per character.
 
     Attributes
     ----------
@@ -57,7 +60,8 @@ class Windows:
     """
 
     def __init__(self, tokens: numpy.ndarray, first: int, num: int, *, batch_size: int, num_steps: int,
-                 shuffle: bool = False, seed: int = 0) -> None:
+                 shuffle: bool = False, seed: int = 0, text: Optional[EvaluatedText] = None) -> None:
+        self.text = checked_text(text)
         self.batch_size = _checks.integer("batch_size", batch_size, at_least=1)
         self.num_steps = _checks.integer("num_steps", num_steps, at_least=1)
         self.num_windows = _checks.integer("num", num, at_least=1)

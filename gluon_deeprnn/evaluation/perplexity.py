@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from gluon_deeprnn import _checks, kernels, mxnet_private
 from gluon_deeprnn.data.apart import Apart
 from gluon_deeprnn.data.batches import PADDING, continues, is_padded
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph import GraphBlock, context_of
@@ -26,21 +27,25 @@ class Evaluation:
         Total negative log-likelihood of the predicted tokens, in nats.
     num_tokens : int
         Number of predicted tokens.
-    characters_per_token : float
-        Mean number of characters per token; 1 for character models.
+    text : EvaluatedText, optional
+        What the tokens stand for: characters, words, unknown tokens.  Without it only the perplexity is known.
     by_source : mapping of str to Evaluation
         The loss on each text, by its name, if the data is several texts that are read apart; else empty.
 
     Examples
     --------
+    >>> from gluon_deeprnn.data.evaluated_text import EvaluatedText
     >>> from gluon_deeprnn.evaluation import Evaluation
     >>> print(Evaluation(nll=1000.0, num_tokens=800))
-    perplexity 3.490, 1.803 bits per character (800 characters)
+    perplexity 3.490 (800 tokens)
+    >>> words = EvaluatedText("word", 801, num_unknown=80, num_characters=4000, num_words=790, unpredicted=1600)
+    >>> print(Evaluation(nll=4800.0, num_tokens=800, text=words))
+    perplexity 403.429 per word, 2.308 bits per character (4000 characters; 80 of 801 tokens unknown, 10.0%)
     """
 
     nll: float
     num_tokens: int
-    characters_per_token: float = 1.0
+    text: Optional[EvaluatedText] = None
     by_source: Mapping[str, "Evaluation"] = dataclasses.field(default_factory=dict, compare=False)
 
     @property
@@ -50,12 +55,33 @@ class Evaluation:
 
     @property
     def bits_per_character(self) -> float:
-        """The negative log-likelihood in bits per character."""
-        return self.nll / math.log(2) / (self.num_tokens * self.characters_per_token)
+        """The code length of the text, in bits, divided by its number of characters; NaN if the text is not known.
+
+        The code length is the negative log-likelihood and what it leaves out: a first token that nothing predicts,
+        with the same probability for all tokens, and the spelling of unknown tokens
+        (`gluon_deeprnn.data.spelling.Spelling`).  So models with different tokens can be compared.
+        """
+        return math.nan if self.text is None else self.text.bits_per_character(self.nll)
+
+    @property
+    def word_perplexity(self) -> float:
+        """The perplexity per word, from the code length, whatever the tokens are; NaN if the text is not known."""
+        return math.nan if self.text is None else self.text.word_perplexity(self.nll)
+
+    def about_text(self) -> Dict[str, Any]:
+        """The text for JSON: unit, tokens, unknown, characters, words, and word_ppl if white space separates words."""
+        if self.text is None:
+            return {}
+        return {"unit": self.text.unit, "tokens": self.text.num_tokens, "unknown": self.text.num_unknown,
+                "characters": self.text.num_characters, "words": self.text.num_words,
+                "word_ppl": self.word_perplexity if self.text.has_words and self.word_perplexity < math.inf else None}
 
     def __str__(self) -> str:
-        return (f"perplexity {self.perplexity:.3f}, {self.bits_per_character:.3f} bits per character "
-                f"({round(self.num_tokens * self.characters_per_token)} characters)")
+        if self.text is None:
+            return f"perplexity {self.perplexity:.3f} ({self.num_tokens} tokens)"
+        per = "" if self.text.unit == "character" else f" per {self.text.unit}"
+        about = "; ".join([f"{self.text.num_characters} characters", *filter(None, [self.text.share_unknown])])
+        return f"perplexity {self.perplexity:.3f}{per}, {self.bits_per_character:.3f} bits per character ({about})"
 
 
 def perplexity(nll: float, num_tokens: int) -> float:
@@ -132,8 +158,7 @@ class MeanLoss(LogProbs):
         return (*self(on_device(x, ctx, vocab_size), targets, state, weights), count)
 
 
-def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
-             device: Optional[Union[str, Context]] = None) -> Evaluation:
+def evaluate(model: Any, batches: Any, *, device: Optional[Union[str, Context]] = None) -> Evaluation:
     """Evaluate a model on a batch source.
 
     On the CPU, a stream of one column, or of few in a small network, is read by the compiled library without MXNet.
@@ -145,9 +170,8 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
         The language model.
     batches : Windows, Stream, Records, Apart or another batch source
         The data.  A stream carries the state from batch to batch, windows have the initial state in every batch, and
-        records and texts that are read apart have it at their beginning.
-    characters_per_token : float, default 1
-        Mean number of characters per token, to compute bits per character.
+        records and texts that are read apart have it at their beginning.  Bits per character need the text that the
+        tokens stand for, which the batches of `gluon_deeprnn.TextData` know (their attribute ``text``).
     device : str or mxnet.context.Context, optional
         The context of the computation; default: that of the parameters.
 
@@ -165,9 +189,8 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
     >>> for _, parameter in model.named_parameters():
     ...     parameter.set_data(parameter.data() * 0)  # the uniform model
     >>> print(evaluate(model, Stream(numpy.arange(101, dtype='int32') % 5, batch_size=1, num_steps=10)))
-    perplexity 5.000, 2.322 bits per character (100 characters)
+    perplexity 5.000 (100 tokens)
     """
-    characters_per_token = _checks.positive("characters_per_token", characters_per_token)
     if not hasattr(batches, "batches"):
         raise InputError("batches", "a batch source, such as Windows or Stream", batches)
     if isinstance(model, MeanLoss):
@@ -178,14 +201,13 @@ def evaluate(model: Any, batches: Any, *, characters_per_token: float = 1.0,
         loss.hybridize(children=False)
     ctx = context_of(loss, device)
     if not isinstance(batches, Apart):
-        return _evaluate(loss, batches, ctx, characters_per_token)
-    found = {name: _evaluate(loss, each, ctx, batches.characters_per_token[name])
-             for name, each in batches.streams.items()}
+        return _evaluate(loss, batches, ctx)
+    found = {name: _evaluate(loss, each, ctx) for name, each in batches.streams.items()}
     return Evaluation(math.fsum(each.nll for each in found.values()), sum(each.num_tokens for each in found.values()),
-                      characters_per_token, found)
+                      batches.text, found)
 
 
-def _evaluate(loss: MeanLoss, batches: Any, ctx: Context, characters_per_token: float) -> Evaluation:
+def _evaluate(loss: MeanLoss, batches: Any, ctx: Context) -> Evaluation:
     losses, counts = [], []
     state: Any = None
     reader: Any = None
@@ -197,7 +219,7 @@ def _evaluate(loss: MeanLoss, batches: Any, ctx: Context, characters_per_token: 
         mean, state, count = reader.of_batch(x, y, state)
         losses.append(mean)
         counts.append(count)
-    return Evaluation(total_nll(losses, counts), sum(counts), characters_per_token)
+    return Evaluation(total_nll(losses, counts), sum(counts), getattr(batches, "text", None))
 
 
 class _Graph(NamedTuple):

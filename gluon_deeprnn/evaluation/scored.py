@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, Iterator, Optional, Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation.perplexity import Evaluation
 import numpy
@@ -32,8 +33,10 @@ class Piece:
         The number of its line in the cleaned text, from 1.
     log_prob : float or None
         Sum of the log-probabilities of its tokens, in nats; None if none of them was predicted.
+    spelled : float
+        The code length of the spelling of its unknown tokens, in nats; 0 without one.
     characters : float
-        Number of characters of the predicted tokens; a byte that is a token counts as one.
+        Number of characters of the predicted tokens.
     known : bool
         Whether all of its tokens are in the vocabulary.
     """
@@ -43,13 +46,14 @@ class Piece:
     end: int
     line: int
     log_prob: Optional[float]
+    spelled: float
     characters: float
     known: bool
 
     @property
     def bits(self) -> Optional[float]:
-        """The surprisal: -log2 of the probability; None if there is no prediction."""
-        return None if self.log_prob is None else (0 - self.log_prob) / math.log(2)  # 0 is never shown as -0
+        """The surprisal: -log2 of the probability, of unknown tokens that of their spelling, too; None without one."""
+        return None if self.log_prob is None else (self.spelled - self.log_prob) / math.log(2)  # 0 is never shown as -0
 
     @property
     def bits_per_character(self) -> Optional[float]:
@@ -82,8 +86,13 @@ class ScoredText:
         The offset of the first character of each line.
     starts, ends : numpy.ndarray
         (n,), the offsets of each token in the cleaned text.
+    unit : str
+        What a token is: "character", "word" or "byte".
     log_probs : numpy.ndarray
         (n,), float64, in nats; NaN for a token that nothing predicts, the first one.
+    unpredicted : numpy.ndarray
+        (n,), float64, what the log-probabilities leave out of the code length of each token, in nats: the spelling of
+        unknown tokens, and for a token without a prediction the logarithm of the size of the vocabulary.
     characters : numpy.ndarray
         (n,), float64, the number of characters of each token, as in bits per character.
     known : numpy.ndarray
@@ -95,7 +104,9 @@ class ScoredText:
     line_starts: numpy.ndarray
     starts: numpy.ndarray
     ends: numpy.ndarray
+    unit: str
     log_probs: numpy.ndarray
+    unpredicted: numpy.ndarray
     characters: numpy.ndarray
     known: numpy.ndarray
 
@@ -106,8 +117,8 @@ class ScoredText:
 
     @property
     def bits(self) -> numpy.ndarray:
-        """(n,), the surprisal of each token in bits; NaN without a prediction."""
-        return -self.log_probs / math.log(2)
+        """(n,), the surprisal of each token in bits, with its spelling if it is unknown; NaN without a prediction."""
+        return (self.unpredicted - self.log_probs) / math.log(2)
 
     @property
     def nll(self) -> float:
@@ -122,7 +133,9 @@ class ScoredText:
     @property
     def evaluation(self) -> Evaluation:
         """Total loss, perplexity and bits per character."""
-        return Evaluation(self.nll, self.num_tokens, float(self.characters.mean()))
+        return Evaluation(self.nll, self.num_tokens, EvaluatedText(
+            self.unit, len(self.known), int((~self.known).sum()), int(self.characters.sum()), len(self.text.split()),
+            float(self.unpredicted.sum())))
 
     def pieces(self, by: str) -> Iterator[Piece]:
         """The tokens, words or lines, in order.
@@ -181,7 +194,8 @@ class ScoredText:
         return dataclasses.replace(
             self, text=self.text[start:end], line_starts=self.line_starts[first:after] - start,
             starts=numpy.maximum(self.starts[which] - start, 0), ends=self.ends[which] - start,
-            log_probs=self.log_probs[which], characters=self.characters[which], known=self.known[which])
+            log_probs=self.log_probs[which], unpredicted=self.unpredicted[which],
+            characters=self.characters[which], known=self.known[which])
 
     def character_bits(self) -> numpy.ndarray:
         """(length of the text,): for each character, the bits of its token or tokens; NaN without a prediction."""
@@ -207,13 +221,14 @@ class ScoredText:
         """The pieces, each of the tokens of one number in ``groups``; in the line of ``places`` of its first token."""
         firsts = numpy.flatnonzero(numpy.diff(groups, prepend=-1)).tolist()
         lines = numpy.searchsorted(self.line_starts, places[firsts], side="right").tolist()
-        log_probs, predicted, characters, known, starts, ends = (array.tolist() for array in (
-            self.log_probs, self.predicted, self.characters, self.known, self.starts, self.ends))
+        log_probs, unpredicted, predicted, characters, known, starts, ends = (array.tolist() for array in (
+            self.log_probs, self.unpredicted, self.predicted, self.characters, self.known, self.starts, self.ends))
         for first, after, line in zip(firsts, [*firsts[1:], len(places)], lines):
             text, which = self.text[starts[first]:ends[after - 1]], [i for i in range(first, after) if predicted[i]]
+            log_prob, spelled = (math.fsum(nats[i] for i in which) for nats in (log_probs, unpredicted))
             yield Piece(_LONE_BYTE.sub("\N{REPLACEMENT CHARACTER}", text), starts[first], ends[after - 1], line,
-                        math.fsum(log_probs[i] for i in which) if which else None,
-                        float(sum(characters[i] for i in which)), all(known[first:after]))
+                        log_prob if which else None, spelled, float(sum(characters[i] for i in which)),
+                        all(known[first:after]))
 
 
 def line_starts(text: str) -> numpy.ndarray:
@@ -235,6 +250,6 @@ def joined(texts: Sequence[ScoredText]) -> ScoredText:
         whole += scored.text
     arrays = {name: numpy.concatenate([getattr(scored, name) + shift for scored, shift in zip(texts, shifts)])
               for name in ("line_starts", "starts", "ends")}
-    for name in ("log_probs", "characters", "known"):
+    for name in ("log_probs", "unpredicted", "characters", "known"):
         arrays[name] = numpy.concatenate([getattr(scored, name) for scored in texts])
-    return ScoredText(", ".join(scored.name for scored in texts), whole, **arrays)
+    return ScoredText(", ".join(scored.name for scored in texts), whole, unit=texts[0].unit, **arrays)

@@ -25,7 +25,8 @@ def score(model: Any, vocab: Vocab, text: str, *, records: str = "none", source:
     r"""Compute the log-probability of every token of a text, given all the tokens before it.
 
     The text is read as one stream: the state is carried from its beginning to its end.  Nothing predicts its first
-    token, so that one has no log-probability and is left out of all sums and means.  With a vocabulary that has tokens
+    token, so that one has no log-probability and is left out of all sums and means, but for the code length of the
+    whole text in its ``evaluation``.  With a vocabulary that has tokens
     for the beginning and the end of a record, each record is scored on its own, and all of its tokens are predicted:
     the first one after ``<bos>``, and ``<eos>`` after the last one.
 
@@ -35,7 +36,7 @@ def score(model: Any, vocab: Vocab, text: str, *, records: str = "none", source:
         The language model.
     vocab : Vocab
         The vocabulary with which it was trained.  The text is cleaned and tokenized like that of the vocabulary.
-        Tokens that are not in it are scored as the unknown token, and marked.
+        Tokens that are not in it are scored as the unknown token and its spelling, and marked.
     text : str
         The text, at least 2 tokens long.
     records : {"none", "line", "paragraph", "blank-line"}, default "none"
@@ -73,7 +74,7 @@ def score(model: Any, vocab: Vocab, text: str, *, records: str = "none", source:
     >>> [(word.text, round(word.bits, 2)) for word in scored.words()]
     [('a ', 2.32), ('cab', 6.97)]
     >>> print(scored.evaluation)
-    perplexity 5.000, 2.322 bits per character (4 characters)
+    perplexity 5.000, 2.322 bits per character (5 characters)
     """
     if not isinstance(text, str):
         raise InputError("text", "a string", text)
@@ -129,10 +130,12 @@ def score_texts(model: Any, vocab: Vocab, texts: Sequence[Source], *, carried: b
     log_probs = iter(_predicted(model, vocab, tokenized, begins, carried and not sources, ctx))
     found = []
     for source, text, tokens in zip(read_texts, cleaned, tokenized):
-        indices, spans, characters = (numpy.concatenate(arrays) for arrays in zip(*tokens))
+        indices, spans, characters, spelled = (numpy.concatenate(arrays) for arrays in zip(*tokens))
+        of_text = numpy.fromiter(log_probs, "float64", len(indices))
+        unpredicted = spelled + numpy.isnan(of_text) * math.log(len(vocab))
         found.append(ScoredText(
-            source.name, text, line_starts(text), spans[:, 0], spans[:, 1],
-            numpy.fromiter(log_probs, "float64", len(indices)), characters, indices != vocab.unknown_index))
+            source.name, text, line_starts(text), spans[:, 0], spans[:, 1], vocab.tokenizer.unit, of_text, unpredicted,
+            characters, indices != vocab.unknown_index))
     return found
 
 

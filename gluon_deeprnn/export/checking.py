@@ -40,17 +40,21 @@ def missing(packages: Sequence[str]) -> List[str]:
 
 def passage_of(run: Any, num_tokens: int = NUM_STEPS) -> numpy.ndarray:
     """A number of tokens of the run's text, (T,), on which it was not trained; without the text, of its sample."""
+    return run.vocab.encode(written_passage_of(run, num_tokens))
+
+
+def written_passage_of(run: Any, num_tokens: int) -> List[str]:
+    """The same tokens as they are written, also the unknown ones."""
     try:
         data = run.data()
-        part, _, _ = data.held_out()
         if run.config.records == "none":
-            return data.indices("test" if part == "test" else "val")[:num_tokens]
-        texts = data.held_out_texts()[1]
-        return run.vocab.encode(run.vocab.split(texts[0].text)[:num_tokens])
+            part = "test" if data.held_out()[0] == "test" else "val"
+            return data.tokens(part)[:num_tokens]
+        return run.vocab.split(data.held_out_texts()[1][0].text)[:num_tokens]
     except InputError:
         sample = run.folder.path / "sample.txt"
         found = run.vocab.split(sample.read_text(encoding="utf-8")) if sample.exists() else run.vocab.idx_to_token
-        return run.vocab.encode([token for token in found if token in run.vocab][:num_tokens])
+        return [token for token in found if token in run.vocab][:num_tokens]
 
 
 def ours(model: Any, tokens: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:

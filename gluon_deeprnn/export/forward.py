@@ -81,8 +81,8 @@ def logits_of(weights: Weights, tokens: Array) -> Tuple[Array, Array]:
     return numpy.array(found), numpy.stack([numpy.stack(each) for each in zip(*states)])
 
 
-def bits_per_token(weights: Weights, tokens: Array) -> float:
-    """The mean number of bits of the tokens of a text, but the first."""
+def nll_of(weights: Weights, tokens: Array) -> float:
+    """The negative log-likelihood of the tokens of a text, but the first, in nats."""
     logits = logits_of(weights, tokens[:-1])[0]
     log_p = logits - numpy.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return -float(log_p[numpy.arange(len(log_p)), tokens[1:]].mean()) / float(numpy.log(2))
+    return -float(log_p[numpy.arange(len(log_p)), tokens[1:]].sum())

@@ -4,8 +4,9 @@ import dataclasses
 import logging
 from typing import Any, Dict, NamedTuple, Optional
 
+from gluon_deeprnn.data.evaluated_text import text_of
 from gluon_deeprnn.export import checking
-from gluon_deeprnn.export.forward import bits_per_token
+from gluon_deeprnn.export.forward import nll_of
 from gluon_deeprnn.models.interchange import Arrays, Layer, Weights
 import numpy
 
@@ -80,9 +81,9 @@ def loss(run: Any, weights: Weights, dtype: str) -> Optional[Dict[str, str]]:
     if getattr(getattr(run, "stored", None), "imported", ()):
         _log.info("rounded to %s; what that costs was not measured, since the run has no text", dtype)
         return None
-    tokens = checking.passage_of(run, _LOSS_ON)
-    per_token = run.vocab.tokenizer.characters_per_token(run.vocab.to_tokens(tokens.tolist()))
-    found = {name: f"{bits_per_token(each, tokens) / per_token:.3f}"
+    written = checking.written_passage_of(run, _LOSS_ON)
+    tokens, text = run.vocab.encode(written), text_of(run.vocab, written)
+    found = {name: f"{text.bits_per_character(nll_of(each, tokens)):.3f}"
              for name, each in (("exact", weights), ("stored", read_back(weights, dtype)))}
     _log.info("rounded to %s: %s bits per character, %s before, on %d tokens", dtype, found["stored"], found["exact"],
               len(tokens))

@@ -30,7 +30,8 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", langu
     Parameters
     ----------
     history : sequence of mapping
-        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, and perhaps ``val_ppl_by_source``, as returned by
+        Rows with ``epoch``, ``train_ppl`` and ``val_ppl``, and perhaps ``val_ppl_by_source``, or ``val_unknown`` and
+        ``val_tokens``, as returned by
         `gluon_deeprnn.Trainer.fit`; the last row with ``unigram_ppl``, ``ngram_ppl`` and ``ngram_order`` is the one
         whose lines are drawn.
     title : str, optional
@@ -58,9 +59,10 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "", langu
     epochs = [row["epoch"] for row in history]
     best = min(history, key=lambda row: row["val_ppl"])
     for key, name, style in (("train_ppl", "training: {:.2f}", "-"), ("val_ppl", "validation: {:.2f}", "--")):
-        values = [row[key] for row in history]
-        ax.plot(epochs, values, style, linewidth=1.8, marker="o" if len(epochs) < 3 else None,
-                label=label(name, values[-1]))
+        values, text = [row[key] for row in history], label(name, history[-1][key])
+        if key == "val_ppl" and history[-1].get("val_unknown"):
+            text += label(" ({:.1%} of the tokens unknown)", history[-1]["val_unknown"] / history[-1]["val_tokens"])
+        ax.plot(epochs, values, style, linewidth=1.8, marker="o" if len(epochs) < 3 else None, label=text)
     sources = [name for name in history[-1].get("val_ppl_by_source", {})
                if all(name in row.get("val_ppl_by_source", {}) for row in history)]
     if 2 <= len(sources) <= _MOST_SOURCES:

@@ -36,6 +36,7 @@ KOREAN = {
     "characters read": "읽은 문자 수",
     "mean bits per character so far": "지금까지의 문자당 평균 비트 수",
     "bits per character": "문자당 비트 수",
+    " ({:.1%} of the tokens unknown)": " (미등록 토큰 {:.1%})",
     "gain of {} over {}": "{}의 이득({} 기준)",
     "tokens of the longest context that occurred before\n(above the bars: share of all tokens)":
         "앞에 나온 적이 있는 가장 긴 문맥의 토큰 수\n(막대 위: 전체 토큰에서의 비율)",
@@ -71,12 +72,12 @@ KOREAN = {
     "surprisal in bits (bars up to {})": "정보량(비트, 막대는 {}까지)",
     "lines {} to {} of {}": "{}~{}번째 줄(전체 {}줄)",
     "{:.2f} bits per character": "문자당 {:.2f}비트",
-    "underlined: not in the vocabulary": "밑줄: 어휘에 없음",
+    "underlined: {:.1%} unknown tokens": "밑줄: 미등록 토큰 {:.1%}",
     "{:.1f} bits": "{:.1f}비트",
     "no prediction": "예측 없음",
     "not in the vocabulary": "어휘에 없음",
     "numbers: bits of the most surprising words": "숫자: 정보량이 가장 큰 단어의 비트 수",
-    "framed: not in the vocabulary": "테두리: 어휘에 없음",
+    "framed: not in the vocabulary, {:.1%} of the tokens": "테두리: 어휘에 없음, 토큰의 {:.1%}",
     "below {}": "{} 미만",
     "from {}": "{} 이상",
     # hidden units

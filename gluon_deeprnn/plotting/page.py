@@ -185,7 +185,10 @@ def _levels() -> str:
 
 
 def _framed(part: ScoredText, label: Callable[..., str]) -> str:
-    return "" if part.known.all() else f'; <span class=u>{_shown(label("framed: not in the vocabulary"))}</span>'
+    if part.known.all():
+        return ""
+    framed = label("framed: not in the vocabulary, {:.1%} of the tokens", (~part.known).mean())
+    return f'; <span class=u>{_shown(framed)}</span>'
 
 
 def _legend(label: Callable[..., str]) -> str:

@@ -20,7 +20,7 @@ _LINES = ("-", "--", "-.", ":")
 _FIRST_SHARE = 0.02  # of the text: means over less than this are not drawn
 
 
-def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, characters_per_token: float = 1.0,
+def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, characters: Optional[Any] = None,
                  title: str = "", language: Optional[str] = None) -> Any:
     """Plot the mean number of bits per character up to each place of a text, and where one of the predictors gains.
 
@@ -35,8 +35,8 @@ def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, char
         The name of one of them.
     contexts : array_like
         For each token the number of tokens of the longest context that had occurred, (n,).
-    characters_per_token : float, default 1
-        Characters per token.
+    characters : array_like, optional
+        The number of characters of each token, (n,); default: 1.
     title : str, optional
         The title.
     language : {'en', 'ko'}, optional
@@ -57,46 +57,47 @@ def plot_reading(bits: Mapping[str, Any], gained_by: str, contexts: Any, *, char
     label, title = labels(language), checked_title(title)
     found = {name: numpy.asarray(each, dtype="float64") for name, each in _checks.mapping("bits", bits).items()}
     orders = numpy.asarray(contexts)
-    per_token = _checks.positive("characters_per_token", characters_per_token)
-    shapes = [each.shape for each in (orders, *found.values())]
+    lengths = numpy.ones(orders.shape) if characters is None else numpy.asarray(characters, dtype="float64")
+    shapes = [each.shape for each in (orders, lengths, *found.values())]
     if not found or shapes != [(len(orders),)] * len(shapes) or not len(orders):
         raise InputError("bits", "of as many tokens as contexts, at least one", Described(str(shapes)))
+    if not lengths[0] > 0 or not (lengths >= 0).all():
+        raise InputError("characters", "numbers of at least 0, the first above 0", characters)
     _checks.one_of("gained_by", gained_by, list(found))
     figure = new_figure(12, 4.4)
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
-    _draw_means(left, found, per_token)
+    num_characters = float(lengths.sum())
+    _draw_means(left, found, lengths)
     left.set_xlabel(label("characters read"))
     left.set_ylabel(label("mean bits per character so far"))
     first = next(iter(found.values()))
-    _draw_gains(right, (first - found[gained_by]) / per_token, orders, label)
+    _draw_gains(right, (first - found[gained_by]) / num_characters, orders, label)
     put_title(right, label("gain of {} over {}").format(label(gained_by), label(next(iter(found)))))
     for ax in (left, right):
         without_frame(ax)
         ax.grid(True, axis="y", linewidth=0.4, alpha=0.6)
         ax.set_axisbelow(True)
-    label_right(left, [each.mean() / per_token for each in found.values()],
-                [f"{label(name)} {each.mean() / per_token:.3f}" for name, each in found.items()])
+    label_right(left, [each.sum() / num_characters for each in found.values()],
+                [f"{label(name)} {each.sum() / num_characters:.3f}" for name, each in found.items()])
     for ax in (left, right):
         put_font(ax)
     put_figure_title(figure, title)
     return figure
 
 
-def _draw_means(ax: Any, bits: Mapping[str, numpy.ndarray], per_token: float) -> None:
-    size = len(next(iter(bits.values())))
-    counts = numpy.arange(1, size + 1)
-    shown = slice(int(size * _FIRST_SHARE), None)
+def _draw_means(ax: Any, bits: Mapping[str, numpy.ndarray], lengths: numpy.ndarray) -> None:
+    read = numpy.cumsum(lengths)
+    shown = slice(int(len(read) * _FIRST_SHARE), None)
     for i, each in enumerate(bits.values()):
-        means = numpy.cumsum(each) / counts / per_token
-        ax.plot((counts * per_token)[shown], means[shown], color=f"C{i}", linestyle=_LINES[i % len(_LINES)],
-                linewidth=1.5)
-    ax.set_xlim(0, size * per_token)
+        means = numpy.cumsum(each) / read
+        ax.plot(read[shown], means[shown], color=f"C{i}", linestyle=_LINES[i % len(_LINES)], linewidth=1.5)
+    ax.set_xlim(0, read[-1])
     ax.xaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
 
 
 def _draw_gains(ax: Any, gains: numpy.ndarray, orders: numpy.ndarray, label: Any) -> None:
     kinds = sorted(set(orders.tolist()))
-    heights = [float(gains[orders == kind].sum()) / len(gains) for kind in kinds]
+    heights = [float(gains[orders == kind].sum()) for kind in kinds]
     bars = ax.bar(range(len(kinds)), heights, color="0.6", edgecolor="0.3", linewidth=0.6)
     shares = [float((orders == kind).mean()) for kind in kinds]
     ax.bar_label(bars, [f"{share:.0%}" for share in shares], fontsize=8.5, padding=2)

@@ -21,7 +21,7 @@ def plot_surprisal(scored: Any, first_line: int = 1, num_lines: Optional[int] = 
 
     A token of several characters has one colour and one bar.  The scale ends at the surprisal that one token in 200
     exceeds; longer bars are cut off there.  A line break is shown as an arrow.  Tokens that are not in the vocabulary
-    are underlined: their surprisal is that of the unknown token.
+    are underlined: their surprisal is that of the unknown token and of their spelling.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def plot_surprisal(scored: Any, first_line: int = 1, num_lines: Optional[int] = 
               extend="max" if finite.size and finite.max() > most else "neither")
     about = about_lines(scored, part, first_line, label)
     if unknown.any():
-        about += "; " + label("underlined: not in the vocabulary")
+        about += "; " + label("underlined: {:.1%} unknown tokens", (~part.known).mean())
     put_title(ax, fitting(title, passage.width), about)
     return ax
 

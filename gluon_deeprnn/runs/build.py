@@ -57,7 +57,7 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
     config = with_streams(config, sources)
     if extended is not None:
         own = build_data(config, sources).vocab
-        vocab = extended.extended(own.idx_to_token, own.sources)
+        vocab = extended.extended(own.idx_to_token, own.sources, own.spelling)
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,
                     num_val=config.num_val, vocab=vocab, seed=config.seed, streams=config.streams,

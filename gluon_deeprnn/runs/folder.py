@@ -176,4 +176,8 @@ def _check_result(result: Any) -> Dict[str, Any]:
         value = result.get(name)
         if name not in result or type(value) not in kinds or not 0 <= (value or 0) < math.inf:
             raise ValueError(f"a result whose {name} is {value!r}")
+    evaluated = result.get("evaluated", {"tokens": 1, "unknown": 0})  # earlier versions did not write it
+    if not isinstance(evaluated, dict) or not all(type(evaluated.get(name)) is int for name in ("tokens", "unknown")) \
+            or not 0 <= evaluated["unknown"] <= evaluated["tokens"] or not evaluated["tokens"]:
+        raise ValueError(f"a result whose evaluated text is {evaluated!r}")
     return result

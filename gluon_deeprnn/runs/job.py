@@ -179,12 +179,12 @@ class Job:
             raise DamagedFileError(str(self.folder.path / "model.npz"), "of an epoch of the history",
                                    Described(f"epoch {epoch!r} of {len(history)}"))
         set_parameters(self.model, arrays)
-        part, batches, per_token = self.data.held_out()
-        evaluated = evaluate(self.model, batches, characters_per_token=per_token)
+        part, batches = self.data.held_out()
+        evaluated = evaluate(self.model, batches)
         result = {
             "train_ppl": best["train_ppl"], "val_ppl": best["val_ppl"],
             "test_ppl": evaluated.perplexity if part == "test" else None,
-            "bits_per_char": evaluated.bits_per_character,
+            "bits_per_char": evaluated.bits_per_character, "evaluated": {"part": part, **evaluated.about_text()},
             "tokens_per_second": statistics.median(row["tokens_per_second"] for row in history),
             "seconds": sum(row["seconds"] for row in history), "epochs": len(history),
             "parameters": int(sum(array.size for array in arrays.values())), "best_epoch": best["epoch"],

@@ -3,11 +3,12 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from gluon_deeprnn.data import Apart, Records, Source, Stream, TextData, Vocab
-from gluon_deeprnn.data.apart import read_apart
-from gluon_deeprnn.data.records import begin_of, characters_per_target, encode_records, read_records
+from gluon_deeprnn.data.apart import read_apart, stream_of
+from gluon_deeprnn.data.evaluated_text import text_of_records
+from gluon_deeprnn.data.records import begin_of, encode_records, read_records
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
@@ -68,9 +69,8 @@ class Run:
         known = {text["sha1"]: text["name"] for text in self.stored.texts if text["name"] in self.vocab.sources}
         return {each.name: known[each.sha1] for each in sources if each.sha1 in known}
 
-    def stream(self, sources: List[Source], source: Optional[str] = None,
-               ) -> Tuple[Union[Stream, Records, Apart], float, int]:
-        """Texts as one stream of tokens of this run's vocabulary, the characters per token, the unknown tokens.
+    def stream(self, sources: List[Source], source: Optional[str] = None) -> Union[Stream, Records, Apart]:
+        """Texts as one stream of tokens of this run's vocabulary.
 
         For a run on records, the texts are read as records, too; for a run on separate texts, each by itself, after the
         token of its source, or of ``source``, if the run has such tokens.
@@ -79,31 +79,28 @@ class Run:
             return self._records(sources)
         if self.config.streams == "separate" or source is not None:
             return self._apart(sources, source)
+        return stream_of(self.vocab, self.tokens(sources))
+
+    def tokens(self, sources: List[Source]) -> List[str]:
+        """The tokens of texts, one after the other, as they are written."""
         tokens = [token for source in sources for token in self.vocab.split(source.text)]
         if len(tokens) < 2:
             raise InputError("text", "at least 2 tokens long", Described(f"{len(tokens)} tokens"))
-        indices = self.vocab.encode(tokens)
-        unknown = int((indices == self.vocab.unknown_index).sum())
-        return TextData.stream(indices), self.vocab.tokenizer.characters_per_token(tokens), unknown
+        return tokens
 
-    def _apart(self, sources: List[Source], source: Optional[str]) -> Tuple[Apart, float, int]:
+    def _apart(self, sources: List[Source], source: Optional[str]) -> Apart:
         texts = {each.name: self.vocab.split(each.text) for each in sources}
-        batches = read_apart(self.vocab, texts, self.source_tokens(sources, source))
-        tokens = [token for text in texts.values() for token in text]
-        unknown = sum(token not in self.vocab for token in tokens)
-        return batches, self.vocab.tokenizer.characters_per_token(tokens), unknown
+        return read_apart(self.vocab, texts, self.source_tokens(sources, source))
 
-    def _records(self, sources: List[Source]) -> Tuple[Records, float, int]:
+    def _records(self, sources: List[Source]) -> Records:
         kind, tokenizer = self.config.records, self.vocab.tokenizer
         records = [record for source in sources
                    for record in read_records(source.text, kind, self.vocab.cleaning, tokenizer)]
         if not records:
             raise InputError("text", f"at least one record of kind {kind}, after cleaning", Described("none"))
-        begin = begin_of(self.vocab, kind)
-        indices = encode_records(self.vocab, records)
-        batches = Records(indices, begin, batch_size=self.config.batch_size, num_steps=self.config.num_steps)
-        unknown = int((indices == self.vocab.unknown_index).sum())
-        return batches, characters_per_target(tokenizer, records), unknown
+        return Records(encode_records(self.vocab, records), begin_of(self.vocab, kind),
+                       batch_size=self.config.batch_size, num_steps=self.config.num_steps,
+                       text=text_of_records(self.vocab, records, kind))
 
 
 def load_run(path: Union[str, "os.PathLike[str]"]) -> Run:

@@ -13,9 +13,13 @@ NUMBERS = ("epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient
 COMPARED = ("unigram_ppl", "ngram_ppl", "ngram_order")
 """Of simple models on the validation data, the same in every row; earlier versions did not write them."""
 
+UNKNOWN = ("val_tokens", "val_unknown")
+"""The number of tokens of the validation data, and of those that are not in the vocabulary, the same in every row;
+earlier versions did not write them."""
+
 
 def compared_with(train: Any, val: Any, vocab_size: int) -> Dict[str, float]:
-    """The entries of each row that say with what its ``val_ppl`` can be compared; see `COMPARED`.
+    """The entries of each row that say with what its ``val_ppl`` can be compared; see `COMPARED` and `UNKNOWN`.
 
     Parameters
     ----------
@@ -27,12 +31,14 @@ def compared_with(train: Any, val: Any, vocab_size: int) -> Dict[str, float]:
     Returns
     -------
     dict
-        Empty if one of the two is a batch source of the user's own, whose text is not known.
+        Without those of a batch source of the user's own, whose text is not known.
     """
+    text = getattr(val, "text", None)
+    unknown = {} if text is None else dict(zip(UNKNOWN, (text.num_tokens, text.num_unknown)))
     if not all(isinstance(source, (Windows, Stream, Records, Apart, MixedStreams)) for source in (train, val)):
-        return {}
+        return unknown
     found = references(train, val, vocab_size)
-    return dict(zip(COMPARED, (found.unigram, found.ngram, found.order)))
+    return {**dict(zip(COMPARED, (found.unigram, found.ngram, found.order))), **unknown}
 
 
 def check_history(rows: Any) -> List[Dict[str, Any]]:
@@ -47,7 +53,8 @@ def check_history(rows: Any) -> List[Dict[str, Any]]:
         raise ValueError("a history that is not a list")
     for number, row in enumerate(rows, 1):
         fields = {*NUMBERS, "layer_gradient_norms"}
-        if not isinstance(row, dict) or row.keys() - {BY_SOURCE} not in (fields, fields | set(COMPARED)):
+        if not isinstance(row, dict) or row.keys() - {BY_SOURCE, *UNKNOWN} not in (
+                fields, fields | set(COMPARED)) or len(row.keys() & set(UNKNOWN)) == 1:
             raise ValueError(f"row {number} of the history does not have its fields")
         layers = row["layer_gradient_norms"]
         if not isinstance(layers, dict) or not all(isinstance(norms, list) for norms in layers.values()):
@@ -58,6 +65,8 @@ def check_history(rows: Any) -> List[Dict[str, Any]]:
         values += [*row.get(BY_SOURCE, {}).values(), *(norm for norms in layers.values() for norm in norms)]
         if not all(type(value) in (int, float) and math.isfinite(value) and value >= 0 for value in values):
             raise ValueError(f"row {number} of the history has values that are not finite numbers, at least 0")
+        if row.get("val_unknown", 0) > row.get("val_tokens", 0):
+            raise ValueError(f"row {number} of the history has more unknown tokens than tokens")
         if row["epoch"] != number or not all(row[name] for name in row if name.endswith("_ppl")) \
                 or type(row.get("ngram_order", 1)) is not int or not row.get("ngram_order", 1):
             raise ValueError(f"row {number} of the history is not that of epoch {number}")

@@ -214,3 +214,36 @@ def test_columns_are_aligned_with_wide_characters(runs, capsys):
     wide = next(line for line in lines if "한국어" in line)
     narrow = next(line for line in lines if "runs/scratch" in line)
     assert wide.index("fox.txt") + 3 == narrow.index("fox.txt")  # three characters of two cells
+
+
+def test_models_of_words_and_characters_are_comparable_in_bits_with_the_unknown_tokens_beside(runs, capsys, tmp_path):
+    text = FOX + "Zebras yawned. " * 10  # the end of the text has words that the training part does not
+    (tmp_path / "zebras.txt").write_text(text)
+    for tokens in ("char", "word"):
+        assert main(["train", "--text", str(tmp_path / "zebras.txt"), *SMALL[2:6], "--protocol", "book", "--cleaning",
+                     "d2l", "--max-epochs", "1", "--num-hiddens", "8", "--batch-size", "4", "--tokens", tokens,
+                     "--out", f"runs/{tokens}s"]) == 0
+    assert "tokens unknown" in capsys.readouterr().out
+    assert main(["compare", "runs/chars", "runs/words"]) == 0
+    out = capsys.readouterr().out
+    rows = {row["run"]: row for row in table(out)}
+    result = json.loads((runs / "words" / "result.json").read_text())
+    about = result["evaluated"]
+    assert about["unit"] == "word"
+    assert 0 < about["unknown"] < about["tokens"]
+    assert rows["runs/words"]["unknown"] == f"{about['unknown'] / about['tokens']:.1%}"
+    assert out.splitlines()[-1] == ("Runs with different letters under data differ in vocabulary: their perplexities "
+                                    "cannot be compared, bits per character can.")
+
+
+def test_bits_per_character_of_an_earlier_version_are_not_shown(runs, capsys):
+    result = json.loads((runs / "gru" / "result.json").read_text())
+    del result["evaluated"]
+    (runs / "gru" / "result.json").write_text(json.dumps(result))
+    assert main(["compare", "runs/gru", "runs/scratch"]) == 0
+    out = capsys.readouterr().out
+    rows = {row["run"]: row for row in table(out)}
+    assert rows["runs/gru"]["bits/char"] == "-"
+    assert rows["runs/scratch"]["bits/char"] != "-"
+    assert out.splitlines()[-1] == ("Without bits per character: runs/gru, of an earlier version; evaluate --run "
+                                    "computes them.")

@@ -10,7 +10,8 @@ from gluon_deeprnn.evaluation import references
 import pytest
 
 SMALL = ["--num-hiddens", "8", "--max-epochs", "1", "--batch-size", "16", "--num-steps", "8"]
-RESULT = re.compile(r"^perplexity \d+\.\d{3}, \d\.\d{3} bits per character \(\d+ characters\)\n$")
+RESULT = re.compile(r"^perplexity \d+\.\d{3}( per (word|byte))?, \d+\.\d{3} bits per character \(\d+ characters"
+                    r"(; \d+ of \d+ tokens unknown, \d+\.\d%)?\)\n$")
 KINDS = {
     "d2l": ["--protocol", "d2l", "--prefix", "the dog"], "book": ["--prefix", "the dog"],
     "words": ["--tokens", "word", "--prefix", "the dog"], "bytes": ["--tokens", "byte", "--prefix", "the dog"],
@@ -48,8 +49,8 @@ def test_it_is_computed_on_what_the_model_is_evaluated_on_and_stdout_stays_one_l
     assert main(["evaluate", "--run", str(trained / kind), "--text", str(trained / "other.txt")]) == 0
     out, err = capsys.readouterr()
     assert RESULT.match(out)
-    batches, _, unknown = run.stream(read_texts([trained / "other.txt"], raw=kind == "bytes"))
-    assert (unknown > 0) == (kind != "bytes")  # each byte is in the vocabulary
+    batches = run.stream(read_texts([trained / "other.txt"], raw=kind == "bytes"))
+    assert (batches.text.num_unknown > 0) == (kind != "bytes")  # each byte is in the vocabulary
     assert compared(err) == str(references(train, batches, size, validation=val))
     assert re.match(rf"^{size}(\.0+)? uniform, [\d.]+ unigram(, [\d.]+ \d-gram)? \(perplexity\)$", compared(err))
 

@@ -14,7 +14,7 @@ def data(sources=SOURCES, **options):
 def test_batches_and_their_states_are_those_of_the_texts_one_after_the_other():
     rng = numpy.random.default_rng(0)
     streams = {name: stream(rng.integers(0, 9, length).astype("int32")) for name, length in (("a", 300), ("b", 40))}
-    source = Apart(streams, {"a": 1.0, "b": 1.0})
+    source = Apart(streams)
     whole = [(x.tolist(), y.tolist()) for each in streams.values() for x, y in each.batches()]
     assert [(x.tolist(), y.tolist()) for x, y in source] == whole
     assert [(x.tolist(), y.tolist()) for x, y in source.batches(start=2)] == whole[2:]

@@ -62,8 +62,9 @@ def test_the_book_protocol_builds_the_vocabulary_from_the_training_data():
 def test_words(fox):
     data = TextData([fox], batch_size=8, num_steps=5, tokens="word")
     assert "quick" in data.vocab
-    assert data.characters_per_token["all"] == pytest.approx(len(fox.text.replace(",", "").replace(".", "")) /
-                                                             len(fox.text.split()))
+    text = data.val_dataloader().text
+    assert text.num_words == pytest.approx(text.num_tokens)
+    assert 3 < text.num_characters / text.num_tokens - 1 < 5  # the letters of a word of the fox
 
 
 def test_files_and_their_sources_yield_the_same_data(fox, fox_file):
@@ -219,8 +220,9 @@ def test_the_parts_of_records_are_their_batches_and_the_batches_depend_on_the_se
         assert (first._parts[name] == second._parts[name]).all()  # the same records are tested with every seed
     (x, _), (again, _) = (next(data.train_dataloader().batches()) for data in (first, second))
     assert not numpy.array_equal(x, again)
-    name, source, per_token = first.held_out()
-    assert (name, source.num_records, per_token) == ("test", first.num_records["test"], 1.0)
+    name, source = first.held_out()
+    assert (name, source.num_records) == ("test", first.num_records["test"])
+    assert source.text.num_tokens == source.text.num_characters == source.num_tokens
     assert first.opening() == ""
 
 
@@ -239,8 +241,9 @@ def test_records_of_words_and_bytes(tokens, cleaning):
     data = records_data(text, tokens=tokens, cleaning=cleaning, min_freq=2)
     for source in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
         assert sum(int((y >= 0).sum()) for _, y in source.batches()) == source.num_tokens
-    # 11 characters are 11 tokens or 4: three words and the end, which counts as one character
-    assert data.characters_per_token["train"] == pytest.approx(11 / 4 if tokens == "word" else 1.0)
+    # 11 characters are 11 tokens or 4: three words and the end, which stands for the line break
+    text = data.test_dataloader().text
+    assert (text.num_characters, text.num_tokens) == (110, 40 if tokens == "word" else 110)
     assert (data.vocab.unknown_index in data._parts["train"]) == (tokens == "word")  # every second word is rare
 
 

@@ -31,8 +31,8 @@ def test_characters_are_the_text(text):
 
 def test_a_word_counts_the_space_before_it():
     words = TOKENIZERS["word"]
-    assert words.characters_per_token(tokenize("it has come", "word")) == (2 + 3 + 4) / 3 + 1
-    assert TOKENIZERS["char"].characters_per_token("it has") == 1
+    assert words.characters(tokenize("it has come", "word")).tolist() == [3, 4, 5]
+    assert TOKENIZERS["char"].characters("it has").tolist() == [1] * 6
 
 
 def test_every_kind_of_token_has_a_description():
@@ -41,7 +41,8 @@ def test_every_kind_of_token_has_a_description():
 
 def test_a_third_kind_of_token_works_from_data_to_generation(pairs):
     data = TextData([Source("text", "the quick brown fox " * 60, "")], 16, 8, tokens="pair")
-    assert data.characters_per_token["all"] == 2.0
+    text = data.val_dataloader().text
+    assert text.num_characters == 2 * text.num_tokens
     assert set(map(len, data.vocab.idx_to_token[1:])) == {2}
     model = RNNLM(GRU(8), len(data.vocab))
     assert len("".join(generate(model, data.vocab, "the qu", 5))) == 10

@@ -3,6 +3,7 @@ import sys
 
 from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch, evaluate, kernels
 from gluon_deeprnn.data import Records, Stream, Windows
+from gluon_deeprnn.data.evaluated_text import EvaluatedText
 from gluon_deeprnn.evaluation import Evaluation, MeanLoss, perplexity
 from gluon_deeprnn.kernels import writing
 from gluon_deeprnn.models.weights import gradient_arrays, parameter_arrays
@@ -71,9 +72,17 @@ def test_dropout_is_off(tokens):
 
 
 def test_bits_per_character_count_characters_not_tokens():
-    result = Evaluation(nll=100 * math.log(2), num_tokens=25, characters_per_token=5.0)
-    assert result.bits_per_character == pytest.approx(100 / 125)
-    assert str(result) == "perplexity 16.000, 0.800 bits per character (125 characters)"
+    text = EvaluatedText("word", 26, 0, num_characters=125, num_words=25, unpredicted=5 * math.log(2))
+    result = Evaluation(nll=100 * math.log(2), num_tokens=25, text=text)
+    assert result.bits_per_character == pytest.approx(105 / 125)
+    assert result.word_perplexity == pytest.approx(2 ** (105 / 25))
+    assert str(result) == "perplexity 16.000 per word, 0.840 bits per character (125 characters)"
+
+
+def test_without_a_text_there_are_no_bits_per_character():
+    result = Evaluation(nll=100 * math.log(2), num_tokens=25)
+    assert math.isnan(result.bits_per_character)
+    assert str(result) == "perplexity 16.000 (25 tokens)"
 
 
 def test_other_objects_than_batch_sources_are_refused(model):

@@ -5,6 +5,7 @@ import math
 
 from gluon_deeprnn import GRU, LSTM, RNNLM, RNNLMScratch, StackedRNNScratch, TextData, Vocab, evaluate
 from gluon_deeprnn.data import Source
+from gluon_deeprnn.data.apart import stream_of
 from gluon_deeprnn.evaluation import joined, score, score_texts
 from mxnet import np
 import numpy
@@ -44,9 +45,7 @@ def test_the_sum_is_the_total_of_evaluate(kind):
     vocab = vocab_for(kind)
     model = model_for(vocab)
     scored = score(model, vocab, text)
-    tokens = vocab.split(text)
-    expected = evaluate(model, TextData.stream(vocab.encode(tokens)),
-                        characters_per_token=vocab.tokenizer.characters_per_token(tokens))
+    expected = evaluate(model, stream_of(vocab, vocab.split(text)))
     assert scored.nll == pytest.approx(expected.nll, rel=1e-6)
     assert scored.num_tokens == expected.num_tokens
     assert scored.evaluation.bits_per_character == pytest.approx(expected.bits_per_character, rel=1e-6)
@@ -146,7 +145,7 @@ def test_bytes_are_text_where_they_are_text():
     bits = scored.character_bits()
     assert math.isnan(bits[0])
     assert bits[1] == pytest.approx(scored.bits[1:4].sum())
-    assert scored.evaluation.characters_per_token == 1
+    assert scored.characters.tolist() == [1, 1, 0, 0, 1, 1]
 
 
 def test_several_texts_are_one_stream_or_each_its_own():
@@ -202,7 +201,7 @@ def test_a_record_is_cleaned_on_its_own_and_its_end_is_one_character():
     assert (scored.text, scored.name) == ("ada l\nl", "text")
     assert [piece.text for piece in scored.tokens()] == ["ada", " l", "\n", "l", ""]
     assert scored.characters.tolist() == [3, 2, 1, 1, 1]
-    assert scored.evaluation.characters_per_token == 8 / 5
+    assert scored.evaluation.text.num_characters == 8
 
 
 def test_a_token_that_is_written_like_a_boundary_is_unknown():

@@ -9,9 +9,10 @@ import zipfile
 
 from gluon_deeprnn import load_run
 from gluon_deeprnn.cli.main import main
+from gluon_deeprnn.data.evaluated_text import text_of
 from gluon_deeprnn.errors import DeepRNNError, InputError
 from gluon_deeprnn.export import FORMATS, checking, html_format, onnx_format, rounding, symbol_format, torch_format
-from gluon_deeprnn.export.forward import bits_per_token, logits_of
+from gluon_deeprnn.export.forward import logits_of, nll_of
 from gluon_deeprnn.models.interchange import weights_of
 from models import MODELS, OTHERS, VOCAB, made, of, tokens
 import mxnet
@@ -70,9 +71,10 @@ def test_int8_is_a_quarter_of_the_size_and_its_loss_is_said(trained, tmp_path, c
     about = {each.key: each.value for each in onnx.load(str(tmp_path / "int8.onnx")).metadata_props}
     bits, weights = json.loads(about["bits_per_character"]), weights_of(run.model)
     assert f"rounded to int8: {bits['stored']} bits per character, {bits['exact']} before" in said.err
-    passage = checking.passage_of(run, 2000)
+    passage = checking.written_passage_of(run, 2000)
+    tokens, text = run.vocab.encode(passage), text_of(run.vocab, passage)
     for name, each in (("exact", weights), ("stored", rounding.read_back(weights, "int8"))):
-        assert float(bits[name]) == pytest.approx(bits_per_token(each, passage), abs=6e-4)
+        assert float(bits[name]) == pytest.approx(text.bits_per_character(nll_of(each, tokens)), abs=6e-4)
     matrices = sum(array.size for name, array in rounding.named(weights).items() if array.ndim == 2)
     smaller = (tmp_path / "float32.onnx").stat().st_size - (tmp_path / "int8.onnx").stat().st_size
     assert smaller > 2 * matrices

@@ -8,8 +8,9 @@ import subprocess
 
 from gluon_deeprnn import Vocab, load_run
 from gluon_deeprnn.cli.main import main
+from gluon_deeprnn.data.evaluated_text import text_of
 from gluon_deeprnn.export import checking, html_format, rounding
-from gluon_deeprnn.export.forward import bits_per_token, logits_of
+from gluon_deeprnn.export.forward import logits_of, nll_of
 from gluon_deeprnn.models.interchange import weights_of
 from models import ALL, made, tokens
 import numpy
@@ -56,7 +57,7 @@ def in_node(path, indices, text=""):
 @pytest.fixture
 def page(tmp_path, monkeypatch):
     """A function that writes the page of a model; returns its path."""
-    monkeypatch.setattr(checking, "passage_of", lambda run, num=300: run.passage[:num])
+    monkeypatch.setattr(checking, "written_passage_of", lambda run, num: run.vocab.to_tokens(run.passage[:num]))
 
     def write(model, vocab, passage=None, dtype="float32"):
         path = tmp_path / "page.html"
@@ -98,7 +99,8 @@ def test_rounded_numbers_are_read_as_they_were_written_and_their_loss_is_said(dt
     numpy.testing.assert_allclose(in_node(path, run.passage)[0], logits_of(rounded, run.passage)[0], atol=1e-5)
     assert 0 < abs(in_node(path, run.passage)[0] - logits_of(weights, run.passage)[0]).max() < most
     for name, each in (("exact", weights), ("stored", rounded)):
-        assert float(about["loss"][name]) == pytest.approx(bits_per_token(each, run.passage), abs=6e-4)
+        text = text_of(run.vocab, run.vocab.to_tokens(run.passage))
+        assert float(about["loss"][name]) == pytest.approx(text.bits_per_character(nll_of(each, run.passage)), abs=6e-4)
 
 
 @needs_node

@@ -32,8 +32,8 @@ HISTORY = [{"epoch": i, "train_ppl": 9.0 / i, "val_ppl": 8.0 / i, "clipped": 0.2
             "layer_gradient_norms": {name: [0.5] for name in ("layer 1", "embedding", "first state", "output", "mine")}}
            for i in (1, 2, 3)]
 PLACES = numpy.arange(60)
-SCORED = ScoredText("text", "a1 " * 20, numpy.array([0]), PLACES, PLACES + 1, -PLACES / 9.0, PLACES / PLACES.max(),
-                    PLACES > 5)
+SCORED = ScoredText("text", "a1 " * 20, numpy.array([0]), PLACES, PLACES + 1, "character", -PLACES / 9.0,
+                    0.0 * PLACES, PLACES / PLACES.max(), PLACES > 5)
 ACTIVITY = Activities("a1 " * 20, PLACES, PLACES + 1, {
     kind: numpy.sin(PLACES)[:, None, None] * numpy.ones((60, 1, 9)) for kind in ("unit", "cell")})
 FOLLOWED = [FollowedFeature(name, kind, 1, i % 9 + 1, 0.5, 0.1) for i, (kind, name) in enumerate(

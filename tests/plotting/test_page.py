@@ -91,7 +91,7 @@ def test_words_with_unknown_tokens_are_marked():
     read = Reader(surprisal_page(scored_text("the Ωmega dog", known="the mega dog")))
     assert [(title.endswith("(not in the vocabulary)"), mark) for title, mark in read.titles] == [
         (False, None), (True, "u"), (False, None)]
-    assert "framed: not in the vocabulary" not in surprisal_page(scored_text("the dog"))
+    assert "framed: not in the vocabulary, " not in surprisal_page(scored_text("the dog"))
 
 
 def test_the_page_needs_no_network_and_no_script():

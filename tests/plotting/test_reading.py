@@ -13,7 +13,7 @@ BITS = {"network": RNG.uniform(1, 3, 500), "mixture": RNG.uniform(0, 3, 500)}
 
 @pytest.mark.parametrize("per_token", [1.0, 4.0])
 def test_the_curves_are_means_so_far_and_the_bars_add_up_to_the_gain(per_token):
-    figure = plot_reading(BITS, "mixture", CONTEXTS, characters_per_token=per_token, title="a run")
+    figure = plot_reading(BITS, "mixture", CONTEXTS, characters=numpy.full(500, per_token), title="a run")
     figure.savefig(io.BytesIO(), format="png")
     means, gains = figure.axes
     for line, bits in zip(means.lines, BITS.values()):

@@ -75,8 +75,8 @@ def test_a_run_writes_the_documented_files(finished, protocol):
 def test_a_loaded_run_evaluates_to_the_same_result(finished, protocol):
     folder, result = finished
     run = load_run(folder.path)
-    part, batches, per_token = run.data().held_out()
-    found = evaluate(run.model, batches, characters_per_token=per_token)
+    part, batches = run.data().held_out()
+    found = evaluate(run.model, batches)
     assert found.perplexity == pytest.approx(result["test_ppl"] if part == "test" else result["val_ppl"], rel=1e-6)
     assert found.bits_per_character == pytest.approx(result["bits_per_char"], rel=1e-6)
     assert sum(array.size for array in parameter_arrays(run.model).values()) == result["parameters"]
@@ -86,8 +86,9 @@ def test_another_text_is_read_as_one_stream(finished, fox_file):
     run = load_run(finished[0].path)
     other = fox_file.parent / "other.txt"
     other.write_text("A dog, lazy: Ωmega jumps! " * 5, encoding="utf-8")
-    stream, per_token, unknown = run.stream(read_texts([other]))
-    assert (stream.num_tokens, per_token, unknown) == (len("a dog lazy mega jumps " * 5) - 1, 1.0, 0)
+    stream, length = run.stream(read_texts([other])), len("a dog lazy mega jumps " * 5)
+    assert (stream.num_tokens, stream.text.num_tokens, stream.text.num_characters) == (length - 1, length, length)
+    assert (stream.text.num_words, stream.text.num_unknown) == (25, 0)
 
 
 def test_the_best_parameters_are_stored_not_the_last(fox_file, tmp_path):
@@ -260,20 +261,20 @@ def test_a_run_on_records_reads_texts_as_records(names_file, tmp_path, capsys):
     assert json.loads((folder.path / "config.json").read_text())["settings"]["records"] == "line"
     run = load_run(folder.path)
     assert run.data().num_records == {"train": 44, "val": 2, "test": 4}  # each name twice
-    part, batches, per_token = run.data().held_out()
-    found = evaluate(run.model, batches, characters_per_token=per_token)
+    part, batches = run.data().held_out()
+    found = evaluate(run.model, batches)
     assert (part, found.perplexity) == ("test", pytest.approx(result["test_ppl"], rel=1e-6))
     assert found.bits_per_character == pytest.approx(result["bits_per_char"], rel=1e-6)
 
     other = tmp_path / "other.txt"
     other.write_text("Anna\n\nBozo\n", encoding="utf-8")
-    records, per_token, unknown = run.stream(read_texts([other]))
-    assert (records.num_records, records.num_tokens, per_token, unknown) == (2, 10, 1.0, 1)  # z
+    records = run.stream(read_texts([other]))
+    assert (records.num_records, records.num_tokens) == (2, 10)
+    assert (records.text.num_tokens, records.text.num_characters, records.text.num_unknown) == (10, 10, 1)  # z
     main(["evaluate", "--run", str(folder), "--text", str(other)])
     shown = capsys.readouterr()
     assert shown.out == f"{evaluate(run.model, records)}\n"
-    assert shown.out.endswith("(10 characters)\n")
-    assert "1 of 8 tokens are not in the vocabulary" in shown.err
+    assert shown.out.endswith("(10 characters; 1 of 10 tokens unknown, 10.0%)\n")
 
     with pytest.raises(ValueError, match=r"^text must be at least one record of kind line, after cleaning; got none$"):
         run.stream([Source("other", "\n \n", "")])

@@ -81,7 +81,7 @@ def test_a_text_of_the_run_is_evaluated_after_its_token_and_any_other_only_if_to
     tokens = {name: run.vocab.source_index(name) for name in run.vocab.sources}
 
     def first(paths, source=None):
-        batches, _, _ = run.stream(read_texts(paths), source)
+        batches = run.stream(read_texts(paths), source)
         return [next(each.batches())[0][0].item() for each in batches.streams.values()]
 
     assert first(files) == [tokens["fox.txt"], tokens["sheep.txt"]]

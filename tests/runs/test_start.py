@@ -34,7 +34,7 @@ def test_what_was_known_stays_known_when_the_vocabulary_is_extended(folder, conf
         new = [token for token in job.data.vocab.idx_to_token if token not in start.vocab]
         assert sorted(new) == ["\n", "!", "1", "2", "Q", "T"]
         assert job.data.vocab.idx_to_token[:len(start.vocab)] == start.vocab.idx_to_token
-        _, batches, _ = start.data().held_out()
+        _, batches = start.data().held_out()
         before, after = evaluate(start.model, batches), evaluate(job.model, batches)
     assert after.nll == pytest.approx(before.nll, rel=1e-5)
 

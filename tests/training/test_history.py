@@ -2,8 +2,10 @@
 
 import json
 
-from gluon_deeprnn import Trainer
+from gluon_deeprnn import TextData, Trainer
+from gluon_deeprnn.data import Source
 from gluon_deeprnn.evaluation import references
+from gluon_deeprnn.plotting import plot_history
 from gluon_deeprnn.training.history import check_history
 import pytest
 from trainings import Keep, data_of, model_of
@@ -19,6 +21,18 @@ def test_every_row_has_the_perplexities_of_simple_models_on_the_validation_data(
     for row in check_history(json.loads(json.dumps(history))):
         assert tuple(row[name] for name in COMPARED) == (found.unigram, found.ngram, found.order)
     assert found.unigram < 7.5  # of tokens of which 6 are as frequent as the others, of 7 or, with ends, 9
+
+
+def test_every_row_says_how_many_validation_tokens_are_unknown():
+    data = TextData([Source("text", "ab" * 300 + "z" * 80, "")], 2, 8, protocol="book", cleaning="none")
+    history = Trainer(2, progress=False).fit(model_of(data), data)
+    text = data.val_dataloader().text
+    assert text.num_unknown > 0
+    for row in check_history(json.loads(json.dumps(history))):
+        assert (row["val_tokens"], row["val_unknown"]) == (text.num_tokens, text.num_unknown)
+    ax = plot_history(history)
+    labels = [each.get_text() for each in ax.get_legend().get_texts()]
+    assert labels[1].endswith(f" ({text.num_unknown / text.num_tokens:.1%} of the tokens unknown)")
 
 
 class Users:
@@ -53,7 +67,8 @@ def test_a_training_that_an_earlier_version_began_has_them_in_the_rows_of_the_ne
 @pytest.mark.parametrize(("changed", "message"), [
     ({"ngram_ppl": None}, "does not have its fields"), ({"ngram_order": 2.5}, "is not that of epoch 1"),
     ({"ngram_order": 0}, "is not that of epoch 1"), ({"unigram_ppl": 0.0}, "is not that of epoch 1"),
-    ({"unigram_ppl": "low"}, "values that are not finite numbers"),
+    ({"unigram_ppl": "low"}, "values that are not finite numbers"), ({"val_unknown": -1}, "values that are not finite"),
+    ({"val_unknown": 10**9}, "more unknown tokens than tokens"),
 ])
 def test_rows_with_other_entries_are_refused(changed, message):
     data = data_of("d2l")

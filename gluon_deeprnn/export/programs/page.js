@@ -13,6 +13,7 @@ const WORDS = {
       + "a column for each token. Blue below zero, red above; the brighter, the nearer to -1 or 1.",
     statesOf: (layers, units, tokens) => `Hidden states: ${layers} layers of ${units} units, for the last ${tokens} tokens.`,
     bits: (bits) => `${bits} bits`, first: "the first token: nothing predicts it", mean: (bits, count) => `${bits} bits per token over ${count} tokens`,
+    leftOut: (count, share) => ` without ${count} unknown ones (${share}%)`,
     about: (about) => `${about.kinds}; ${about.layers.length} ${about.layers.length > 1 ? "layers" : "layer"} of ${about.num_hiddens} hidden units; `
       + `${about.tokens.length} tokens in the vocabulary; ${about.parameters} parameters as ${about.dtype}${about.loss}.`,
     loss: (found) => ` (${found.exact} bits per character with float32, ${found.stored} as stored)`,
@@ -29,6 +30,7 @@ const WORDS = {
       + "빨간색은 양수이며, 밝을수록 -1 또는 1에 가깝습니다.",
     statesOf: (layers, units, tokens) => `은닉 상태: 은닉층 ${layers}개, 유닛 ${units}개, 최근 토큰 ${tokens}개.`,
     bits: (bits) => `${bits}비트`, first: "첫 토큰은 예측할 수 없습니다", mean: (bits, count) => `토큰 ${count}개의 평균 ${bits}비트`,
+    leftOut: (count, share) => ` (미등록 토큰 ${count}개 제외, ${share}%)`,
     about: (about) => `${about.kinds}; 은닉층 ${about.layers.length}개, 은닉 유닛 ${about.num_hiddens}개; 어휘의 토큰 `
       + `${about.tokens.length}개; 파라미터 ${about.parameters}개(${about.dtype})${about.loss}.`,
     loss: (found) => ` (float32로 문자당 ${found.exact}비트, 저장된 값으로 ${found.stored}비트)`,
@@ -44,7 +46,7 @@ const element = (id) => document.getElementById(id);
 const about = JSON.parse(element("model-about").textContent);
 const bytes = Uint8Array.from(atob(element("model-arrays").textContent.trim()), (each) => each.charCodeAt(0));
 const model = new LanguageModel(about, readArrays(about.arrays, bytes));
-let words = WORDS.en, history = [], running = false, chosen = -1;
+let words = WORDS.en, history = [], skipped = 0, running = false, chosen = -1;
 
 // What is visible of white space in the list of likely tokens.
 const shown = (token) => ({ " ": "␣", "\n": "⏎", "\t": "⇥" }[token] || token.replace(/^ /, "␣"));
@@ -139,7 +141,9 @@ function drawStates() {
 function report(extra = "") {
   const counted = history.filter((entry) => entry.bits !== null);
   const mean = counted.reduce((sum, entry) => sum + entry.bits, 0) / counted.length;
-  element("status").textContent = [extra, counted.length ? words.mean(mean.toFixed(2), counted.length) : ""].filter(Boolean).join("; ");
+  const leftOut = skipped ? words.leftOut(skipped, (100 * skipped / (skipped + history.length)).toFixed(1)) : "";
+  const said = counted.length ? words.mean(mean.toFixed(2), counted.length) + leftOut : "";
+  element("status").textContent = [extra, said].filter(Boolean).join("; ");
 }
 
 function begin() {
@@ -152,6 +156,7 @@ function begin() {
     if (part.index < 0) unknown.push(part.text);
     else read(part.index, part.text, true);
   }
+  skipped = unknown.length;
   history.forEach(append);
   drawStates();
   if (!history.length) element("status").textContent = words.empty;
