@@ -62,7 +62,7 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
     first = dataclasses.replace(text, unpredicted=text.unpredicted - float(log_probs[0]))
     say(Evaluation(-float(log_probs[1:].sum()), len(tokens) - 1, first))
     if proof is not None:
-        _say_proof(data, predictors, proof)
+        _say_proof(data, proof, is_validation=data.protocol == "d2l" and not arguments.text)
 
 
 def tokens_to_predict(trained: Run, data: TextData,
@@ -75,13 +75,15 @@ def tokens_to_predict(trained: Run, data: TextData,
     return data.tokens("test" if part == "test" else "val"), f"the {part} data of the run"
 
 
-def _say_proof(data: TextData, predictors: RunPredictors, proof: Proof) -> None:
-    """Print how many bytes the text takes, under the model and under other programs."""
+def _say_proof(data: TextData, proof: Proof, *, is_validation: bool) -> None:
+    """Print how many bytes the text takes, under the model and under other programs, which read the text before it."""
     text = proof.text.encode("utf-8", "surrogateescape")
     print(f"coded and decoded: {len(proof.code):,} bytes for {len(text):,} bytes of text "
           f"({proof.claimed_bytes:,.1f} by the code length)")
     before, validation = (data.vocab.tokenizer.unsplit(data.tokens(part)).encode("utf-8", "surrogateescape")
                           for part in ("train", "val"))
+    if is_validation:
+        validation = b""
     print(f"xz: {xz_bytes(before + validation, text):,} bytes more than for the text before")
     try:
         num_bytes, order = ppmd_bytes(before, validation, text)
