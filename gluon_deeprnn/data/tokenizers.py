@@ -42,7 +42,7 @@ class Tokenizer(abc.ABC):
     """Tokens that every vocabulary has, whether they are in its text or not."""
 
     pattern: Optional[str] = None
-    """An expression of which each match is a token, for exported programs: for ``regex``, and JavaScript's flag ``u``."""
+    """An expression of which each match is a token, for exported programs: for ``regex``, and JavaScript with ``u``."""
 
     @abc.abstractmethod
     def split(self, text: str) -> List[str]:
@@ -100,7 +100,7 @@ class Characters(Tokenizer):
 class Words(Tokenizer):
     """A token is a word, including the space before it."""
 
-    about = "words, between white space"
+    about = "words between white space"
 
     def split(self, text: str) -> List[str]:
         """The words of a text, without white space."""
@@ -118,7 +118,7 @@ class UnicodeWords(Tokenizer):
     as a family or a flag, is one.  Nothing of a text is lost.
     """
 
-    about = "words, punctuation marks, emoji and white space; word with cleaning none"
+    about = "words, punctuation marks, emoji and white space; what word means with cleaning none"
 
     pattern: Optional[str] = TOKEN
 
@@ -142,7 +142,7 @@ class UnicodeWords(Tokenizer):
 class ExactWords(UnicodeWords):
     """The same by the rule of earlier versions, for their runs: combining marks end a word and are tokens."""
 
-    about = "the same for runs of earlier versions; combining marks are tokens too"
+    about = "what it meant in earlier versions; combining marks divide words"
 
     pattern = None
 

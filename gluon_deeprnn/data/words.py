@@ -1,8 +1,8 @@
 r"""What a word is, in every script: regular expressions for tokens that are words, and for the features of words.
 
 - A word consists of **letters** and **digits** of every script (Unicode's categories L and N) and **underscores**.
-- **Marks** (category M) belong to the letter before them: vowel signs of Hindi, Tamil and Thai, points of Hebrew, vowels
-  of Arabic, accents for which there is no composed letter.
+- **Marks** (category M) belong to the letter before them: vowel signs of Hindi, Tamil and Thai, points of Hebrew,
+  vowels of Arabic, accents for which there is no composed letter.
 - **Joiners** (U+200C, U+200D) after a letter or a mark belong to it: they choose the form of a conjunct in Hindi and
   Malayalam, and divide the parts of a word in Persian.
 - An **apostrophe** (``'`` or U+2019), a **soft hyphen** (U+00AD), and **geresh** and **gershayim** of Hebrew (U+05F3,
@@ -35,7 +35,7 @@ WORD_OF_LETTERS = _words_of(r"\p{L}")
 
 CHARACTER = (rf"(?:\p{{Regional_Indicator}}{{2}}|{_PICTURE}(?:[{_MODIFIERS}]*\u200D{_PICTURE})*|\P{{White_Space}})"
              rf"[{_MODIFIERS}\u200D]*")
-"""What a reader sees as one character: one with its marks; an emoji with all that modifies it or is joined to it; a flag.
+"""What a reader sees as one character: one with its marks; an emoji with what modifies it or is joined to it; a flag.
 
 It is Unicode's extended grapheme cluster (UAX 29), except that marks of every kind belong to the character before them.
 """

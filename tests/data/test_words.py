@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """What a word is, in scripts with and without marks; and a character that belongs to no word."""
 
 import random
@@ -12,11 +13,14 @@ WORDS = {
     "Hindi": "हिन्दी में नदी बहुत सुन्दर मेज़ न्\u200dयाय क्\u200cष १२३", "Tamil": "தமிழ் மொழி க்ஷ ஸ்ரீ கொ",
     "Malayalam": "മലയാളം അവന്\u200d കണ്ണ്", "Thai": "ที่นี่ น้ำ ภาษาไทย ๑๒", "Hebrew": "שָׁלוֹם בְּרֵאשִׁית צה״ל ג׳ון",
     "Arabic": "مُحَمَّدٌ رَسُولُ ٱللَّهِ ١٢ \u06dd١٢", "Persian": "می\u200cروم خانه\u200cها",
-    "Yoruba": "e\u0323\u0300ko\u0323\u0301 o\u0323ba\u0300", "English": "don't rock'n'roll It\u2019s time_1 1924 caf\u00e9 \u00bd",
-    "German": "Stra\u00dfe Donau\u00addampf\u00adschiff", "Korean": "운수 좋은 \u1112\u1161\u11ab", "Chinese": "我喜歡讀書",
+    "Yoruba": "e\u0323\u0300ko\u0323\u0301 o\u0323ba\u0300",
+    "English": "don't rock'n'roll It\u2019s time_1 1924 caf\u00e9 \u00bd",
+    "German": "Stra\u00dfe Donau\u00addampf\u00adschiff", "Korean": "운수 좋은 \u1112\u1161\u11ab",
+    "Chinese": "我喜歡讀書",
 }
 CHARACTERS = [
-    ".", "\u2019", "।", "👩\u200d👩\u200d👧", "❤\ufe0f", "👍\U0001f3fd", "🇰🇷", "#\ufe0f\u20e3", "\u0301\u0301", "\u200d", "\u00ad",
+    ".", "\u2019", "।", "👩\u200d👩\u200d👧", "❤\ufe0f", "👍\U0001f3fd", "🇰🇷", "#\ufe0f\u20e3",
+    "\u0301\u0301", "\u200d", "\u00ad",
     "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "!\u0301", "\ud83d", "\ufeff", "\u200b"]
 
 
@@ -51,7 +55,7 @@ def test_every_single_character_is_a_token_and_so_nothing_of_a_text_is_lost():
 
 
 def test_a_character_is_an_extended_grapheme_cluster_of_unicode():
-    """Except that spacing marks of every script belong to the character before them, and marks to control characters."""
+    """Except that spacing marks of every script, and marks after control characters, belong to what is before them."""
     draw = random.Random(2)
     in_words = regex.compile(rf"{WORD}|\p{{White_Space}}").match
     others = [chr(code) for code in range(sys.maxunicode + 1) if not in_words(chr(code))

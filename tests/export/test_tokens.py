@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """The programs that are exported split a text into the same tokens as the package."""
 
 import importlib.util
@@ -6,16 +7,16 @@ import random
 import shutil
 import subprocess
 import sys
-from unittest import mock
 import unicodedata
+from unittest import mock
 
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.export import html_format, torch_format
 import pytest
 
 TEXTS = {
-    "English": "It's the  time_1, isn\u2019t it?\r\n\tYes: 3.14, 'quoted' rock'n'roll \u00bd x\u00b2\u0085\x1c\ufeff end ",
-    "German": "Zwölf Boxkämpfer jagen Viktor quer über den Deich; Donau\u00addampf\u00adschiff\u00ad, \u201eStra\u00dfe\u201c.",
+    "English": "It's the  time_1, isn\u2019t it?\r\n\tYes: 3.14, 'no' rock'n'roll \u00bd x\u00b2\u0085\x1c\ufeff end ",
+    "German": "Zwölf Boxkämpfer jagen Viktor; Donau\u00addampf\u00adschiff\u00ad, \u201eStra\u00dfe\u201c.",
     "Korean": "운수 좋은 날, 1924년. 한·미 \u1112\u1161\u11ab\u1100\u1173\u11af",
     "Hindi": "हिन्दी में नदी बहुत सुन्दर है। न्\u200dयाय क्\u200cष अर्\u200d १२३",
     "Thai": "ที่นี่ภาษาไทย น้ำ ๑๒๓",
@@ -54,7 +55,7 @@ def test_a_program_in_torch_splits_texts_as_the_package_does(kind, texts):
     with mock.patch.dict(sys.modules, absent):
         spec.loader.exec_module(program)
     pattern = TOKENIZERS[kind].pattern or ""
-    assert [program.tokens_of(text, kind, pattern) for text in texts] == [TOKENIZERS[kind].split(text) for text in texts]
+    assert [program.tokens_of(text, kind, pattern) for text in texts] == list(map(TOKENIZERS[kind].split, texts))
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -63,7 +64,7 @@ def test_the_page_splits_texts_as_the_package_does(kind, texts):
     program = (html_format._PROGRAMS / "model.js").read_text(encoding="utf-8") + """
       const [kind, pattern, texts] = JSON.parse(require("fs").readFileSync(0, "utf8"));
       console.log(JSON.stringify(texts.map((text) => TOKENIZERS[kind](text, pattern).map(([token]) => token))));"""
-    done = subprocess.run(["node", "-e", program], input=json.dumps([kind, TOKENIZERS[kind].pattern, texts]), capture_output=True, text=True,
-                          check=True, encoding="utf-8")
+    given = json.dumps([kind, TOKENIZERS[kind].pattern, texts])
+    done = subprocess.run(["node", "-e", program], input=given, capture_output=True, check=True, encoding="utf-8")
     for text, found in zip(texts, json.loads(done.stdout)):
         assert found == TOKENIZERS[kind].split(text), ascii(text)

@@ -1,7 +1,7 @@
 """A language model in torch, that continues a text:  python THIS_FILE "It was" --length 300
 
-It reads the parameters and the vocabulary from the .safetensors file of the same name.  It needs torch and safetensors, and
-regex for a model of the words of texts that were not cleaned.
+It reads the parameters and the vocabulary from the .safetensors file of the same name.  It needs torch and safetensors;
+a model of words, of texts that were not cleaned, also needs regex.
 """
 
 import argparse
