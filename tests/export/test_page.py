@@ -116,6 +116,16 @@ def test_a_text_has_the_same_tokens_on_the_page(kind, cleaning, text, page):
     assert found == [index or -1 for index in vocab.encode(vocab.split(text)).tolist()]
 
 
+@needs_node
+@pytest.mark.parametrize("kind", ["word-unicode", "word-exact"])
+def test_a_first_word_that_is_known_after_a_space_is_known_on_the_page(kind, page):
+    vocab = Vocab(Vocab(kind=kind).split("a word, the word"), cleaning="none", kind=kind)
+    model = made("gru 1 layer")
+    path, _ = page(type(model)(type(model.rnn)(6), len(vocab)), vocab)
+    assert in_node(path, [0], "word, a")[2] == [
+        {"text": text, "index": index} for text, index in zip(["word", ",", " a"], [vocab[" word"], vocab[","], -1])]
+
+
 def test_the_page_is_one_small_file_that_asks_for_nothing(page):
     path, run = page(made("gru 8 layers kit"), Vocab("the time machine"))
     content = path.read_text(encoding="utf-8")
