@@ -224,7 +224,7 @@ def versions() -> Dict[str, str]:
     from importlib import metadata
 
     found = {"python": platform.python_version()}
-    for package in ("gluon_deeprnn", "mxnet", "gluonnlp", "numpy", "matplotlib"):
+    for package in ("gluon_deeprnn", "mxnet", "gluonnlp", "numpy", "matplotlib", "regex"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -50,7 +50,8 @@ class TextData:
     cleaning : {"none", "d2l", "unicode"}, default "d2l"
         See `gluon_deeprnn.data.clean`.
     tokens : {"char", "word", "byte"}, default "char"
-        The kind of tokens; words of an uncleaned text include punctuation marks and line ends.
+        The kind of tokens; words of an uncleaned text include punctuation marks and line ends
+        (`gluon_deeprnn.data.words`).
     records : {"none", "line", "paragraph", "blank-line"}, default "none"
         The independent pieces of the texts, if there are any: lines, or what blank lines separate (for ``paragraph``
         with its line breaks replaced by spaces).  Each is cleaned on its own and read from the initial state, with
@@ -125,7 +126,9 @@ class TextData:
         self.records = _checks.one_of("records", records, RECORDS)
         self._val_fraction = check_split(protocol, records, val_fraction)
         self.cleaning = _checks.one_of("cleaning", cleaning, CLEANINGS)
-        kind = tokenizer_for(tokens, self.cleaning)
+        if not isinstance(vocab, (Vocab, type(None))):
+            raise InputError("vocab", "None or a Vocab", vocab)
+        kind = tokenizer_for(tokens, self.cleaning, None if vocab is None else vocab.kind)
         tokenizer = TOKENIZERS[kind]
         self.seed = _checks.integer("seed", seed, at_least=0)
         min_freq = _checks.integer("min_freq", min_freq, at_least=0)
@@ -134,8 +137,6 @@ class TextData:
         self.sources = _checks.sequence("sources", sources, Source, "a sequence of Source, not empty")
         if not self.sources:
             raise InputError("sources", "a sequence of Source, not empty", sources)
-        if not isinstance(vocab, (Vocab, type(None))):
-            raise InputError("vocab", "None or a Vocab", vocab)
         self._reading = Reading(streams, source_weights, source_token, val_from).of(self.sources, protocol, records)
         if vocab is not None and records != "none":
             begin_of(vocab, records)  # raises an error if it has no such tokens

@@ -7,11 +7,13 @@ Each kind of token is a class with one instance in ``TOKENIZERS``, under the nam
 import abc
 import codecs
 import re
-from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Container, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.words import TOKEN
 from gluon_deeprnn.errors import InputError
 import numpy
+import regex
 
 
 class Tokenizer(abc.ABC):
@@ -42,6 +44,9 @@ class Tokenizer(abc.ABC):
 
     alphabet: Sequence[str] = ()
     """Tokens that every vocabulary has, whether they are in its text or not."""
+
+    pattern: Optional[str] = None
+    """An expression of which each match is a token, for exported programs: for ``regex``, and JavaScript with ``u``."""
 
     @abc.abstractmethod
     def split(self, text: str) -> List[str]:
@@ -100,7 +105,7 @@ class Characters(Tokenizer):
 class Words(Tokenizer):
     """A token is a word, including the space before it."""
 
-    about = "words"
+    about = "words between white space"
 
     def split(self, text: str) -> List[str]:
         """The words of a text, without white space."""
@@ -111,12 +116,18 @@ class Words(Tokenizer):
         return "".join(" " + token for token in tokens)
 
 
-class ExactWords(Tokenizer):
-    """A token is a word or a punctuation mark, with the space before it, or white space; nothing of a text is lost."""
+class UnicodeWords(Tokenizer):
+    """A token is a word, or a character that belongs to no word, with the space before it, or white space.
 
-    about = "words, punctuation marks and white space; word with cleaning none"
+    `gluon_deeprnn.data.words` defines words, and characters as readers see them: an emoji of several code points, such
+    as a family or a flag, is one.  Nothing of a text is lost.
+    """
 
-    _PARTS = re.compile(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]|\s")
+    about = "words, punctuation marks, emoji and white space; what word means with cleaning none"
+
+    pattern: Optional[str] = TOKEN
+
+    _PARTS: Any = regex.compile(TOKEN)
 
     def split(self, text: str) -> List[str]:
         """The tokens of a text."""
@@ -131,6 +142,16 @@ class ExactWords(Tokenizer):
     def join(self, tokens: Sequence[str]) -> str:
         """The tokens, one after the other."""
         return "".join(tokens)
+
+
+class ExactWords(UnicodeWords):
+    """The same by the rule of earlier versions, for their runs: combining marks end a word and are tokens."""
+
+    about = "what it meant in earlier versions; combining marks divide words"
+
+    pattern = None
+
+    _PARTS = re.compile(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]|\s")
 
 
 class Bytes(Tokenizer):
@@ -180,13 +201,31 @@ class Bytes(Tokenizer):
         return begins
 
 
-TOKENIZERS: Dict[str, Tokenizer] = {"char": Characters(), "word": Words(), "word-exact": ExactWords(), "byte": Bytes()}
+TOKENIZERS: Dict[str, Tokenizer] = {
+    "char": Characters(), "word": Words(), "word-unicode": UnicodeWords(), "word-exact": ExactWords(), "byte": Bytes()}
 
 
-def tokenizer_for(tokens: str, cleaning: Optional[str]) -> str:
-    """The kind of tokens that ``tokens`` means for a text cleaned in this way: words of an uncleaned text are exact."""
+def tokenizer_for(tokens: str, cleaning: Optional[str], known: Optional[str] = None) -> str:
+    """The kind of tokens that ``tokens`` means for a text cleaned in this way.
+
+    Parameters
+    ----------
+    tokens : {"char", "word", "word-unicode", "word-exact", "byte"}
+        With ``cleaning="none"``, ``word`` means ``word-unicode``.
+    cleaning : {"none", "d2l", "unicode"}, optional
+    known : str, optional
+        The kind of a vocabulary that exists: ``word`` means ``word-exact`` for one of an earlier version.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.tokenizers import tokenizer_for
+    >>> tokenizer_for("word", "none"), tokenizer_for("word", "none", "word-exact"), tokenizer_for("word", "d2l")
+    ('word-unicode', 'word-exact', 'word')
+    """
     _checks.one_of("tokens", tokens, TOKENIZERS)
-    return "word-exact" if tokens == "word" and cleaning == "none" else tokens
+    if tokens == "word" and cleaning == "none":
+        return "word-exact" if known == "word-exact" else "word-unicode"
+    return tokens
 
 
 def tokenize(text: str, tokens: str = "char") -> List[str]:

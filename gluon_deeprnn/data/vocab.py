@@ -45,7 +45,7 @@ class Vocab:
         Tokens to include in any case.
     cleaning : {"none", "d2l", "unicode"}, optional
         How prefixes are cleaned; by default they are not cleaned.
-    kind : {"char", "word", "word-exact", "byte"}, default "char"
+    kind : {"char", "word", "word-unicode", "word-exact", "byte"}, default "char"
         The kind of tokens; see `gluon_deeprnn.data.tokenizers`.
     boundaries : bool, default False
         Whether there are tokens for the beginning and the end of a record, ``<bos>`` and ``<eos>``.

@@ -5,10 +5,13 @@ number belongs to the moment after the character was read.  To add a feature, wr
 ``feature("its name")``; a Korean name goes into ``gluon_deeprnn/plotting/labels.py``.
 """
 
+import itertools
 import math
-import re
-from typing import Callable, Dict, Iterator, List, Pattern
+from typing import Callable, Dict, Iterator, List, Tuple
 import unicodedata
+
+from gluon_deeprnn.data.words import WORD_OF_LETTERS
+import regex
 
 Feature = Callable[[str], List[float]]
 
@@ -17,7 +20,7 @@ FEATURES: Dict[str, Feature] = {}
 
 _PARAGRAPH = "\n\n"
 _SENTENCE_ENDS = ".!?\u2026\u3002"
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_WORD = regex.compile(WORD_OF_LETTERS)
 _TAB = 4
 
 
@@ -87,25 +90,25 @@ def _position_in_the_line(text: str) -> List[float]:
 @feature("position in the word")
 def _position_in_the_word(text: str) -> List[float]:
     """The number of letters of the present word so far; 0 outside a word."""
-    return _in_words(text, _WORD, lambda word: [float(i + 1) for i in range(len(word))])
+    return _in_words(text, lambda word: [float(count) for count in itertools.accumulate(map(_is_letter, word))])
 
 
 @feature("length of the word")
 def _length_of_the_word(text: str) -> List[float]:
     """The number of letters of the whole present word; 0 outside a word."""
-    return _in_words(text, _WORD, lambda word: [float(len(word))] * len(word))
+    return _in_words(text, lambda word: [float(sum(map(_is_letter, word)))] * len(word))
 
 
 @feature("in a capitalised word")
 def _in_a_capitalised_word(text: str) -> List[float]:
     """In a word that begins with a capital letter."""
-    return _in_words(text, _WORD, lambda word: [float(word[0].isupper())] * len(word))
+    return _in_words(text, lambda word: [float(word[0].isupper())] * len(word))
 
 
 @feature("in a word of capitals")
 def _in_a_word_of_capitals(text: str) -> List[float]:
     """At a capital letter after a capital letter."""
-    return [float(text[i].isupper() and i > 0 and text[i - 1].isupper()) for i in range(len(text))]
+    return [float(character.isupper() and before.isupper()) for before, character in _with_the_one_before(text)]
 
 
 @feature("at a capital letter")
@@ -159,7 +162,7 @@ def _before_white_space(text: str) -> List[float]:
 @feature("at the second of two equal letters")
 def _at_the_second_of_two_equal_letters(text: str) -> List[float]:
     """At a letter that is equal to the one before it."""
-    return [float(i > 0 and text[i] == text[i - 1] and text[i].isalpha()) for i in range(len(text))]
+    return [float(character == before and character.isalpha()) for before, character in _with_the_one_before(text)]
 
 
 @feature("distance from the end of the last sentence")
@@ -209,9 +212,23 @@ def _since(text: str, is_end: Callable[[str], bool]) -> List[float]:
     return found
 
 
-def _in_words(text: str, pattern: Pattern[str], values: Callable[[str], List[float]]) -> List[float]:
+def _in_words(text: str, values: Callable[[str], List[float]]) -> List[float]:
     """The values of the characters of each word; 0 outside words."""
     found = [0.0] * len(text)
-    for word in pattern.finditer(text):
+    for word in _WORD.finditer(text):
         found[word.start():word.end()] = values(word[0])
     return found
+
+
+def _is_letter(character: str) -> bool:
+    """Whether a character of a word counts as a letter of it: marks and joiners belong to the letter before them."""
+    return unicodedata.category(character)[0] not in "MC"
+
+
+def _with_the_one_before(text: str) -> Iterator[Tuple[str, str]]:
+    """Each character, after the last one before it that is no mark; the first one after an empty string."""
+    before = ""
+    for character in text:
+        yield before, character
+        if unicodedata.category(character)[0] != "M":
+            before = character

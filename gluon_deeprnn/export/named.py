@@ -20,7 +20,8 @@ def description(weights: Weights, vocab: Vocab) -> Dict[str, Any]:
             "embedding": 0 if weights.embedding is None else weights.embedding.shape[1], "tied": weights.tied,
             "layer_norm": bool(weights.norms), "epsilon": weights.epsilon, "residual": weights.residual,
             "skip": weights.skip, "kind": vocab.kind, "cleaning": vocab.cleaning, "tokens": vocab.idx_to_token,
-            "special": vocab.special, "begin": vocab.begin_index, "end": vocab.end_index}
+            "special": vocab.special, "begin": vocab.begin_index, "end": vocab.end_index,
+            **({"pattern": vocab.tokenizer.pattern} if vocab.tokenizer.pattern else {})}
 
 
 def torch_arrays(weights: Weights) -> Arrays:

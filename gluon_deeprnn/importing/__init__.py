@@ -63,7 +63,7 @@ def import_model(kind: str, files: Sequence[Any], out: Any, *, vocab: Any = None
         this package.  The safetensors of this package contain theirs.
     like : Run, optional
         A run whose vocabulary, residual connections and activation the model has.
-    tokens : {"char", "word", "word-exact", "byte"}, optional
+    tokens : {"char", "word", "word-unicode", "word-exact", "byte"}, optional
         How a text becomes tokens; by default what the tokens look like.
     cleaning : {"none", "d2l", "unicode"}, optional
         How texts are cleaned; by default they are not.

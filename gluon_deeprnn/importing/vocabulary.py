@@ -67,7 +67,7 @@ def kind_of(tokens: List[str]) -> str:
     own = [token for token in tokens if not (token.startswith("<") and token.endswith(">") and len(token) > 2)]
     if sum(len(token) == 1 for token in own) >= 0.8 * len(own):
         return "char"
-    return "word-exact" if sum(token.startswith(" ") for token in own) > 0.2 * len(own) else "word"
+    return "word-unicode" if sum(token.startswith(" ") for token in own) > 0.2 * len(own) else "word"
 
 
 def made(tokens: List[str], kind: Optional[str], cleaning: Optional[str], unknown: Optional[str] = None) -> Vocab:

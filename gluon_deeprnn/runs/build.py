@@ -56,7 +56,7 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
     """The batches of a run: with its vocabulary, or a new one, or another one ``extended`` by the texts' tokens."""
     config = with_streams(config, sources)
     if extended is not None:
-        own = build_data(config, sources).vocab
+        own = build_data(config.replace(tokens=extended.kind), sources).vocab
         vocab = extended.extended(own.idx_to_token, own.sources, own.spelling)
     return TextData(sources, config.batch_size, config.num_steps, protocol=config.protocol, cleaning=config.cleaning,
                     tokens=config.tokens, records=config.records, min_freq=config.min_freq, num_train=config.num_train,

@@ -32,7 +32,7 @@ def check_same(config: Dict[str, Any], start: Run) -> None:
         "num_hiddens with --from must be that of runs/mine, 256; got 512 (omit it)", and the like.
     """
     tokens, cleaning = start.config.tokens, start.config.cleaning
-    if tokenizer_for(tokens, cleaning) != start.vocab.kind:
+    if tokenizer_for(tokens, cleaning, start.vocab.kind) != start.vocab.kind:
         raise InputError("from", f"a run whose tokens are of the kind that {tokens} with cleaning {cleaning} makes",
                          Described(start.vocab.kind), "import the model with --cleaning")
     for name, value in settings_of(start).items():

@@ -61,7 +61,7 @@ def test_korean_lines_are_composed_and_keep_their_letters():
 def test_records_have_words_or_bytes_as_tokens():
     assert [record.tokens for record in records_of("the time\nmachine", "line", "d2l", "word")] == [
         ["the", "time"], ["machine"]]
-    assert [record.tokens for record in records_of("No!\r\nAh, yes", "line", "none", "word-exact")] == [
+    assert [record.tokens for record in records_of("No!\r\nAh, yes", "line", "none", "word-unicode")] == [
         ["No", "!"], ["Ah", ",", " yes"]]
     latin1 = b"\xe9a\r\n\xb4\n".decode("utf-8", "surrogateescape")
     assert [record.tokens for record in records_of(latin1, "line", None, "byte")] == [["e9", "61"], ["b4"]]
@@ -126,7 +126,7 @@ def test_a_vocabulary_without_boundaries_is_refused():
 
 @pytest.mark.parametrize(("tokens", "cleaning", "text", "characters"), [
     ("char", "none", "Ada\nAlan T.\n", 4 + 8), ("word", "d2l", "the time\nmachine\n", 9 + 8),
-    ("word-exact", "none", "No!\nAh, yes\n", 4 + 8), ("byte", None, "한\na", 2 + 2),
+    ("word-unicode", "none", "No!\nAh, yes\n", 4 + 8), ("byte", None, "한\na", 2 + 2),
 ])
 def test_the_end_of_a_record_counts_as_one_character(tokens, cleaning, text, characters):
     records = records_of(text, "line", cleaning, tokens)

@@ -60,26 +60,57 @@ def test_a_vocabulary_with_an_unknown_kind_of_token_is_refused(pairs, monkeypatc
         Vocab.from_json(stored)
 
 
-@given(st.text())
-def test_exact_words_lose_nothing_of_a_text(text):
-    words = TOKENIZERS["word-exact"]
-    assert words.join(words.split(text)) == text
+CONSPICUOUS = ("ab e\u0301\u0323\u200c\u200d'\u2019\u00ad\u05f4न्द\u093e\u0e33\u06dd"
+               "1\ufe0f\u20e3👩👍\U0001f3fd\U0001f1f0\U0001f3f4\U000e0067\n\r\t\ud83d\udc69\x00")
 
 
-def test_exact_words_are_words_punctuation_marks_and_line_ends():
-    split = TOKENIZERS["word-exact"].split("It\u2019s late, he said.\n\n  \ubd04\uc774 don't")
+TEXTS = (st.text() | st.text(alphabet=st.characters(categories=["Cs", "M", "Cf", "So", "Lo"]))
+         | st.text(alphabet=CONSPICUOUS))
+KINDS = ["char", "word", "word-unicode", "word-exact", "byte"]
+
+
+@given(TEXTS, st.sampled_from(["word-unicode", "word-exact"]))
+def test_words_of_an_uncleaned_text_lose_nothing_of_it(text, kind):
+    words = TOKENIZERS[kind]
+    assert words.join(words.split(text)) == "".join(words.stream(words.split(text))) == text
+
+
+@given(st.text(alphabet=st.characters(codec="latin-1") | st.sampled_from("\u2019\u201cäßé가힣ㄱ一\u3002")))
+def test_without_marks_and_emoji_words_are_those_of_earlier_versions(text):
+    for changed in "\u00ad\x1c\x1d\x1e\x1f":  # a soft hyphen divided a word; control characters were white space
+        text = text.replace(changed, "")
+    assert TOKENIZERS["word-unicode"].split(text) == TOKENIZERS["word-exact"].split(text)
+
+
+@pytest.mark.parametrize("kind", ["word-unicode", "word-exact"])
+def test_words_of_an_uncleaned_text_are_words_punctuation_marks_and_line_ends(kind):
+    split = TOKENIZERS[kind].split("It\u2019s late, he said.\n\n  \ubd04\uc774 don't")
     assert split == ["It\u2019s", " late", ",", " he", " said", ".", "\n", "\n", " ", " \ubd04\uc774", " don't"]
 
 
-def test_words_of_an_uncleaned_text_are_exact_and_of_a_cleaned_one_are_not():
+def test_the_words_of_a_cleaned_text_are_what_is_between_white_space():
     assert [tokenizer_for("word", cleaning) for cleaning in ("none", "d2l", "unicode", None)] == [
-        "word-exact", "word", "word", "word"]
+        "word-unicode", "word", "word", "word"]
 
 
-def test_a_first_word_that_is_known_after_a_space_continues_a_text():
-    vocab = Vocab(TOKENIZERS["word-exact"].split("a word, the word"), kind="word-exact")
+@pytest.mark.parametrize("kind", ["word-unicode", "word-exact"])
+def test_a_first_word_that_is_known_after_a_space_continues_a_text(kind):
+    vocab = Vocab(TOKENIZERS[kind].split("a word, the word"), kind=kind)
     assert vocab.to_tokens(vocab.encode_prefix("word,")) == [" word", ","]
     assert vocab.to_tokens(vocab.encode_prefix("a word")) == ["a", " word"]
+
+
+def test_a_vocabulary_of_an_earlier_version_keeps_its_words():
+    """TextData(tokens="word") of an uncleaned text, for a vocabulary that exists and for a new one."""
+    source = Source("text", "नदी में किताब है। " * 40, "")
+    old = Vocab(TOKENIZERS["word-exact"].split(source.text), kind="word-exact", cleaning="none")
+    options = {"cleaning": "none", "tokens": "word", "protocol": "book"}
+    tokens = {}
+    for vocab in (old, None):
+        data = TextData([source], 2, 4, vocab=vocab, **options)
+        tokens[data.vocab.kind] = data.vocab.to_tokens(data.indices("train")[:9])
+    assert tokens == {"word-exact": ["नद", "ी", " म", "े", "ं", " क", "ि", "त", "ा"],
+                      "word-unicode": ["नदी", " में", " किताब", " है", "।", " नदी", " में", " किताब", " है"]}
 
 
 @given(st.binary())
@@ -108,7 +139,7 @@ def test_a_vocabulary_of_bytes_knows_every_byte():
 
 def test_every_kind_of_token_is_trained_on_and_generated_from(tmp_path):
     text = "Said she: \u201cIt\u2019s 4 o'clock!\u201d\n\u00c9t\u00e9, \ubd04.\n" * 40
-    for tokens, kind in (("char", "char"), ("word", "word-exact"), ("byte", "byte")):
+    for tokens, kind in (("char", "char"), ("word", "word-unicode"), ("byte", "byte")):
         data = TextData([Source("text", text, "")], 16, 8, cleaning="none", tokens=tokens, num_train=100, num_val=50)
         assert data.vocab.kind == kind
         model = RNNLM(GRU(8), len(data.vocab))
@@ -126,7 +157,8 @@ def test_a_binary_file_is_read_byte_by_byte(tmp_path):
         TextData.from_files([tmp_path / "noise"], 16, 8, cleaning="none")
 
 
-@given(st.text(alphabet=st.characters(codec="utf-8")), st.sampled_from(["char", "word", "word-exact", "byte"]))
+@given(st.text(alphabet=st.characters(codec="utf-8")) | st.text(alphabet=CONSPICUOUS.encode(errors="ignore").decode()),
+       st.sampled_from(KINDS))
 def test_the_spans_of_tokens_cover_the_text_in_order(text, kind):
     tokenizer = TOKENIZERS[kind]
     tokens, spans = tokenizer.split(text), tokenizer.spans(text)
@@ -141,7 +173,7 @@ def test_the_spans_of_tokens_cover_the_text_in_order(text, kind):
         assert all(text[start:end].endswith(token) for token, (start, end) in zip(tokens, spans))
 
 
-@given(st.text(), st.sampled_from(["char", "word", "word-exact", "byte"]), st.integers(0, 9), st.integers(0, 9))
+@given(TEXTS, st.sampled_from(KINDS), st.integers(0, 9), st.integers(0, 9))
 def test_the_text_of_some_tokens_is_split_into_the_same_tokens(text, kind, first, count):
     tokenizer = TOKENIZERS[kind]
     tokens = tokenizer.split(text)[first:first + count] if kind != "byte" else tokenizer.split(

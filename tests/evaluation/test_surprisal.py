@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 TEXT = "The dog, the fox.\n\n  “What?” said\nthe lazy dog: 봄이 오면!\n"
-KINDS = ["char", "word", "word-exact", "byte"]
+KINDS = ["char", "word", "word-unicode", "byte"]
 
 
 def model_for(vocab, cell=GRU):
@@ -91,7 +91,7 @@ def test_a_word_has_the_white_space_that_ends_it_and_the_rest_is_a_piece_of_its_
 
 
 def test_a_word_that_is_one_token_with_the_space_before_it_has_that_space():
-    vocab = vocab_for("word-exact")
+    vocab = vocab_for("word-unicode")
     scored = score(model_for(vocab), vocab, TEXT)
     assert [word.text for word in scored.words()] == [
         "The", " dog,", " the", " fox.\n", "\n ", " “What?”", " said\n", "the", " lazy", " dog:", " 봄이", " 오면!\n"]

@@ -47,7 +47,7 @@ def test_the_states_are_those_that_the_model_returns(name):
 
 
 def test_the_states_belong_to_tokens_and_these_to_places_of_the_text():
-    vocab = Vocab(Vocab(kind="word-exact").split(TEXT), kind="word-exact")
+    vocab = Vocab(Vocab(kind="word-unicode").split(TEXT), kind="word-unicode")
     found = activities(RNNLM(GRU(4), len(vocab)), vocab, TEXT)
     assert [TEXT[start:end] for start, end in zip(found.starts, found.ends)] == vocab.split(TEXT)
 

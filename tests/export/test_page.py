@@ -107,13 +107,25 @@ def test_rounded_numbers_are_read_as_they_were_written_and_their_loss_is_said(dt
 @pytest.mark.parametrize(("kind", "cleaning", "text"), [
     ("char", "none", "Zwölf Boxkämpfer, 운수 좋은 날 🙂"), ("char", "d2l", "The Time-Machine, 1895!"),
     ("char", "unicode", "운수 좋은 날, 1924 É"), ("word", "d2l", " The time  machine\n"), ("byte", "none", "é ab"),
-    ("word-exact", "none", "It's the  time_1, isn\u2019t it?\nYes.")])
+    ("word-exact", "none", "It's the  time_1, isn\u2019t it?\nYes."),
+    ("word-unicode", "none", "नदी में किताब है। 👩\u200d👧 नदी"),
+    ("word-unicode", "none", "It's the  time_1, isn\u2019t it?\nYes.")])
 def test_a_text_has_the_same_tokens_on_the_page(kind, cleaning, text, page):
     vocab = Vocab(Vocab(cleaning=cleaning, kind=kind).split(text)[:-1], cleaning=cleaning, kind=kind)
     model = made("gru 1 layer")
     path, _ = page(type(model)(type(model.rnn)(6), len(vocab)), vocab)
     found = [each["index"] for each in in_node(path, [0], text)[2]]
     assert found == [index or -1 for index in vocab.encode(vocab.split(text)).tolist()]
+
+
+@needs_node
+@pytest.mark.parametrize("kind", ["word-unicode", "word-exact"])
+def test_a_first_word_that_is_known_after_a_space_is_known_on_the_page(kind, page):
+    vocab = Vocab(Vocab(kind=kind).split("a word, the word"), cleaning="none", kind=kind)
+    model = made("gru 1 layer")
+    path, _ = page(type(model)(type(model.rnn)(6), len(vocab)), vocab)
+    assert in_node(path, [0], "word, a")[2] == [
+        {"text": text, "index": index} for text, index in zip(["word", ",", " a"], [vocab[" word"], vocab[","], -1])]
 
 
 def test_the_page_is_one_small_file_that_asks_for_nothing(page):

@@ -162,6 +162,7 @@ def test_the_unknown_token_comes_first_and_an_added_one_is_never_likely(embeddin
 def test_the_kind_of_tokens_is_what_they_look_like():
     assert kind_of(["<unk>", "<eos>", *"abcdefghi"]) == "char"
     assert kind_of(["<unk>", "the", "a", "I", "machine"]) == "word"
+    assert kind_of(["<unk>", "the", " machine", " cat", "."]) == "word-unicode"
     assert made(["the", "<unk>", "machine"], None, "d2l").split("The machine!") == ["the", "machine"]
     with pytest.raises(InputError, match=r"^unknown must be one of the tokens of the vocabulary, which has no <un"):
         made(["a"], None, None, "?")

@@ -57,7 +57,7 @@ def scored_text(text, kind="char", known=None):
     return score(model, vocab, text)
 
 
-@pytest.mark.parametrize("kind", ["char", "word-exact", "byte"])
+@pytest.mark.parametrize("kind", ["char", "word-unicode", "byte"])
 def test_the_page_has_the_characters_of_the_text_with_their_levels(kind):
     scored = scored_text(TEXT, kind)
     read = Reader(surprisal_page(scored))

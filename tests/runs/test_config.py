@@ -12,7 +12,7 @@ BAD = {
     "corpus": ("time-machin", r"one of time-machine, python-docs; got 'time-machin' \(did you mean 'time-machine'\?\)"),
     "text": ("x.txt", "a list of files; got 'x.txt'"), "protocol": ("books", r"one of d2l, book; got 'books' .*"),
     "cleaning": ("", "one of none, d2l, unicode; got ''"),
-    "tokens": ("bytes", "one of char, word, word-exact, byte; got 'bytes' .*"),
+    "tokens": ("bytes", "one of char, word, word-unicode, word-exact, byte; got 'bytes' .*"),
     "records": ("lines", "one of none, line, paragraph, blank-line; got 'lines' .*"),
     "streams": ("apart", "one of auto, joined, separate; got 'apart' .*"),
     "source_weights": ("1,x", "numbers above 0, separated by commas; got '1,x'"),

@@ -134,9 +134,10 @@ class LanguageModel {
 
   // The tokens of a text, as {text, index}; index is -1 for what the model does not know.
   encode(text) {
-    const { kind, cleaning } = this.about;
+    const { kind, cleaning, pattern } = this.about;
     const clean = CLEANINGS[cleaning] || ((each) => each);
-    const parts = TOKENIZERS[kind](clean(text));
+    const parts = TOKENIZERS[kind](clean(text), pattern), known = (token) => this.indices.has(token);
+    if (parts.length && !known(parts[0][0]) && known(` ${parts[0][0]}`)) parts[0][0] = ` ${parts[0][0]}`;
     return parts.map(([token, shown]) => {
       const index = this.indices.get(token);
       return { text: shown, index: index === undefined || this.special.has(index) ? -1 : index };
@@ -152,12 +153,14 @@ const CLEANINGS = {
 
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 
-// Each function: the tokens of a cleaned text, each with the text that it shows.
+// Each function: the tokens of a cleaned text, each with the text that it shows; `pattern` is an expression of the tokens.
 const TOKENIZERS = {
   "char": (text) => Array.from(text, (each) => [each, each]),
-  "word": (text) => text.split(/\s+/).filter(Boolean).map((each) => [each, ` ${each}`]),
+  "word": (text) => text.split(/[\p{White_Space}\x1c-\x1f]+/u).filter(Boolean).map((each) => [each, ` ${each}`]),
+  "word-unicode": (text, pattern) => (text.match(new RegExp(pattern, "gu")) || []).map((each) => [each, each]),
   "word-exact": (text) => {
-    const found = text.match(/ ?[\p{L}\p{N}_]+(?:['\u2019][\p{L}\p{N}_]+)*| ?[^\p{L}\p{N}_\s]|\s/gu);
+    const found = text.match(
+      / ?[\p{L}\p{N}_]+(?:['\u2019][\p{L}\p{N}_]+)*| ?[^\p{L}\p{N}_\p{White_Space}\x1c-\x1f]|[^]/gu);
     return (found || []).map((each) => [each, each]);
   },
   "byte": (text) => Array.from(text).flatMap((character) => Array.from(new TextEncoder().encode(character),

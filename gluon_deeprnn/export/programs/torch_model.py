@@ -1,6 +1,7 @@
 """A language model in torch, that continues a text:  python THIS_FILE "It was" --length 300
 
-It reads the parameters and the vocabulary from the .safetensors file of the same name.  It needs torch and safetensors.
+It reads the parameters and the vocabulary from the .safetensors file of the same name.  It needs torch and safetensors;
+a model of words, of texts that were not cleaned, also needs regex.
 """
 
 import argparse
@@ -67,16 +68,10 @@ class LanguageModel(nn.Module):
     def encode(self, text: str) -> List[int]:
         """The indices of the tokens of a text, cleaned as the texts that the model was trained on."""
         indices = {token: i for i, token in enumerate(self.about["tokens"])}
-        text, kind = cleaned(text, self.about["cleaning"]), self.about["kind"]
-        if kind == "byte":
-            tokens = [f"{byte:02x}" for byte in text.encode("utf-8", "surrogateescape")]
-        elif kind == "word":
-            tokens = text.split()
-        elif kind == "word-exact":
-            tokens = re.findall(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]|\s", text)
-            tokens[:1] = [" " + token if token not in indices else token for token in tokens[:1]]
-        else:
-            tokens = list(text)
+        text = cleaned(text, self.about["cleaning"])
+        tokens = tokens_of(text, self.about["kind"], self.about.get("pattern", ""))
+        if tokens and tokens[0] not in indices and " " + tokens[0] in indices:
+            tokens[0] = " " + tokens[0]
         unknown = sorted({token for token in tokens if token not in indices})
         if unknown or not tokens:
             raise ValueError(f"text must be made of tokens in the vocabulary; got {unknown or text!r}")
@@ -121,6 +116,22 @@ def cleaned(text: str, cleaning: Optional[str]) -> str:
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
         return re.sub(" +", " ", "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in text))
     return unicodedata.normalize("NFC", text) if cleaning == "none" else text
+
+
+def tokens_of(text: str, kind: str, pattern: str = "") -> List[str]:
+    """The tokens of a cleaned text; for some kinds ``pattern`` is an expression of the tokens."""
+    if kind == "char":
+        return list(text)
+    if kind == "byte":
+        return [f"{byte:02x}" for byte in text.encode("utf-8", "surrogateescape")]
+    if kind == "word":
+        return text.split()
+    if kind == "word-unicode":
+        import regex
+        return regex.findall(pattern, text)
+    if kind == "word-exact":
+        return re.findall(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]|\s", text)
+    raise ValueError(f"the kind of tokens must be one that this program knows; got {kind!r}")
 
 
 def load(path: Any) -> LanguageModel:
