@@ -24,7 +24,7 @@ class EvaluatedText:
     Attributes
     ----------
     unit : str
-        What a token is: "character", "word" or "byte".
+        What a token is: "character", "word", "byte", or "token" for words, punctuation marks and white space.
     num_tokens : int
         Number of tokens, those that nothing predicts included.
     num_unknown : int

@@ -124,6 +124,7 @@ class UnicodeWords(Tokenizer):
     """
 
     about = "words, punctuation marks, emoji and white space; what word means with cleaning none"
+    unit = "token"
 
     pattern: Optional[str] = TOKEN
 

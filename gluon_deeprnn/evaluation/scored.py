@@ -87,7 +87,7 @@ class ScoredText:
     starts, ends : numpy.ndarray
         (n,), the offsets of each token in the cleaned text.
     unit : str
-        What a token is: "character", "word" or "byte".
+        What a token is; see `gluon_deeprnn.data.evaluated_text.EvaluatedText`.
     log_probs : numpy.ndarray
         (n,), float64, in nats; NaN for a token that nothing predicts, the first one.
     unpredicted : numpy.ndarray

@@ -10,7 +10,7 @@ from gluon_deeprnn.evaluation import references
 import pytest
 
 SMALL = ["--num-hiddens", "8", "--max-epochs", "1", "--batch-size", "16", "--num-steps", "8"]
-RESULT = re.compile(r"^perplexity \d+\.\d{3}( per (word|byte))?, \d+\.\d{3} bits per character \(\d+ characters"
+RESULT = re.compile(r"^perplexity \d+\.\d{3}( per (word|byte|token))?, \d+\.\d{3} bits per character \(\d+ characters"
                     r"(; \d+ of \d+ tokens unknown, \d+\.\d%)?\)\n$")
 KINDS = {
     "d2l": ["--protocol", "d2l", "--prefix", "the dog"], "book": ["--prefix", "the dog"],

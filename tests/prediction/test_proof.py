@@ -30,7 +30,8 @@ class Drawn:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=120),
-       st.sampled_from(["char", "word-unicode", "word-exact", "byte"]), st.integers(0, 3), st.sampled_from([0.1, 2.0, 8.0]))
+       st.sampled_from(["char", "word-unicode", "word-exact", "byte"]), st.integers(0, 3),
+       st.sampled_from([0.1, 2.0, 8.0]))
 def test_any_text_comes_back_from_a_code_of_the_claimed_size(text, kind, min_freq, spread):
     known = Vocab(kind=kind).split(text[:len(text) // 2])
     vocab = Vocab(known, min_freq, kind=kind)
