@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, Optional, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
-from gluon_deeprnn.cli.texts import described, unknown_tokens
-from gluon_deeprnn.data import TextData, read_texts
+from gluon_deeprnn.cli.texts import described, read_given, unknown_tokens
+from gluon_deeprnn.data import TextData
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Evaluation
 from gluon_deeprnn.prediction import log_probs_of
@@ -43,7 +43,7 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
         raise InputError("--source", "omitted with --dynamic, --mixture and --prove", arguments.source)
     data = trained.data()
     predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, shown)
-    tokens, per_token, evaluated_on = tokens_to_predict(trained, data, arguments.text)
+    tokens, per_token, evaluated_on = tokens_to_predict(trained, data, arguments)
     proof: Optional[Proof] = None
     if arguments.prove:
         proof = prove(predictors.new, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
@@ -62,10 +62,10 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
 
 
 def tokens_to_predict(trained: Run, data: TextData,
-                      paths: Optional[Sequence[str]]) -> Tuple[numpy.ndarray, float, str]:
-    """The tokens of texts, or of the run's own data, the characters per token, and what they are."""
-    if paths:
-        sources = read_texts(paths, raw=trained.vocab.tokenizer.reads_bytes)
+                      arguments: argparse.Namespace) -> Tuple[numpy.ndarray, float, str]:
+    """The tokens of the given texts, or of the run's own data, the characters per token, and what they are."""
+    sources = read_given(trained, arguments)
+    if sources:
         found, per_token, unknown = trained.stream(sources)
         return found.tokens, per_token, described(sources, trained.vocab) + unknown_tokens(unknown, len(found.tokens))
     part, _, per_token = data.held_out()

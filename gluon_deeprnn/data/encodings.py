@@ -3,8 +3,7 @@
 import codecs
 import contextlib
 import encodings.aliases
-import os
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import unicodedata
 
 from gluon_deeprnn import _checks
@@ -18,14 +17,14 @@ _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _NO_TEXT = {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
 """Names that Python lists with encodings, but that are none of texts."""
 
-_COMMON = ("cp1252", "cp949", "gbk", "gb18030", "shift_jis", "cp932", "euc_jp", "big5", "cp1251", "koi8_r", "cp1250",
-           "iso8859_2", "cp866", "iso8859_5", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
-           "mac_roman", "johab")
+_COMMON = ("cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp866", "iso8859_5", "cp1253", "cp1254", "cp1255",
+           "cp1256", "cp1257", "cp1258", "cp874", "mac_roman")
+_OF_SEVERAL_BYTES = ("cp949", "gbk", "gb18030", "shift_jis", "cp932", "euc_jp", "big5", "johab")
 """The encodings that a text is compared with, the more common ones first."""
 _NAMES: Dict[str, str] = {"euc_jp": "EUC-JP", "koi8_r": "KOI8-R", "iso8859_2": "ISO-8859-2", "iso8859_5": "ISO-8859-5"}
 
 _GUESSED_FROM = 65_536
-_MOST, _WIDTH = 3, 24
+_MOST, _WIDTH = 4, 24
 """The most encodings that an error names, and the characters that it shows of each."""
 
 
@@ -47,7 +46,7 @@ def check_encoding(name: str, value: object) -> str:
     Examples
     --------
     >>> from gluon_deeprnn.data.encodings import check_encoding
-    >>> check_encoding('encoding', 'CP949'), check_encoding('encoding', 'Latin-2')
+    >>> check_encoding('encoding', 'CP949'), check_encoding('encoding', 'latin2')
     ('cp949', 'iso8859-2')
     """
     with contextlib.suppress(LookupError, ValueError, UnicodeError):
@@ -80,7 +79,7 @@ def decode(content: bytes, path: str, encoding: Optional[str] = None) -> Decoded
     else:
         used = decoder = _of_unmarked(content, encoding)
     if used == "utf-8" and b"\0" in content:  # a picture, say; other encodings would not help
-        raise _null_bytes(path, content.count(b"\0"), content.index(b"\0"))
+        raise _null_bytes(path)
     try:
         text = content.decode("utf-8-sig" if decoder == "utf-8" else decoder)
     except UnicodeDecodeError as error:
@@ -94,7 +93,7 @@ def decode(content: bytes, path: str, encoding: Optional[str] = None) -> Decoded
                                                    f"{text.index(chr(0xfffe)):,}, as of joined files"),
             "convert each file to UTF-8 before they are joined", reason="UTF-16 of two byte orders")
     if "\0" in text:
-        raise _null_bytes(path, text.count("\0"), text.index("\0"))
+        raise _null_bytes(path)
     return Decoded(text, used)
 
 
@@ -127,10 +126,8 @@ def _is_text(content: bytes, encoding: str) -> bool:
         for character in characters)
 
 
-def _null_bytes(path: str, number: int, first: int) -> UnreadableTextError:
-    what = f"{number:,} null byte{'s' * (number > 1)}, the first at {first:,}" if number > 1 else \
-        f"a null byte at {first:,}"
-    return UnreadableTextError("text", "a text", Described(f"{path!r}, which contains {what}"),
+def _null_bytes(path: str) -> UnreadableTextError:
+    return UnreadableTextError("text", "a text", Described(f"{path!r}, which contains null bytes"),
                                "--tokens byte reads any file", reason="contains null bytes")
 
 
@@ -146,7 +143,7 @@ def _not_decoded(content: bytes, path: str, error: UnicodeDecodeError, used: str
     damaged = _damaged_utf_8(content)
     if damaged:
         bytes_ = "1 byte" if damaged == 1 else f"{damaged:,} bytes"
-        remedy = f"all but {bytes_} is UTF-8: iconv -c -f UTF-8 -t UTF-8 FILE leaves the rest out"
+        remedy = f"it is UTF-8 except {bytes_}, which iconv -c -f UTF-8 -t UTF-8 FILE leaves out"
     else:
         remedy = likely_encodings(content) or "--encoding NAME, if you know it; --tokens byte reads any file"
     return UnreadableTextError("text", rule, described, remedy, reason=f"not {name}")
@@ -166,7 +163,7 @@ def likely_encodings(content: bytes) -> Optional[str]:
 
 
 def _guess(content: bytes) -> Dict[str, str]:
-    """At most three likely encodings, the likeliest first, each with a part of a line that it reads."""
+    """A few likely encodings, the likeliest first, each with a part of a line that it reads."""
     from charset_normalizer import from_bytes
 
     first = next(i for i, byte in enumerate(content) if byte > 127)
@@ -174,11 +171,13 @@ def _guess(content: bytes) -> Dict[str, str]:
     part = content[start:start + _GUESSED_FROM]
     if len(content) - start > _GUESSED_FROM:  # ends between characters
         part = part[:part.rfind(b"\n") + 1] or part
-    ranked = []
-    for match in from_bytes(part, cp_isolation=list(_COMMON)):
-        name = next((name for name in _COMMON if name in (match.encoding, *match.could_be_from_charset)), None)
+    ranked: List[Tuple[float, float, int, int, str, str]] = []
+    for match in from_bytes(part, cp_isolation=[*_OF_SEVERAL_BYTES, *_COMMON]):
+        names = {match.encoding, *match.could_be_from_charset}
+        name = next((name for name in (*_OF_SEVERAL_BYTES, *_COMMON) if name in names), None)
         if name:
-            ranked.append((round(match.chaos, 1), -round(match.coherence, 1), _COMMON.index(name), name, str(match)))
+            place = _COMMON.index(name) if name in _COMMON else -1
+            ranked.append((round(match.chaos, 1), -round(match.coherence, 1), place, len(ranked), name, str(match)))
     read: Dict[str, str] = {}
     for *_, name, text in sorted(ranked):
         if text not in read.values():
@@ -190,9 +189,14 @@ def _guess(content: bytes) -> Dict[str, str]:
             read[_COMMON[0]] = western
             likely[-1] = _COMMON[0]
     lines = [read[name].split("\n") for name in likely]
-    differ = next((i for i, each in enumerate(zip(*lines)) if len(set(each)) > 1), 0)
-    where = len(os.path.commonprefix([each[differ] for each in lines])) if len(lines) > 1 else 0
-    return {name: _sample(each[differ], where) for name, each in zip(likely, lines)}
+    line = _first_difference(lines)
+    return {name: _sample(each[line], _first_difference([each[line] for each in lines]))
+            for name, each in zip(likely, lines)}
+
+
+def _first_difference(sequences: Sequence[Sequence[str]]) -> int:
+    """The first place at which sequences differ; 0 if they do not."""
+    return next((i for i, each in enumerate(zip(*sequences)) if len(set(each)) > 1), 0)
 
 
 def _sample(line: str, where: int) -> str:

@@ -20,8 +20,8 @@ _MARKER = re.compile(
     re.IGNORECASE | re.MULTILINE)
 """Where a book begins and ends.  Until 2003 "*END*THE SMALL PRINT!" is the end of a header or of a licence."""
 
-_AFTER_A_BOOK = re.compile(r"\s*(?:\*\*\*|This (?:and all associated )?files? |" + _TITLE.pattern.replace("^", "") + ")",
-                           re.IGNORECASE)
+_AFTER_A_BOOK = re.compile(r"\s*(?:\*\*\*|This (?:and all associated )?files? |"
+                           + _TITLE.pattern.replace("^", "") + ")", re.IGNORECASE)
 """What follows the line "End of Project Gutenberg's Emma", if it is not a sentence of a text."""
 
 _LICENCE_END = re.compile(r"subscribe\s+to\s+our\s+email\s+newsletter\s+to\s+hear\s+about\s+new\s+e-?books\.?[^\n]*\n?",
