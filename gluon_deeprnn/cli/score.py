@@ -115,7 +115,7 @@ def _scored(trained: Run, arguments: argparse.Namespace) -> Tuple[str, List[Scor
         what = "the line" if len(arguments.line) == 1 else f"{len(arguments.line)} lines"
         sources = [Source(f"line {i}", text, "") for i, text in enumerate(arguments.line, 1)]
     elif given:
-        sources, what = given, described(sources, trained.vocab)
+        sources, what = given, described(given, trained.vocab)
     else:
         part, sources = trained.data().held_out_texts()
         what = f"the {part} data of the run"
