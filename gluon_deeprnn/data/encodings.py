@@ -3,7 +3,8 @@
 import codecs
 import contextlib
 import encodings.aliases
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+import re
+from typing import Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 import unicodedata
 
 from gluon_deeprnn import _checks
@@ -79,11 +80,11 @@ def decode(content: bytes, path: str, encoding: Optional[str] = None) -> Decoded
     else:
         used = decoder = _of_unmarked(content, encoding)
     if used == "utf-8" and b"\0" in content:  # a picture, say; other encodings would not help
-        raise _null_bytes(path)
+        _refuse_null_bytes(path)
     try:
         text = content.decode("utf-8-sig" if decoder == "utf-8" else decoder)
     except UnicodeDecodeError as error:
-        raise _not_decoded(content, path, error, used, marked, encoding) from None
+        _refuse(content, path, error, used, marked, encoding)
     except UnicodeError as error:  # of a codec that does not say where
         raise UnreadableTextError("text", f"{used.upper()}, as encoding says", Described(f"{path!r}: {error}"),
                                   reason=f"not {used.upper()}") from None
@@ -93,7 +94,7 @@ def decode(content: bytes, path: str, encoding: Optional[str] = None) -> Decoded
                                                    f"{text.index(chr(0xfffe)):,}, as of joined files"),
             "convert each file to UTF-8 before they are joined", reason="UTF-16 of two byte orders")
     if "\0" in text:
-        raise _null_bytes(path)
+        _refuse_null_bytes(path)
     return Decoded(text, used)
 
 
@@ -126,19 +127,20 @@ def _is_text(content: bytes, encoding: str) -> bool:
         for character in characters)
 
 
-def _null_bytes(path: str) -> UnreadableTextError:
-    return UnreadableTextError("text", "a text", Described(f"{path!r}, which contains null bytes"),
-                               "--tokens byte reads any file", reason="contains null bytes")
+def _refuse_null_bytes(path: str) -> NoReturn:
+    raise UnreadableTextError("text", "a text", Described(f"{path!r}, which contains null bytes"),
+                              "--tokens byte reads any file", reason="contains null bytes")
 
 
-def _not_decoded(content: bytes, path: str, error: UnicodeDecodeError, used: str, marked: Optional[str],
-                 encoding: Optional[str]) -> UnreadableTextError:
-    """The error for a text that is not in the encoding in which it was read."""
+def _refuse(content: bytes, path: str, error: UnicodeDecodeError, used: str, marked: Optional[str],
+            encoding: Optional[str]) -> NoReturn:
+    """Raise the error for a text that is not in the encoding in which it was read."""
     start = error.start + len(content) - len(error.object)  # the codec removes UTF-8's mark first
     described = Described(f"{path!r}, byte {content[start]:#04x} at {start}")
     name = used.upper()
     if marked and marked != "utf-8":
-        return UnreadableTextError("text", f"{name}, as its byte-order mark says", described, reason=f"not {name}")
+        raise UnreadableTextError("text", f"{name}, as its byte-order mark says", described,
+                                  reason=f"not {name}") from None
     rule = f"{name}, as encoding says" if encoding and used == encoding else name
     damaged = _damaged_utf_8(content)
     if damaged:
@@ -146,7 +148,7 @@ def _not_decoded(content: bytes, path: str, error: UnicodeDecodeError, used: str
         remedy = f"it is UTF-8 except {bytes_}, which iconv -c -f UTF-8 -t UTF-8 FILE leaves out"
     else:
         remedy = likely_encodings(content) or "--encoding NAME, if you know it; --tokens byte reads any file"
-    return UnreadableTextError("text", rule, described, remedy, reason=f"not {name}")
+    raise UnreadableTextError("text", rule, described, remedy, reason=f"not {name}") from None
 
 
 def _damaged_utf_8(content: bytes) -> int:
@@ -166,7 +168,10 @@ def _guess(content: bytes) -> Dict[str, str]:
     """A few likely encodings, the likeliest first, each with a part of a line that it reads."""
     from charset_normalizer import from_bytes
 
-    first = next(i for i, byte in enumerate(content) if byte > 127)
+    found = re.search(rb"[\x80-\xff]", content)
+    if found is None:
+        return {}
+    first = found.start()
     start = max(content.rfind(b"\n", 0, first) + 1, first - _WIDTH)
     part = content[start:start + _GUESSED_FROM]
     if len(content) - start > _GUESSED_FROM:  # ends between characters
@@ -183,11 +188,11 @@ def _guess(content: bytes) -> Dict[str, str]:
         if text not in read.values():
             read[name] = text
     likely = list(read)[:_MOST]
-    with contextlib.suppress(UnicodeDecodeError):  # of a few characters that are not ASCII all may be wrong
-        western = part.decode(_COMMON[0])
-        if len(likely) == _MOST and _COMMON[0] not in likely and sum(byte > 127 for byte in part) < len(part) / 5:
-            read[_COMMON[0]] = western
-            likely[-1] = _COMMON[0]
+    western = _COMMON[0]
+    if western not in likely and sum(byte > 127 for byte in part) < len(part) / 5:
+        with contextlib.suppress(UnicodeDecodeError):  # a few characters that are not ASCII may mislead the guess
+            read[western] = part.decode(western)
+            likely = [*likely[:_MOST - 1], western]
     lines = [read[name].split("\n") for name in likely]
     line = _first_difference(lines)
     return {name: _sample(each[line], _first_difference([each[line] for each in lines]))

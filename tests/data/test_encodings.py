@@ -96,6 +96,13 @@ def test_a_mark_and_utf_8_come_before_the_given_encoding(content, given, text, u
     assert decode(content, "x", given) == (text, used)
 
 
+def test_a_text_that_is_only_ascii_has_no_likely_encodings():
+    assert likely_encodings(b"plain") is None
+    with pytest.raises(ValueError, match=r"^text must be UTF-16-LE, as encoding says; got 'x', byte 0x63 at 2 "
+                                         r"\(--encoding NAME, if you know it; --tokens byte reads any file\)$"):
+        decode(b"abc", "x", "utf-16-le")
+
+
 @pytest.mark.parametrize("bad", ["", "cp94", "no such", "rot13", "base64", "undefined", "punycode", "unicode_escape",
                                  "../x", "a" * 5000, 5, b"utf-8", "\0"])
 def test_names_that_are_of_no_encoding_are_refused(bad):
