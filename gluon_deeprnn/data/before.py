@@ -1,4 +1,4 @@
-"""How texts were read by versions before 0.1.0's setting ``reading``: the runs that these began are resumed so."""
+"""How texts were read before there was the setting `reading`: runs that were begun then go on so."""
 
 import dataclasses
 import itertools
