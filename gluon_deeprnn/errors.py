@@ -5,6 +5,7 @@ exception                  subclass of         raised for
 =========================  ==================  =============================================================
 `InputError`               ``ValueError``      an invalid argument, option, setting or text
 `CorpusUnavailableError`   `InputError`        a corpus that is not on this machine and cannot be downloaded
+`UnreadableTextError`      `InputError`        a file that is not read as a text
 `DamagedFileError`         `InputError`        a file that is damaged, of a different run, or of another kind
 `DivergedError`            ``RuntimeError``    a training whose loss or gradients are no longer finite
 `StoppedError`             ``RuntimeError``    a training in several processes of which one has failed
@@ -62,6 +63,26 @@ class InputError(DeepRNNError, ValueError):
 
 class CorpusUnavailableError(InputError):
     """A corpus is not on this machine and could not be downloaded."""
+
+
+class UnreadableTextError(InputError):
+    """A file is not read as a text: it is empty, cannot be read, or is in another encoding.
+
+    Parameters
+    ----------
+    name, rule, got, remedy
+        As of `DeepRNNError`.
+    reason : str
+        Why, in few words, for a list of files.
+
+    Attributes
+    ----------
+    reason : str
+    """
+
+    def __init__(self, name: str, rule: str, got: object, remedy: Optional[str] = None, *, reason: str) -> None:
+        super().__init__(name, rule, got, remedy)
+        self.reason = reason
 
 
 class DamagedFileError(InputError):

@@ -88,8 +88,8 @@ class _Compared:
         config = self.stored.config
         parts = (config.num_train, config.num_val, config.num_steps) if config.protocol == "d2l" else \
             (config.val_fraction, config.val_from)
-        return {"text": tuple(text["sha1"] for text in self.stored.texts), "vocabulary": self.vocabulary,
-                "validation data": (config.protocol, config.records, *parts)}
+        return {"text": tuple((text["sha1"], text["characters"]) for text in self.stored.texts),
+                "vocabulary": self.vocabulary, "validation data": (config.protocol, config.records, *parts)}
 
     def as_dict(self) -> Dict[str, Any]:
         """The run for JSON."""

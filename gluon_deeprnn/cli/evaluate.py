@@ -5,8 +5,8 @@ import sys
 from typing import Optional
 
 from gluon_deeprnn.cli import predicted
-from gluon_deeprnn.cli.texts import add_source, add_text, described, say
-from gluon_deeprnn.data import BatchSource, TextData, read_texts
+from gluon_deeprnn.cli.texts import add_source, add_text, described, read_given, say
+from gluon_deeprnn.data import BatchSource, TextData
 from gluon_deeprnn.errors import DeepRNNError, InputError
 from gluon_deeprnn.evaluation import evaluate, references
 from gluon_deeprnn.runs.run import Run, load_run
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
         predicted.run(trained, arguments)
         return
     data: Optional[TextData] = None
-    if arguments.text:
-        sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
+    sources = read_given(trained, arguments)
+    if sources:
         batches: BatchSource = trained.stream(sources, arguments.source)
         evaluated_on = described(sources, trained.vocab)
     else:

@@ -6,13 +6,12 @@ import itertools
 import math
 from pathlib import Path
 import sys
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict
 
 from gluon_deeprnn import storage
 from gluon_deeprnn._checks import one_of
 from gluon_deeprnn.cli.predicted import shown, tokens_to_predict
-from gluon_deeprnn.cli.texts import add_text
-from gluon_deeprnn.data import read_texts
+from gluon_deeprnn.cli.texts import add_text, read_given
 from gluon_deeprnn.data.evaluated_text import spelled_nats
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import activities, followed_features
@@ -34,14 +33,14 @@ _BATCHES = 100  # of records, whose lengths differ, the first of the longest of 
 _CHARACTERS = 20_000  # of the text on which hidden units are looked at
 
 
-def _flow(run: Run, paths: Optional[Sequence[str]]) -> Any:
+def _flow(run: Run, arguments: argparse.Namespace) -> Any:
     batches = itertools.islice(run.data().train_dataloader().batches(0), _BATCHES)
     x, y = max(batches, key=lambda batch: len(batch[0]))
     return plot_gradient_flow(gradient_flow(run.model, x[:, :_SEQUENCES], y[:, :_SEQUENCES]), title=run.title)
 
 
-def _units(run: Run, paths: Optional[Sequence[str]]) -> Any:
-    sources = read_texts(paths, raw=run.vocab.tokenizer.reads_bytes) if paths else run.data().held_out_texts()[1]
+def _units(run: Run, arguments: argparse.Namespace) -> Any:
+    sources = read_given(run, arguments) or run.data().held_out_texts()[1]
     text = "\n".join(source.text for source in sources)[:_CHARACTERS]
     activity = activities(run.model, run.vocab, text, records=run.config.records)
     found = followed_features(activity)
@@ -50,9 +49,9 @@ def _units(run: Run, paths: Optional[Sequence[str]]) -> Any:
     return plot_units(activity, found, title=run.title)
 
 
-def _reading(run: Run, paths: Optional[Sequence[str]]) -> Any:
+def _reading(run: Run, arguments: argparse.Namespace) -> Any:
     data = run.data()
-    tokens, read = tokens_to_predict(run, data, paths)
+    tokens, read = tokens_to_predict(run, data, arguments)
     print(f"gluon-deeprnn: reading {read}", file=sys.stderr)
     found, spelled = read_by_all(run, data, run.vocab.encode(tokens), shown), spelled_nats(run.vocab, tokens)
     bits = {name: (spelled - log_probs) / math.log(2) for name, log_probs in found.log_probs.items()}
@@ -60,11 +59,11 @@ def _reading(run: Run, paths: Optional[Sequence[str]]) -> Any:
                         title=run.title)
 
 
-_PICTURES: Dict[str, Callable[[Run, Optional[Sequence[str]]], Any]] = {
-    "curves": lambda run, paths: plot_history(run.history, title=run.title),
-    "gradients": lambda run, paths: plot_gradient_norms(run.history, title=run.title),
+_PICTURES: Dict[str, Callable[[Run, argparse.Namespace], Any]] = {
+    "curves": lambda run, arguments: plot_history(run.history, title=run.title),
+    "gradients": lambda run, arguments: plot_gradient_norms(run.history, title=run.title),
     "flow": _flow,
-    "architecture": lambda run, paths: plot_architecture(run.model),
+    "architecture": lambda run, arguments: plot_architecture(run.model),
     "units": _units,
     "reading": _reading,
 }
@@ -97,6 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
     what = one_of("of", arguments.of, _PICTURES)
     if arguments.text and what not in ("units", "reading"):
         raise InputError("text", f"omitted for --of {what}", arguments.text[0])
+    if arguments.encoding is not None and not arguments.text:
+        raise InputError("encoding", "omitted without --text", arguments.encoding)
     if arguments.out is None and Path(arguments.folder).is_file():
         raise InputError("out", "given for a run in one file, in which no picture can be stored", None)
     trained = load_run(arguments.folder)
@@ -105,6 +106,6 @@ def run(arguments: argparse.Namespace) -> None:
     if kind not in _FORMATS:
         raise InputError("out", "a file that ends in " + ", ".join("." + name for name in _FORMATS), str(path))
     picture = io.BytesIO()
-    _PICTURES[what](trained, arguments.text).figure.savefig(picture, format=kind)
+    _PICTURES[what](trained, arguments).figure.savefig(picture, format=kind)
     storage.replace_file(path, picture.getvalue())
     print(path)

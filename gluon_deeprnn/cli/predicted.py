@@ -3,11 +3,11 @@
 import argparse
 import dataclasses
 import sys
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from gluon_deeprnn.cli.arguments import as_float
-from gluon_deeprnn.cli.texts import described, say
-from gluon_deeprnn.data import TextData, read_texts
+from gluon_deeprnn.cli.texts import described, read_given, say
+from gluon_deeprnn.data import TextData
 from gluon_deeprnn.data.evaluated_text import text_of
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Evaluation
@@ -44,7 +44,7 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
         raise InputError("--source", "omitted with --dynamic, --mixture and --prove", arguments.source)
     data = trained.data()
     predictors = RunPredictors(trained, data, arguments.dynamic, arguments.mixture, lr, shown)
-    tokens, evaluated_on = tokens_to_predict(trained, data, arguments.text)
+    tokens, evaluated_on = tokens_to_predict(trained, data, arguments)
     proof: Optional[Proof] = None
     if arguments.prove:
         proof = prove(predictors.new, trained.vocab, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
@@ -66,10 +66,10 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
 
 
 def tokens_to_predict(trained: Run, data: TextData,
-                      paths: Optional[Sequence[str]]) -> Tuple[List[str], str]:
-    """The tokens of texts, or of the run's own data, as they are written, and what they are."""
-    if paths:
-        sources = read_texts(paths, raw=trained.vocab.tokenizer.reads_bytes)
+                      arguments: argparse.Namespace) -> Tuple[List[str], str]:
+    """The tokens of the given texts, or of the run's own data, as they are written, and what they are."""
+    sources = read_given(trained, arguments)
+    if sources:
         return trained.tokens(sources), described(sources, trained.vocab)
     part, _ = data.held_out()
     return data.tokens("test" if part == "test" else "val"), f"the {part} data of the run"

@@ -12,8 +12,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from gluon_deeprnn import _checks, storage
 from gluon_deeprnn.cli.arguments import as_int
-from gluon_deeprnn.cli.texts import add_source, add_text, described
-from gluon_deeprnn.data import Source, read_texts
+from gluon_deeprnn.cli.texts import add_source, add_text, described, read_given
+from gluon_deeprnn.data import Source
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.evaluation import Piece, ScoredText, joined, score_texts
 from gluon_deeprnn.evaluation.scored import UNITS
@@ -109,12 +109,12 @@ def _passage(arguments: argparse.Namespace) -> Dict[str, Any]:
 
 def _scored(trained: Run, arguments: argparse.Namespace) -> Tuple[str, List[ScoredText]]:
     """What is scored, in words, and the scored texts."""
+    given = read_given(trained, arguments)
     if arguments.line:
         what = "the line" if len(arguments.line) == 1 else f"{len(arguments.line)} lines"
         sources = [Source(f"line {i}", text, "") for i, text in enumerate(arguments.line, 1)]
-    elif arguments.text:
-        sources = read_texts(arguments.text, raw=trained.vocab.tokenizer.reads_bytes)
-        what = described(sources, trained.vocab)
+    elif given:
+        sources, what = given, described(given, trained.vocab)
     else:
         part, sources = trained.data().held_out_texts()
         what = f"the {part} data of the run"

@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from gluon_deeprnn._checks import positive
 from gluon_deeprnn.cli.arguments import as_float
+from gluon_deeprnn.data.encodings import check_encoding
 from gluon_deeprnn.distributed import joined
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs.config import RunConfig, Setting, settings, typed
@@ -101,7 +102,8 @@ def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
     config = _with_given(recipe.config, given) if name == _OWN_TEXT else recipe.config.replace(**given)
     budget = _budget(arguments, name, given, config)
     folder = run_folder(arguments)
-    as_recipe = not given.keys() - {"ctx", "seed", "corpus", *(("text", "records") if name == _OWN_TEXT else ())}
+    of_text = ("text", "encoding", "records") if name == _OWN_TEXT else ()
+    as_recipe = not given.keys() - {"ctx", "seed", "corpus", *of_text}
     with _tells_how_to_resume(folder):
         result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start, workers=joined())
     _report(folder, result)
@@ -203,8 +205,11 @@ def _check_repeated(folder: RunFolder, given: Dict[str, Any], arguments: argpars
     recipe_settings = read_recipe(recipe).config.as_dict() if recipe and recipe != _OWN_TEXT else {}
     asked = {**recipe_settings, **given}  # what own-text chose depends on the text and the budget
     asked.pop("text", None)  # texts are identified by their SHA-1 and may have been moved
-    if "corpus" not in given:  # the run has recorded which text it uses
-        asked.pop("corpus", None)
+    asked.pop("reading", None)
+    for name in {"corpus", "encoding"} - given.keys():  # the run has recorded which text it uses
+        asked.pop(name, None)
+    if "encoding" in asked:
+        asked["encoding"] = check_encoding("encoding", asked["encoding"])
     if asked.get("streams") == "auto":  # and what was chosen for its texts
         del asked["streams"]
     for name, now in asked.items():

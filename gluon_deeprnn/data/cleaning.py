@@ -6,7 +6,7 @@ Each kind of cleaning is a class with one instance in ``CLEANINGS``, under the n
 
 import abc
 import re
-from typing import Dict
+from typing import Dict, Iterable
 import unicodedata
 
 from gluon_deeprnn import _checks
@@ -22,9 +22,12 @@ class Cleaning(abc.ABC):
     ----------
     about : str
         A short description of the kept characters, for ``--help``.
+    keeps_white_space : bool
+        Whether white space stays as it is; otherwise there is none at both ends of a cleaned record.
     """
 
     about = ""
+    keeps_white_space = False
 
     @abc.abstractmethod
     def __call__(self, text: str) -> str:
@@ -35,6 +38,7 @@ class Unchanged(Cleaning):
     """The text as it is, with capitals, punctuation and line ends; only composed (NFC)."""
 
     about = "everything"
+    keeps_white_space = True
 
     def __call__(self, text: str) -> str:
         """The text, composed."""
@@ -102,27 +106,42 @@ def clean(text: str, cleaning: str = "d2l") -> str:
     return CLEANINGS[cleaning](text)
 
 
-def share_kept(text: str, cleaned: str) -> float:
+def share_kept(text: str, cleaned: str, left_out: Iterable[str] = ()) -> float:
     """The fraction of a text's characters, not counting white space, that cleaning has kept.
+
+    With what was ``left_out`` of its file before (`Source.left_out`), the fraction of the file's characters.
 
     Examples
     --------
     >>> from gluon_deeprnn.data.cleaning import share_kept
-    >>> share_kept("봄 강 a", " a"), share_kept("봄 강 a", "봄 강 a")
-    (0.3333333333333333, 1.0)
+    >>> share_kept("봄 강 a", " a"), share_kept("봄 강 a", "봄 강 a"), share_kept("ab c", "ab c", ["a note."])
+    (0.3333333333333333, 1.0, 0.3333333333333333)
     """
-    whole = len("".join(unicodedata.normalize("NFC", text).split()))
+    whole = sum(len("".join(part.split())) for part in (unicodedata.normalize("NFC", text), *left_out))
     return len("".join(cleaned.split())) / whole if whole else 1.0
 
 
-def check_kept(name: str, text: str, cleaning: str, share: float) -> None:
-    """Check that ``cleaning`` keeps at least half of a text; ``share`` is what it keeps.
+def shown_share(share: float) -> str:
+    """A share in percent; 100.0% is all of it.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.data.cleaning import shown_share
+    >>> shown_share(1.0), shown_share(0.99999), shown_share(0.5)
+    ('100.0%', '99.9%', '50.0%')
+    """
+    return f"{share if share == 1 else min(share, 0.999):.1%}"
+
+
+def check_kept(name: str, text: str, cleaning: str, cleaned: str) -> None:
+    """Check that ``cleaning`` keeps at least half of a text.
 
     Raises
     ------
     ValueError
         "text must be one of which cleaning d2l keeps at least half; got ..."; the remedy names other kinds of cleaning.
     """
+    share = share_kept(text, cleaned)
     if share < _LEAST_KEPT:
         better = [other for other in CLEANINGS if share_kept(text, clean(text, other)) >= _LEAST_KEPT]
         raise InputError("text", f"one of which cleaning {cleaning} keeps at least half",

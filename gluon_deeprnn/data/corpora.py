@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.data.files import decode
+from gluon_deeprnn.data.files import text_of
 from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.errors import CorpusUnavailableError, Described, InputError
 from gluon_deeprnn.storage import cache_folder, replace_file
@@ -62,7 +62,7 @@ def time_machine(timeout: float = 10) -> Source:
             digest = hashlib.sha1(content).hexdigest()
             if digest != TIME_MACHINE_SHA1:
                 raise InputError(str(path), f"D2L's edition, SHA-1 {TIME_MACHINE_SHA1}", digest)
-            return decode("time-machine", content, path)
+            return text_of("time-machine", content, path)
     cached = cache_folder() / "timemachine.txt"
     if not cached.exists() or hashlib.sha1(cached.read_bytes()).hexdigest() != TIME_MACHINE_SHA1:
         content = _download(TIME_MACHINE_URL, timeout, _TIME_MACHINE_BYTES)
@@ -74,8 +74,8 @@ def time_machine(timeout: float = 10) -> Source:
             replace_file(cached, content)
         except (OSError, InputError) as error:  # no space: use the text, and download it again next time
             _log.warning("the downloaded text could not be cached: %s", error)
-        return decode("time-machine", content, cached)
-    return decode("time-machine", cached.read_bytes(), cached)
+        return text_of("time-machine", content, cached)
+    return text_of("time-machine", cached.read_bytes(), cached)
 
 
 def _download(url: str, timeout: float, size: int) -> bytes:

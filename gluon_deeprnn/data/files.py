@@ -1,7 +1,5 @@
 """Reads the user's texts: files, folders, patterns of file names, pipes."""
 
-import codecs
-import contextlib
 import dataclasses
 import fnmatch
 import glob
@@ -14,23 +12,59 @@ import re
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.data.before import strip_gutenberg as strip_to_first_book
+from gluon_deeprnn.data.encodings import check_encoding, decode
+from gluon_deeprnn.data.gutenberg import split_gutenberg
+from gluon_deeprnn.data.gutenberg import strip_gutenberg as strip_gutenberg
 from gluon_deeprnn.data.source import Source
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Described, InputError, UnreadableTextError
 from gluon_deeprnn.storage import read_file, read_json, read_stream
 
 _MOST_TEXT = 2**31
-_MARKS = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"),
-          (codecs.BOM_UTF16_BE, "UTF-16"))
-"""Byte-order marks and their encodings; the mark of UTF-32 begins with that of UTF-16."""
+READINGS = (1, 2)
+"""The rules by which a text is read; 1: those of `gluon_deeprnn.data.before`, 2: those of today."""
 
-_REASONS = {"a non-empty text": "empty", "a file with something in it": "empty", "a text": "contains null bytes",
-            "a file that can be read": "cannot be read"}
-"""What the note on the files that are left out of a folder says, by the rule of the error."""
+_MARK = "\ufeff"
+"""A byte-order mark, which is one wherever files were joined."""
 
 _log = logging.getLogger(__name__)
 
 
-def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = False) -> List[Source]:
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """How the content of files becomes text: the options of `read_texts`."""
+
+    raw: bool
+    encoding: Optional[str]
+    reading: int
+
+    def __post_init__(self) -> None:
+        _checks.flag("raw", self.raw)
+        if self.encoding is not None:
+            object.__setattr__(self, "encoding", check_encoding("encoding", self.encoding))
+            if self.raw:
+                raise InputError("encoding", "omitted for bytes", self.encoding)
+        check_reading("reading", self.reading)
+
+    def source(self, name: str, content: bytes, path: Path) -> Source:
+        """The text in the content of a file."""
+        if not self.raw:
+            return text_of(name, content, path, self.encoding, self.reading)
+        if not content:
+            raise UnreadableTextError("text", "a file with something in it", str(path), reason="empty")
+        return Source(name, content.decode("utf-8", "surrogateescape"), hashlib.sha1(content).hexdigest())
+
+
+def check_reading(name: str, value: object) -> int:
+    """Return ``value``, if it is one of `READINGS`."""
+    for reading in READINGS:
+        if value == reading and not isinstance(value, bool):
+            return reading
+    raise InputError(name, "1 or 2", value)
+
+
+def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = False, encoding: Optional[str] = None,
+               reading: int = READINGS[-1]) -> List[Source]:
     """Read text files as sources named after the files; a number is appended to duplicate names.
 
     Parameters
@@ -43,13 +77,20 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
         files in any depth, each once.
     raw : bool, default False
         Take any file as it is, byte by byte, with ``surrogateescape`` for what is not UTF-8.  Otherwise it has to be
-        UTF-8, or UTF-16 or UTF-32 with a byte-order mark; line ends become line feeds, and Project Gutenberg's header
-        and footer are left out.
+        text: line ends become line feeds, and byte-order marks, line feeds at the beginning, and the headers and
+        licences of Project Gutenberg are left out; `Source.left_out` has them, and a note in the log counts them.
+    encoding : str, optional
+        The encoding of the texts that are not UTF-8 and have no byte-order mark, by any name that Python knows.  By
+        default such a text is refused, unless it is certain that it is UTF-16 or UTF-32.
+    reading : {1, 2}, default 2
+        1: as runs read their texts that were begun before there was this parameter: with byte-order marks after the
+        first, and only the first book of a file from Project Gutenberg.
 
     Raises
     ------
     ValueError
-        For a file that is missing, empty or not text, and for a folder without a text.
+        For a file that is missing, empty or not text, for a folder without a text, and for an ``encoding`` in which no
+        file is.
 
     Examples
     --------
@@ -62,7 +103,7 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
     ...     [source.name for source in read_texts([folder])]
     ['a.txt', 'b.txt']
     """
-    raw = _checks.flag("raw", raw)
+    reader = _Reader(raw, encoding, reading)
     sources: List[Source] = []
     taken: Set[str] = set()
     numbers: Dict[str, Iterator[int]] = {}
@@ -70,25 +111,51 @@ def read_texts(paths: Sequence[Union[str, "os.PathLike[str]"]], *, raw: bool = F
         if not os.fspath(given):  # Path("") is the current folder
             raise InputError("text", "the name of a file or folder, or a pattern", given)
         path = Path(given)
-        for name, found in _read(path, raw):
+        for name, found in _read(path, reader):
             free = name = _printable(name)
             while free in taken:
                 free = f"{name} ({next(numbers.setdefault(name, itertools.count(2)))})"
             taken.add(free)
             sources.append(dataclasses.replace(found, name=free))
+    _say(sources, reader.encoding)
     return sources
 
 
-def read_text(path: Union[str, "os.PathLike[str]"], *, raw: bool = False) -> Source:
-    """Read one file as `read_texts` does; its name is never a pattern.
+def _say(sources: Sequence[Source], encoding: Optional[str]) -> None:
+    """Say what is left out of texts, and which of them are in another encoding than was to be expected."""
+    used = {source.name: source.encoding for source in sources if source.encoding}
+    if encoding is not None and sources and encoding not in used.values():
+        found = _checks.listed([f"{name} is {each.upper()}" for name, each in used.items()])
+        raise InputError("encoding", "that of a text, or omitted", Described(f"{encoding!r}, but {found}"))
+    others = {name: each for name, each in used.items() if each != (encoding or "utf-8")}
+    for each in sorted(set(others.values())):
+        if encoding is not None or each not in ("utf-16", "utf-32"):  # these have a mark that says so
+            how = "without a byte-order mark" if encoding is None else f"not {encoding.upper()}"
+            names = _checks.listed([name for name, other in others.items() if other == each])
+            _log.info("read as %s, %s: %s", each.upper(), how, names)
+    for what in dict.fromkeys(what for source in sources for what in source.left_out):
+        parts = {source.name: len(source.left_out[what]) for source in sources if what in source.left_out}
+        whole = sum(len(source.text) + sum(map(len, source.left_out.values()))
+                    for source in sources if what in source.left_out)
+        each_of = [name if len(parts) == 1 else f"{name} ({number:,})" for name, number in parts.items()]
+        _log.info("left out %s of %s characters: %s, in %s", f"{sum(parts.values()):,}", f"{whole:,}", what,
+                  _checks.listed(each_of))
+
+
+def read_text(path: Union[str, "os.PathLike[str]"], *, raw: bool = False, encoding: Optional[str] = None,
+              reading: int = READINGS[-1]) -> Source:
+    """Read one file as `read_texts` does; its name is never a pattern, and nothing is said in the log.
 
     Raises
     ------
     ValueError
         If it is missing, empty or not text.
     """
-    path = Path(path)
-    return dataclasses.replace(_source(_printable(path.name), _content(path), path, raw), path=path)
+    return _read_file(Path(path), _Reader(raw, encoding, reading))
+
+
+def _read_file(path: Path, reader: _Reader) -> Source:
+    return dataclasses.replace(reader.source(_printable(path.name), _content(path), path), path=path)
 
 
 def _printable(name: str) -> str:
@@ -96,14 +163,14 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _read(path: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
+def _read(path: Path, reader: _Reader) -> Iterator[Tuple[str, Source]]:
     """The texts that a path stands for, with their names."""
     stream = _stream(path)
     if stream is not None:
         content = _content(path, stream)
-        yield "stream", dataclasses.replace(_source("stream", content, path, raw), content=content)
+        yield "stream", dataclasses.replace(reader.source("stream", content, path), content=content)
     elif os.path.isdir(path):
-        yield from _folder(path, raw)
+        yield from _folder(path, reader)
     elif not os.path.exists(path) and glob.has_magic(str(path)):
         matches = _matches(path)
         if not matches:
@@ -112,25 +179,25 @@ def _read(path: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
         for match in matches:
             if os.path.realpath(match) in read:
                 continue
-            texts = _folder(match, raw) if os.path.isdir(match) else [(match.name, read_text(match, raw=raw))]
+            texts = _folder(match, reader) if os.path.isdir(match) else [(match.name, _read_file(match, reader))]
             for name, found in texts:
                 place = os.path.realpath(found.path or match)
                 if place not in read:
                     yield name, found
                 read.add(place)
     else:
-        yield path.name, read_text(path, raw=raw)
+        yield path.name, _read_file(path, reader)
 
 
-def _folder(folder: Path, raw: bool) -> Iterator[Tuple[str, Source]]:
+def _folder(folder: Path, reader: _Reader) -> Iterator[Tuple[str, Source]]:
     names, left_out = _walk(folder)
     errors = []
     for name in names:
         try:
-            found = read_text(folder / name, raw=raw)
-        except InputError as error:
+            found = _read_file(folder / name, reader)
+        except UnreadableTextError as error:
             errors.append(error)
-            left_out.append(f"{_printable(str(name))} ({_REASONS.get(error.rule, f'not {error.rule}')})")
+            left_out.append(f"{_printable(str(name))} ({error.reason})")
         else:
             yield str(name), found
     if names and len(errors) == len(names):
@@ -219,7 +286,8 @@ def _content(path: Path, stream: Optional[int] = None) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         shown = repr(str(path)) if len(repr(str(path))) <= 150 else f"{str(path)[:60]!r}..."  # an error cuts its end
-        raise InputError("text", "a file that can be read", Described(f"{shown}: {reason}")) from None
+        raise UnreadableTextError("text", "a file that can be read", Described(f"{shown}: {reason}"),
+                                  reason="cannot be read") from None
 
 
 def _stream(path: Path) -> Optional[int]:
@@ -230,63 +298,27 @@ def _stream(path: Path) -> Optional[int]:
     return int(opened[1]) if opened else None
 
 
-def _source(name: str, content: bytes, path: Path, raw: bool) -> Source:
-    if not raw:
-        return decode(name, content, path)
-    if not content:
-        raise InputError("text", "a file with something in it", str(path))
-    return Source(name, content.decode("utf-8", "surrogateescape"), hashlib.sha1(content).hexdigest())
-
-
-def decode(name: str, content: bytes, path: Path) -> Source:
+def text_of(name: str, content: bytes, path: Path, encoding: Optional[str] = None,
+            reading: int = READINGS[-1]) -> Source:
     """The text in the content of a file.
 
     Raises
     ------
     ValueError
-        If it is not text in UTF-8, or in the encoding that its byte-order mark names.
+        If it is not text, or empty.
     """
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-8")
-    null_bytes = InputError("text", "a text", Described(f"{str(path)!r}, which contains null bytes"),
-                            "--tokens byte reads any file")
-    if encoding == "UTF-8" and b"\0" in content:  # a picture, say: to convert it would not help
-        raise null_bytes
-    try:
-        text = content.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
-    except UnicodeDecodeError as error:
-        start = error.start + len(content) - len(error.object)  # the codec removes UTF-8's mark first
-        described = Described(f"{str(path)!r}, byte {content[start]:#04x} at {start}")
-        if encoding != "UTF-8":
-            raise InputError("text", f"{encoding}, as its byte-order mark says", described) from None
-        raise InputError("text", "UTF-8", described,
-                         f"convert it first: iconv -f {_likely_encoding(content)} -t UTF-8 FILE") from None
-    if "\0" in text:
-        raise null_bytes
-    text = strip_gutenberg(text.replace("\r\n", "\n").replace("\r", "\n"))
+    decoded = decode(content, str(path), encoding)
+    text = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
+    left_out: Dict[str, str] = {}
+    if reading == 1:
+        text = strip_to_first_book(text)
+    else:
+        marks = text.count(_MARK)
+        text, rest = split_gutenberg(text.replace(_MARK, ""))
+        what = "header and licence of Project Gutenberg" if rest.strip() else "empty lines at the beginning"
+        left_out = {key: part for key, part in ((what, rest), ("byte-order marks", marks * _MARK)) if part}
     if not text.strip():
-        raise InputError("text", "a non-empty text", str(path))
-    return Source(name, text, hashlib.sha1(content).hexdigest())
-
-
-def _likely_encoding(content: bytes) -> str:
-    """Guess the encoding of a text that is not UTF-8 from the letters that it decodes to."""
-    with contextlib.suppress(UnicodeDecodeError):
-        text = content.decode("cp949")
-        beyond = [character for character in text if ord(character) > 127]
-        if sum("가" <= character <= "힣" for character in beyond) > len(beyond) / 2:
-            return "CP949"
-    return "LATIN1"
-
-
-def strip_gutenberg(text: str) -> str:
-    r"""Remove the header and footer that Project Gutenberg adds to a text, and line feeds at its beginning.
-
-    Examples
-    --------
-    >>> from gluon_deeprnn.data.files import strip_gutenberg
-    >>> strip_gutenberg('About\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nOnce\n*** END OF THIS PROJECT GUT')
-    'Once\n'
-    """
-    start = re.search(r"^\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG[^\n]*\n", text, re.MULTILINE)
-    end = re.search(r"^ *(\*\*\* ?END OF (THE|THIS) PROJECT GUT|End of (the )?Project Gutenberg)", text, re.MULTILINE)
-    return text[start.end() if start else 0:end.start() if end else len(text)].lstrip("\n")
+        whole = sum(map(len, left_out.values()))
+        what = f"{str(path)!r}" + (f", after {whole:,} characters of {_checks.listed(list(left_out))}" if whole else "")
+        raise UnreadableTextError("text", "a non-empty text", Described(what), reason="empty")
+    return Source(name, text, hashlib.sha1(content).hexdigest(), left_out=left_out, encoding=decoded.encoding)

@@ -20,6 +20,9 @@ import numpy
 
 _LEAST_RECORDS = 20
 
+LINE_ENDS = re.compile(r"\r\n|\r|\n")
+"""Not those of splitlines(), which are form feeds and separators, too; a text that is read as bytes may have CRLF."""
+
 
 class RecordKind(abc.ABC):
     r"""Splits a text into records.
@@ -68,7 +71,7 @@ class Lines(RecordKind):
 
     def split(self, text: str) -> List[str]:
         """The lines of a text."""
-        return _lines(text)
+        return LINE_ENDS.split(text)
 
 
 class BlankLines(RecordKind):
@@ -78,7 +81,7 @@ class BlankLines(RecordKind):
 
     def split(self, text: str) -> List[str]:
         """The groups of lines between blank lines."""
-        groups = itertools.groupby(_lines(text), key=lambda line: bool(line.strip()))
+        groups = itertools.groupby(LINE_ENDS.split(text), key=lambda line: bool(line.strip()))
         return [self.join(list(lines)) for has_text, lines in groups if has_text]
 
     def join(self, lines: List[str]) -> str:
@@ -98,11 +101,6 @@ class Paragraphs(BlankLines):
 
 RECORDS: Dict[str, RecordKind] = {
     "none": Whole(), "line": Lines(), "paragraph": Paragraphs(), "blank-line": BlankLines()}
-
-
-def _lines(text: str) -> List[str]:
-    # Not splitlines(), which also splits at form feeds and separators; a text that is read as bytes may have CRLF.
-    return re.split(r"\r\n|\r|\n", text)
 
 
 class Record(NamedTuple):
@@ -132,7 +130,7 @@ def check_split(protocol: str, records: str, val_fraction: Any) -> float:
 
 
 def read_records(text: str, kind: str, cleaning: Optional[str], tokenizer: Tokenizer) -> List[Record]:
-    r"""Split a text into records, clean each, remove white space at both ends, tokenize; leave out empty ones.
+    r"""Split a text into records, clean and tokenize each; leave out those of white space only.
 
     Parameters
     ----------
@@ -151,10 +149,23 @@ def read_records(text: str, kind: str, cleaning: Optional[str], tokenizer: Token
     >>> from gluon_deeprnn.data.tokenizers import TOKENIZERS
     >>> [record.text for record in read_records('Ada!\n\n 1815 \nAlan M.', 'line', 'd2l', TOKENIZERS['char'])]
     ['ada', 'alan m']
+    >>> [record.text for record in read_records('  Ada\t1815\t\n \nAlan', 'line', 'none', TOKENIZERS['char'])]
+    ['  Ada\t1815\t', 'Alan']
     """
-    cleaned = (CLEANINGS[cleaning](record) if cleaning else record for record in RECORDS[kind].split(text))
-    records = ((record, tokenizer.split(record)) for record in map(str.strip, cleaned))
-    return [Record(record, tokens) for record, tokens in records if tokens]
+    texts = clean_records(text, kind, cleaning)
+    return [Record(record, tokens) for record, tokens in zip(texts, map(tokenizer.split, texts)) if tokens]
+
+
+def clean_records(text: str, kind: str, cleaning: Optional[str]) -> List[str]:
+    """The cleaned records of a text, without those of white space only.
+
+    A record is what stands there, also its indentation and empty columns, without line breaks at both ends.  Where the
+    cleaning replaces characters by spaces, there are none at both ends.
+    """
+    cleaner = CLEANINGS[cleaning] if cleaning else None
+    ends = "\r\n" if cleaner is None or cleaner.keeps_white_space else None
+    records = ((cleaner(record) if cleaner else record).strip(ends) for record in RECORDS[kind].split(text))
+    return [record for record in records if record.strip()]
 
 
 def split_by_record(records: Sequence[Record], kind: str, val_fraction: float) -> Dict[str, List[Record]]:

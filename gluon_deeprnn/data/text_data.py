@@ -83,7 +83,8 @@ class TextData:
     vocab : Vocab
     sources : list of Source
     kept : dict of str to float
-        For each text, the fraction of its characters, not counting white space, that the cleaning kept.
+        For each text, the fraction of its file's characters, not counting white space, that is kept: without what is in
+        `Source.left_out`, and what the cleaning removes.
     num_tokens : int
         Total number of tokens of all texts.
     num_records : dict of str to int
@@ -196,17 +197,21 @@ class TextData:
         self._texts = {name: text_of_records(self.vocab, parts[name], self.records) for name in ("val", "test")}
 
     def _check_kept(self, cleaned: List[str], vocab: Optional[Vocab]) -> None:
-        self.kept = {source.name: share_kept(source.text, text) for source, text in zip(self.sources, cleaned)}
+        self.kept = {source.name: share_kept(source.text, text, source.left_out.values())
+                     for source, text in zip(self.sources, cleaned)}
         if vocab is None:  # with a given vocabulary, a model that was trained on such a text stays usable
-            for source in self.sources:
-                check_kept(source.name, source.text, self.cleaning, self.kept[source.name])
+            for source, text in zip(self.sources, cleaned):
+                check_kept(source.name, source.text, self.cleaning, text)
 
     @classmethod
     def from_files(cls, paths: Sequence[Union[str, "os.PathLike[str]"]], batch_size: int, num_steps: int,
-                   **options: Any) -> "TextData":
-        """Read files, folders and patterns (bytes with ``tokens="byte"``); `gluon_deeprnn.TextData` has the options."""
+                   encoding: Optional[str] = None, **options: Any) -> "TextData":
+        """Read files, folders and patterns (bytes with ``tokens="byte"``); `gluon_deeprnn.TextData` has the options.
+
+        ``encoding`` is that of the files that are not UTF-8, see `gluon_deeprnn.data.read_texts`.
+        """
         tokenizer = TOKENIZERS[_checks.one_of("tokens", options.get("tokens", "char"), TOKENIZERS)]
-        return cls(read_texts(paths, raw=tokenizer.reads_bytes), batch_size, num_steps, **options)
+        return cls(read_texts(paths, raw=tokenizer.reads_bytes, encoding=encoding), batch_size, num_steps, **options)
 
     def _cut_into_windows(self, texts: List[List[str]]) -> Dict[str, List[str]]:
         whole = [token for text in texts for token in text]

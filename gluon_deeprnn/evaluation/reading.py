@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Tuple
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.data.evaluated_text import spelled_nats
-from gluon_deeprnn.data.records import RECORDS
+from gluon_deeprnn.data.records import RECORDS, clean_records
 import numpy
 
 
@@ -42,7 +42,7 @@ def read(vocab: Vocab, text: str, records: str) -> Tuple[str, List[Tokens]]:
         text = vocab.clean(text)
         return text, [_tokens(vocab, text, 0)]
     found, tokens, start = [], [], 0
-    for record in (vocab.clean(part).strip() for part in kind.split(text)):
+    for record in clean_records(text, records, vocab.cleaning):
         read_so = _tokens(vocab, record, start)
         if len(read_so.indices):
             found.append(record)

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Union
 from gluon_deeprnn import runtime
 from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, read_texts
+from gluon_deeprnn.data.before import strip_records
 from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.devices import as_contexts
@@ -34,8 +35,20 @@ _OF_TRAINER = ("clip_value", "optimizer", "schedule", "lr_factor", "lr_epochs", 
 def find_sources(config: RunConfig) -> List[Source]:
     """The texts of a run."""
     if config.text:
-        return read_texts(config.text, raw=TOKENIZERS[config.tokens].reads_bytes)
+        return read_texts(config.text, **how_to_read(config))
     return [corpus(config.corpus) if config.corpus else default_corpus()]
+
+
+def how_to_read(config: RunConfig) -> Dict[str, Any]:
+    """How the files of a run are read: the options of `read_texts`."""
+    return {"raw": TOKENIZERS[config.tokens].reads_bytes, "encoding": config.encoding, "reading": config.reading}
+
+
+def with_records(config: RunConfig, sources: List[Source]) -> List[Source]:
+    """The texts with records as the run has them: until reading 2, without white space at both ends."""
+    if config.reading == 1 and config.records != "none":
+        return [strip_records(source, config.records) for source in sources]
+    return sources
 
 
 def with_streams(config: RunConfig, sources: List[Source]) -> RunConfig:
@@ -55,6 +68,7 @@ def build_data(config: RunConfig, sources: List[Source], vocab: Optional[Vocab] 
                extended: Optional[Vocab] = None) -> TextData:
     """The batches of a run: with its vocabulary, or a new one, or another one ``extended`` by the texts' tokens."""
     config = with_streams(config, sources)
+    sources = with_records(config, sources)
     if extended is not None:
         own = build_data(config.replace(tokens=extended.kind), sources).vocab
         vocab = extended.extended(own.idx_to_token, own.sources, own.spelling)

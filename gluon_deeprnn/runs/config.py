@@ -7,6 +7,8 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.apart import STREAMS, check_streams
 from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.corpora import CORPORA
+from gluon_deeprnn.data.encodings import check_encoding
+from gluon_deeprnn.data.files import READINGS, check_reading
 from gluon_deeprnn.data.positions import VAL_FRACTION
 from gluon_deeprnn.data.records import RECORDS, check_split
 from gluon_deeprnn.data.text_data import PROTOCOLS
@@ -21,7 +23,7 @@ from gluon_deeprnn.training.schedules import SCHEDULES
 IMPLEMENTATIONS = ("fused", "scratch")
 _WITH_MOMENTUM = ("sgd", "nag", "signum")
 
-_BEFORE = {"streams": "joined"}
+_BEFORE = {"streams": "joined", "reading": 1}
 """What a run means that was written before there was the setting, if that is not its default."""
 
 Check = Callable[[str, Any], Any]
@@ -47,7 +49,7 @@ class Setting:
     choices: Tuple[str, ...]
 
 
-def _setting(group: str) -> Callable[[Any, str, Check], Any]:
+def _setting(group: Optional[str]) -> Callable[[Any, str, Check], Any]:
     return lambda default, help, check: dataclasses.field(
         default=default, metadata={"group": group, "help": help, "check": check})
 
@@ -83,6 +85,10 @@ def _corpus(name: str, value: Any) -> Optional[str]:
     return None if value is None else _checks.one_of(name, value, CORPORA)
 
 
+def _encoding(name: str, value: Any) -> Optional[str]:
+    return None if value is None else check_encoding(name, value)
+
+
 def _activations(name: str, value: Any) -> str:
     for each in _checks.text(name, value).split(","):
         _checks.one_of(name, each, ACTIVATIONS)
@@ -112,7 +118,7 @@ def _as_numbers(name: str, value: str) -> Tuple[float, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The settings of a run; each is a field of recipes and an option of ``gluon-deeprnn train``.
+    """The settings of a run; each is a field of recipes and an option of ``gluon-deeprnn train``, except ``reading``.
 
     Raises
     ------
@@ -129,6 +135,8 @@ class RunConfig:
     corpus: Optional[str] = _text(None, "time-machine or python-docs; the former if it is available", _corpus)
     text: Tuple[str, ...] = _text((), "texts to train on instead: files, folders or patterns, - for standard input",
                                      _list_of("files"))
+    encoding: Optional[str] = _text(None, "encoding of the texts that are not UTF-8 and have no byte-order mark, "
+                                          "such as CP949 or CP1252", _encoding)
     protocol: str = _text("d2l", "d2l: windows with a zero initial state; book: carried state, with test data",
                              _Choice(PROTOCOLS))
     cleaning: str = _text("d2l", _named(CLEANINGS) + "; for --text without --recipe: none", _Choice(CLEANINGS))
@@ -208,12 +216,19 @@ class RunConfig:
     ctx: str = _run("auto", "cpu, gpu, gpu(N) or auto; several share each batch: gpu(0),gpu(1)", _checks.text)
     prefix: str = _run("it has", "the prefix of the samples", _checks.text)
     sample_length: int = _run(200, "number of tokens of the sample", _count)
+    reading: int = _setting(None)(READINGS[-1], "the rules by which texts are read, of the version that began the run",
+                                  check_reading)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
             raise InputError("corpus", "omitted if a text is given", self.corpus)
+        if self.encoding is not None and not self.text:
+            raise InputError("encoding", "omitted without a text", self.encoding)
+        if self.encoding is not None and TOKENIZERS[self.tokens].reads_bytes:
+            raise InputError("encoding", f"omitted for tokens {self.tokens}", self.encoding,
+                             "they are read from any file as it is")
         check_split(self.protocol, self.records, self.val_fraction)
         check_streams(self.streams, self.protocol, self.records, weights=self.source_weights, token=self.source_token,
                       val_from=self.val_from)
@@ -274,6 +289,7 @@ class RunConfig:
             settings.setdefault("corpus", None)
         elif settings.get("corpus"):
             settings.setdefault("text", ())
+            settings.setdefault("encoding", None)
         return dataclasses.replace(self, **settings)
 
     @classmethod
@@ -294,7 +310,7 @@ def typed(name: str, value: str) -> Any:
 
 
 def settings() -> List[Setting]:
-    """All settings, in the order in which recipes list them."""
+    """The settings that a user chooses, in the order in which recipes list them."""
     return [Setting(field.name, field.metadata["group"], field.metadata["help"], field.default,
                     getattr(field.metadata["check"], "choices", ()))
-            for field in dataclasses.fields(RunConfig)]
+            for field in dataclasses.fields(RunConfig) if field.metadata["group"]]

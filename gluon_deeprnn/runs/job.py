@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData, Vocab
+from gluon_deeprnn.data.cleaning import shown_share
 from gluon_deeprnn.devices import as_contexts
 from gluon_deeprnn.distributed import ALONE, Workers
 from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError
@@ -122,8 +123,9 @@ class Job:
             if start is not None:
                 folder.write_initial(initial_parameters(start, config, data.vocab), {"run": stored.fingerprint})
             folder.begin(stored.as_dict(), vocab)
+            least_first = sorted(data.kept.items(), key=lambda each: each[1])
             _log.info("cleaning %s keeps %s", config.cleaning,
-                      listed([f"{share:.1%} of {name}" for name, share in data.kept.items()]))
+                      listed([f"{shown_share(share)} of {name}" for name, share in least_first]))
             if config.streams == "separate" and len(sources) > 1:
                 _log.info("each of the %d texts is read by itself (--streams joined reads them as one)", len(sources))
             if data.num_records:

@@ -5,14 +5,22 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
-from gluon_deeprnn.data import Apart, Records, Source, Stream, TextData, Vocab
+from gluon_deeprnn.data import Apart, Records, Source, Stream, TextData, Vocab, read_texts
 from gluon_deeprnn.data.apart import read_apart, stream_of
 from gluon_deeprnn.data.evaluated_text import text_of_records
 from gluon_deeprnn.data.records import begin_of, encode_records, read_records
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.models import RNNLM, RNNLMScratch
 from gluon_deeprnn.models.weights import set_parameters
-from gluon_deeprnn.runs.build import build_data, build_model, check_memory, describe, describe_model, num_weights
+from gluon_deeprnn.runs.build import (
+    build_data,
+    build_model,
+    check_memory,
+    describe,
+    describe_model,
+    num_weights,
+    with_records,
+)
 from gluon_deeprnn.runs.bundle import unpacked
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
@@ -57,6 +65,15 @@ class Run:
         """The data on which it was trained, if its texts are unchanged; ``text`` says where they were moved to."""
         stored = self.stored if text is None else self.stored.moved([str(file) for file in text])
         return build_data(self.config, same_sources(stored, self.folder), self.vocab)
+
+    def read_texts(self, paths: Sequence[Union[str, "os.PathLike[str]"]], encoding: Optional[str] = None,
+                   ) -> List[Source]:
+        """Texts to be read by its model: bytes for a model of bytes, and records as those that it was trained on.
+
+        The arguments are those of `gluon_deeprnn.data.read_texts`.
+        """
+        sources = read_texts(paths, raw=self.vocab.tokenizer.reads_bytes, encoding=encoding)
+        return with_records(self.config, sources)
 
     def source_tokens(self, sources: List[Source], source: Optional[str] = None) -> Dict[str, str]:
         """For texts, by their names, the source whose token is read before them: ``source``, or what they are.

@@ -13,9 +13,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gluon_deeprnn import _checks, kernels, runtime, storage
 from gluon_deeprnn.data import Source, Vocab
 from gluon_deeprnn.data.files import read_text
-from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
-from gluon_deeprnn.runs.build import find_sources
+from gluon_deeprnn.runs.build import find_sources, how_to_read
 from gluon_deeprnn.runs.config import RunConfig
 from gluon_deeprnn.runs.folder import RunFolder
 from gluon_deeprnn.runs.recipes import recipe_names
@@ -197,5 +196,5 @@ def same_sources(stored: StoredRun, folder: RunFolder) -> List[Source]:
     stored.check_has_texts()
     files = [file if os.path.exists(file) else str(folder.kept_text(Path(file).name) or file)
              for file in stored.found_at or stored.config.text]
-    raw = TOKENIZERS[stored.config.tokens].reads_bytes
-    return stored.same([read_text(file, raw=raw) for file in files] if files else find_sources(stored.config))
+    how = how_to_read(stored.config)
+    return stored.same([read_text(file, **how) for file in files] if files else find_sources(stored.config))

@@ -6,7 +6,6 @@ import os
 import time
 
 from gluon_deeprnn.data import read_texts
-from gluon_deeprnn.data.files import strip_gutenberg
 import pytest
 
 
@@ -47,7 +46,8 @@ def test_files_are_named_sources(tmp_path):
 @pytest.mark.parametrize(("content", "message"), [
     (None, "text must be a file that can be read; got '.*x.txt': No such file or directory"),
     (b"", "text must be a non-empty text"),
-    ("운수 좋은 날".encode("cp949"), r"text must be UTF-8; got '.*', byte 0x.. at 0 \(convert it first"),
+    ("운수 좋은 날".encode("cp949"),
+     r"text must be UTF-8; got '.*', byte 0x.. at 0 \(--encoding CP949 would read '운수 좋은 날'"),
     (b"a\x00b", "text must be a text; got .* which contains null bytes"),
     (b"\x89PNG\x00", "text must be a text; got .* which contains null bytes"),
 ])
@@ -56,15 +56,6 @@ def test_files_that_are_not_text_are_refused(tmp_path, content, message):
         (tmp_path / "x.txt").write_bytes(content)
     with pytest.raises(ValueError, match="^" + message):
         read_texts([tmp_path / "x.txt"])
-
-
-@pytest.mark.parametrize(("encoding", "text", "named"), [
-    ("cp949", "운수 좋은 날, 김첨지", "CP949"),
-    ("latin-1", "caf\u00e9 na\u00efve, \u00e9t\u00e9", "LATIN1")])
-def test_the_error_for_another_encoding_names_the_command_to_convert_it(encoding, text, named, tmp_path):
-    (tmp_path / "text").write_bytes(text.encode(encoding))
-    with pytest.raises(ValueError, match=f"text must be UTF-8; got .* \\(convert it first: iconv -f {named} -t UTF-8"):
-        read_texts([tmp_path / "text"])
 
 
 @pytest.mark.parametrize(("encoding", "mark"), [
@@ -228,10 +219,10 @@ def test_many_files_of_one_name_are_numbered_in_linear_time(tmp_path):
     assert len(set(names)) == len(names)
 
 
-def test_a_folder_of_files_in_another_encoding_gives_the_command_to_convert_the_first(tmp_path):
+def test_a_folder_of_files_in_another_encoding_names_the_likely_ones_of_the_first(tmp_path):
     (tmp_path / "a.txt").write_bytes("운수 좋은 날".encode("cp949"))
     (tmp_path / "b.txt").write_bytes(b"a\0b")
-    with pytest.raises(ValueError, match=r"^text must be UTF-8; got '.*a.txt', byte .* \(.*: iconv -f CP949"):
+    with pytest.raises(ValueError, match=r"^text must be UTF-8; got '.*a.txt', byte .* \(--encoding CP949 would read"):
         read_texts([tmp_path])
 
 
@@ -245,5 +236,64 @@ def test_the_error_names_the_byte_and_its_position_in_the_file(mark, valid, bad,
         read_texts([tmp_path / "x"])
 
 
-def test_line_feeds_at_the_beginning_are_removed_from_any_text():
-    assert strip_gutenberg("\n\nOnce\n\n") == "Once\n\n"
+def test_the_note_says_how_many_characters_of_which_files_are_left_out(tmp_path, caplog):
+    caplog.set_level("INFO")
+    book = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\nOnce.\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n"
+    for name, text in {"a.txt": book, "b.txt": 2 * book, "c.txt": "ab\ufeffc\ufeff", "d.txt": "\n\nplain"}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    sources = read_texts([tmp_path])
+    assert [source.text for source in sources] == ["Once.\n", "Once.\nOnce.\n", "abc", "plain"]
+    size = len(book) - len("Once.\n")
+    assert caplog.messages == [
+        f"left out {3 * size} of {3 * len(book)} characters: header and licence of Project Gutenberg, "
+        f"in a.txt ({size}), b.txt ({2 * size})",
+        "left out 2 of 5 characters: byte-order marks, in c.txt",
+        "left out 2 of 7 characters: empty lines at the beginning, in d.txt"]
+    for source in sources:  # nothing is lost without a word
+        whole = (tmp_path / source.name).read_text(encoding="utf-8")
+        assert len(source.text) + sum(map(len, source.left_out.values())) == len(whole)
+
+
+def test_a_file_of_header_and_licence_only_is_refused_with_their_length(tmp_path):
+    text = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n"
+    (tmp_path / "x.txt").write_text(text)
+    with pytest.raises(ValueError, match=rf"^text must be a non-empty text; got '.*x.txt', after {len(text)} "
+                                         "characters of header and licence of Project Gutenberg$"):
+        read_texts([tmp_path / "x.txt"])
+
+
+def test_a_text_of_an_earlier_run_is_read_as_it_was(tmp_path):
+    book = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\nOn\ufeffce.\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n"
+    (tmp_path / "x.txt").write_text(2 * book)
+    source, = read_texts([tmp_path / "x.txt"], reading=1)
+    assert (source.text, source.left_out) == ("On\ufeffce.\n", {})
+    for bad in (0, 3, "2", True, None):
+        with pytest.raises(ValueError, match=rf"^reading must be 1 or 2; got {bad!r}$"):
+            read_texts([tmp_path / "x.txt"], reading=bad)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A folder of texts in CP949, in UTF-8, in ASCII, and in UTF-16 with a mark."""
+    for name, content in {"a.txt": "운수 좋은 날".encode("cp949"), "b.txt": "김첨지는 간다".encode(), "c.txt": b"plain",
+                          "d.txt": "봄이 오면".encode("utf-16")}.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def test_the_given_encoding_is_that_of_texts_that_are_not_utf_8(mixed, caplog):
+    caplog.set_level("INFO")
+    sources = read_texts([mixed], encoding="CP949")
+    assert [source.text for source in sources] == ["운수 좋은 날", "김첨지는 간다", "plain", "봄이 오면"]
+    assert [source.encoding for source in sources] == ["cp949", "utf-8", "cp949", "utf-16"]
+    assert caplog.messages == ["read as UTF-16, not CP949: d.txt", "read as UTF-8, not CP949: b.txt"]
+
+
+def test_an_encoding_that_no_text_has_is_refused(mixed):
+    with pytest.raises(ValueError, match=r"^encoding must be that of a text, or omitted; got 'cp949', but b.txt is "
+                                         r"UTF-8, d.txt is UTF-16$"):
+        read_texts([mixed / "b.txt", mixed / "d.txt"], encoding="cp949")
+    with pytest.raises(ValueError, match=r"^encoding must be omitted for bytes; got 'cp949'$"):
+        read_texts([mixed], raw=True, encoding="cp949")
+    with pytest.raises(ValueError, match=r"^text must be ASCII, as encoding says; got '.*a.txt', byte 0x\w\w at 0"):
+        read_texts([mixed / "a.txt"], encoding="US-ASCII")

@@ -1,4 +1,6 @@
 from gluon_deeprnn import Vocab
+from gluon_deeprnn.data import Source
+from gluon_deeprnn.data.before import strip_records
 from gluon_deeprnn.data.evaluated_text import text_of_records
 from gluon_deeprnn.data.records import (
     RECORDS,
@@ -26,7 +28,7 @@ def texts_of(*arguments, **options):
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(("kind", "expected"), [
-    ("line", ["Roses are red,", "violets blue.", "Sugar is sweet,", "and so on.", "End"]),
+    ("line", ["Roses are red,", "  violets blue.", "Sugar is sweet,", "and so on.", "End"]),
     ("paragraph", ["Roses are red, violets blue.", "Sugar is sweet, and so on.", "End"]),
     ("blank-line", ["Roses are red,\n  violets blue.", "Sugar is sweet,\nand so on.", "End"]),
 ])
@@ -51,6 +53,35 @@ def test_each_record_is_cleaned_on_its_own_and_empty_ones_are_left_out():
     assert texts_of(text, "line", "d2l") == ["ada lovelace", "alan m turing"]
     assert texts_of(text, "line", None) == ["Ada Lovelace, 1815", "1815-1852", "Alan M. Turing"]
     assert texts_of(" \n\n \n", "line") == texts_of("", "blank-line") == []
+
+
+def test_a_record_is_what_stands_there_with_its_indentation_and_its_empty_columns():
+    verses = "    The early captain\nThe old captain \n\n    The narrow lamp\n \t \n\tThe last\n"
+    assert texts_of(verses, "blank-line") == ["    The early captain\nThe old captain ", "    The narrow lamp",
+                                              "\tThe last"]
+    rows = "\tname\tyear\t\n1\tAda\t\t\n\t\t\t\n\t\t1912\t\n"
+    for ends in ("\n", "\r\n", "\r"):
+        for cleaning in ("none", None):
+            assert texts_of(rows.replace("\n", ends), "line", cleaning) == [
+                "\tname\tyear\t", "1\tAda\t\t", "\t\t1912\t"]  # a row of empty columns is none
+    assert texts_of(rows, "line", "unicode") == ["name year", "ada"]  # white space is no longer what it was
+    assert texts_of("  One\n two \n\nThree", "paragraph") == ["One two", "Three"]
+
+
+@given(st.text(" \ta\n", max_size=40))
+def test_the_lines_that_are_records_are_the_lines_with_something_in_them(text):
+    assert texts_of(text, "line") == [line for line in text.split("\n") if line.strip()]
+    kept = "".join(texts_of(text, "blank-line"))
+    assert kept.count("a") == text.count("a")
+    assert [line for line in "\n".join(texts_of(text, "blank-line")).split("\n") if line] == texts_of(text, "line")
+
+
+def test_records_of_an_earlier_run_have_no_white_space_at_both_ends():
+    verses = "    The early captain\nThe old captain \n \n    The narrow lamp\r\n  and more \n"
+    for kind, expected in {"line": ["The early captain", "The old captain", "The narrow lamp", "and more"],
+                           "blank-line": ["The early captain\nThe old captain", "The narrow lamp\n  and more"],
+                           "paragraph": ["The early captain The old captain", "The narrow lamp and more"]}.items():
+        assert texts_of(strip_records(Source("x", verses, ""), kind).text, kind) == expected
 
 
 def test_korean_lines_are_composed_and_keep_their_letters():

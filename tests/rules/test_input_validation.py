@@ -106,6 +106,7 @@ BAD = {
     "data": ([None, [1, 2]], "a source of batches"), "batches": ([None, [1, 2]], "a batch source"),
     "resume": ([({}, {}), 3, ({"a": 1}, {})], "one of this training|a checkpoint"),
     "sources": ([[], ["text"], "text", 3], "a sequence of Source"), "text": ([3, None], "a string"),
+    "encoding": (["cp94", "", 3], "an encoding that Python knows"), "reading": ([0, "2", None, True], "1 or 2"),
     "paths": (["a.txt", [3], 3], "a list of files"), "path": (["no-such-folder", 3, None], "a run folder|the path of"),
     "name": (["tpu", 3], "cpu, gpu, gpu"), "reserved_tokens": ([3, "ab", [1]], "a sequence of strings"),
     "state": ([[], [np.zeros((1, 2, 3))], 3], "a list of|an array of shape"),

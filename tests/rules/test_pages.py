@@ -1,7 +1,6 @@
 """The site says what is so.  (Its Python and shell cells are executed when it is built.)"""
 
 import ast
-import dataclasses
 import importlib.util
 from pathlib import Path
 import re
@@ -10,7 +9,7 @@ import shlex
 import gluon_deeprnn
 from gluon_deeprnn.cli.main import _parser as main_parser
 from gluon_deeprnn.runs import read_recipe, recipe_names
-from gluon_deeprnn.runs.config import RunConfig
+from gluon_deeprnn.runs.config import settings
 import pytest
 
 TOP = Path(gluon_deeprnn.__file__).parent.parent
@@ -105,5 +104,6 @@ def test_the_command_line_reference_lists_every_option():
     commands = command_line.commands_of(command_line.parser_of("gluon_deeprnn.cli.main:main"))
     assert {"train", "generate", "evaluate", "plot", "recipes", "info"} <= set(commands)
     text = "\n".join(command_line.lines_of(commands["train"]))
-    for name in dataclasses.asdict(RunConfig()):
+    for setting in settings():
+        name = setting.name
         assert re.search(rf"^\.\. option:: --{name.replace('_', '-')}\b", text, re.M), name

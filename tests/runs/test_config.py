@@ -10,7 +10,9 @@ import pytest
 # An invalid value for every setting; a new setting requires one.
 BAD = {
     "corpus": ("time-machin", r"one of time-machine, python-docs; got 'time-machin' \(did you mean 'time-machine'\?\)"),
-    "text": ("x.txt", "a list of files; got 'x.txt'"), "protocol": ("books", r"one of d2l, book; got 'books' .*"),
+    "text": ("x.txt", "a list of files; got 'x.txt'"), "reading": (3, "1 or 2; got 3"),
+    "encoding": ("cp94", r"an encoding that Python knows, such as .*; got 'cp94' \(did you mean 'cp949'\?\)"),
+    "protocol": ("books", r"one of d2l, book; got 'books' .*"),
     "cleaning": ("", "one of none, d2l, unicode; got ''"),
     "tokens": ("bytes", "one of char, word, word-unicode, word-exact, byte; got 'bytes' .*"),
     "records": ("lines", "one of none, line, paragraph, blank-line; got 'lines' .*"),
