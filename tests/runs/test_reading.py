@@ -80,7 +80,7 @@ def test_records_of_a_new_text_are_read_by_an_earlier_model_as_its_own_were(earl
         between = "\n" if config.records == "line" else "\n\n"
         pieces = TEXTS[config.records].split(between)
         (tmp_path / "stripped.txt").write_text(between.join(piece.strip() for piece in pieces))
-        values = [evaluate(run.model, run.stream(run.read_texts([tmp_path / name]))[0]).perplexity
+        values = [evaluate(run.model, run.stream(run.read_texts([tmp_path / name]))).perplexity
                   for name in ("x.txt", "stripped.txt")]
         assert values[0] == values[1]
 
