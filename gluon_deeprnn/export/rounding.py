@@ -88,4 +88,3 @@ def loss(run: Any, weights: Weights, dtype: str) -> Optional[Dict[str, str]]:
     _log.info("rounded to %s: %s bits per character, %s before, on %d tokens", dtype, found["stored"], found["exact"],
               len(tokens))
     return found
-

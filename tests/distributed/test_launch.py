@@ -246,4 +246,3 @@ def test_a_worker_that_is_cut_off_from_the_network_ends_all_on_both_sides(networ
     done = launches.launched("train", "--resume", "--out", "cut", folder=folder)
     assert done.returncode == 0, done.stderr
     assert launches.difference(out, never_killed) == 0
-
