@@ -4,9 +4,12 @@
 missing from another build.  `gluon_deeprnn.runtime` imports this module right after MXNet.
 """
 
+import functools
 import threading
-from typing import Any, Dict, List
+from types import ModuleType
+from typing import Any, Callable, Dict, List, Tuple
 
+import mxnet
 from mxnet import util
 from mxnet.base import _LIB
 from mxnet.gluon import HybridBlock, Parameter, Trainer
@@ -14,6 +17,7 @@ from mxnet.gluon.block import _flatten, _regroup
 from mxnet.gluon.utils import _check_same_symbol_type
 from mxnet.ndarray.register import _make_ndarray_function
 from mxnet.symbol.register import _make_symbol_function
+import numpy
 
 library = _LIB
 flatten, regroup, symbol_type = _flatten, _regroup, _check_same_symbol_type
@@ -120,6 +124,73 @@ def numpy_mode_in_every_thread() -> None:
             super().__setattr__(name, value)
 
     util._NumpyArrayScope._current = Current()
+
+
+def attribute_text(value: Any) -> str:
+    """The text of an operator's attribute: ``str``, but NumPy 2's scalars inside tuples and lists are plain numbers.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.mxnet_private import attribute_text
+    >>> import numpy
+    >>> attribute_text((None, [numpy.int64(3), 1.5]))
+    '(None, [3, 1.5])'
+    """
+    text = str(value)
+    return _with_plain_scalars(value) if "np." in text and isinstance(value, (tuple, list)) else text
+
+
+def _with_plain_scalars(value: Any) -> str:
+    if isinstance(value, numpy.generic) and not isinstance(value, str):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_with_plain_scalars, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_with_plain_scalars, value))}{',' if len(value) == 1 else ''})"
+    return repr(str(value) if isinstance(value, str) else value)
+
+
+def accept_numpy_scalars() -> None:
+    """Let MXNet's operators and functions take NumPy scalars wherever they take Python numbers.
+
+    MXNet writes an operator's attributes by ``str``, and its C++ parser refuses what NumPy 2 writes for a scalar inside
+    a tuple, ``np.int64(3)``.  The modules that call the operators therefore get another ``str``.  Some of MXNet's
+    functions accept only ``int`` or compare a size with ``()``; they get plain integers.
+    """
+    for module in (mxnet._ctypes.ndarray, mxnet._ctypes.symbol, mxnet.io.io):
+        module.str = attribute_text  # type: ignore[attr-defined]
+    for module, names in _ONLY_INT:
+        for name in names:
+            setattr(module, name, _given_plain_integers(getattr(module, name)))
+
+
+def _given_plain_integers(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        return function(*map(_plain, arguments), **{name: _plain(value) for name, value in options.items()})
+    return call
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, numpy.integer):
+        return int(value)
+    return type(value)(map(_plain, value)) if type(value) in (tuple, list) else value
+
+
+_SAMPLERS = ("uniform", "normal", "logistic", "gumbel", "rayleigh", "gamma", "beta", "exponential", "weibull", "pareto",
+             "power", "choice", "chisquare", "lognormal")
+_EXTENDED_SAMPLERS = ("bernoulli", "uniform_n", "normal_n")
+_ONLY_INT: Tuple[Tuple[Any, Tuple[str, ...]], ...] = (
+    (mxnet.ndarray.numpy.random, _SAMPLERS), (mxnet.symbol.numpy.random, _SAMPLERS),
+    (mxnet.ndarray.numpy_extension.random, _EXTENDED_SAMPLERS),
+    (mxnet.symbol.numpy_extension.random, _EXTENDED_SAMPLERS),
+    (mxnet.ndarray.numpy, ("identity",)),
+    (mxnet.symbol.numpy, ("identity", "split", "array_split", "hsplit", "vsplit", "dsplit")),
+    (mxnet.ndarray.numpy.linalg, ("norm",)), (mxnet.symbol.numpy.linalg, ("norm",)),
+    (mxnet.numpy, ("empty",)), (mxnet.ndarray, ("empty", "split_v2")), (mxnet.symbol, ("split_v2", "var", "Variable")),
+    (Parameter, ("__init__",)),
+)
+"""Functions of MXNet that check for ``int`` or compare a size with ``()``, by the namespaces in which they are called."""
 
 
 class CompiledBlock(HybridBlock):
