@@ -4,6 +4,7 @@
 missing from another build.  `gluon_deeprnn.runtime` imports this module right after MXNet.
 """
 
+from contextvars import ContextVar
 import functools
 import threading
 from types import ModuleType
@@ -12,7 +13,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import mxnet
 from mxnet import util
 from mxnet.base import _LIB
-from mxnet.gluon import HybridBlock, Parameter, Trainer
+from mxnet.gluon import Block, HybridBlock, Parameter, Trainer
 from mxnet.gluon.block import _flatten, _regroup
 from mxnet.gluon.utils import _check_same_symbol_type
 from mxnet.ndarray.register import _make_ndarray_function
@@ -193,6 +194,24 @@ _ONLY_INT: Tuple[Tuple[Any, Tuple[str, ...]], ...] = (
 """Functions of MXNet that check for ``int`` or compare a size with ``()``, by the namespaces in which they are called."""
 
 
+_reading_file: ContextVar[bool] = ContextVar("_reading_file", default=False)
+
+
+def accept_names_of_earlier_versions() -> None:
+    """Let `CompiledBlock` know when Gluon loads a file of parameters into a block that contains it."""
+    load = Block.load_parameters
+
+    @functools.wraps(load)
+    def load_parameters(self: Block, *arguments: Any, **options: Any) -> None:
+        token = _reading_file.set(True)
+        try:
+            load(self, *arguments, **options)
+        finally:
+            _reading_file.reset(token)
+
+    Block.load_parameters = load_parameters
+
+
 class CompiledBlock(HybridBlock):
     """A HybridBlock with public methods to read, replace and rebuild its compiled graph.
 
@@ -238,6 +257,20 @@ class CompiledBlock(HybridBlock):
     def drop_graphs(self) -> None:
         """Called when the graph is outdated."""
         self.without_graph()
+
+    def name_in_files(self, name: str) -> str:
+        """The name of a parameter, an attribute of the block, in files that Gluon writes; subclasses may override it.
+
+        Files in which the parameter has the attribute's name are read, too.
+        """
+        return name
+
+    def _collect_params_with_prefix(self, prefix: str = "") -> Dict[str, Parameter]:
+        found = super()._collect_params_with_prefix(prefix)
+        start = prefix + "." if prefix else ""
+        renamed = {start + self.name_in_files(name): parameter for name, parameter in self._reg_params.items()}
+        own = {start + name for name in self._reg_params}
+        return {**renamed, **{name: each for name, each in found.items() if name not in own or _reading_file.get()}}
 
     def _call_cached_op(self, *args: Any) -> Any:
         return self.call_compiled(*args)

@@ -191,6 +191,7 @@ if mxnet.__version__ != _MXNET_VERSION:
 mxnet.npx.set_np()
 mxnet_private.numpy_mode_in_every_thread()
 mxnet_private.accept_numpy_scalars()
+mxnet_private.accept_names_of_earlier_versions()
 
 
 def threads() -> Optional[int]:

@@ -10,6 +10,7 @@ from gluon_deeprnn import mxnet_private, storage
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.graph import GraphBlock, one_at_a_time
+from gluon_deeprnn.models.parameters import check_dtype
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from mxnet import np, npx
 from mxnet.base import MXNetError
@@ -24,6 +25,16 @@ class SavedBlock(GraphBlock):
     Gluon's own files contain the weights of a fused layer as one vector, which can be loaded into any layer with the
     same number of weights: an LSTM with 8 units and 2 inputs and a GRU with 8 units and 6 inputs both have 384.
     """
+
+    def cast(self, dtype: Any) -> None:
+        """Leave the parameters float32, the only dtype of these models.
+
+        Raises
+        ------
+        ValueError
+            For any other dtype: on the CPU, MXNet has no operators for it, or some with wrong gradients.
+        """
+        check_dtype(dtype)
 
     def save_parameters(self, filename: Union[str, "os.PathLike[str]"], deduplicate: bool = False) -> None:
         """Write all parameters by name, with the names of the cells; the file is replaced atomically.
