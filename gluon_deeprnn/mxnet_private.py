@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import mxnet
 from mxnet import util
 from mxnet.base import _LIB
-from mxnet.gluon import Block, HybridBlock, Parameter, Trainer
+from mxnet.gluon import Block, HybridBlock, Parameter
 from mxnet.gluon.block import _flatten, _regroup
 from mxnet.gluon.utils import _check_same_symbol_type
 from mxnet.ndarray.register import _make_ndarray_function
@@ -72,11 +72,6 @@ def has_new_gradient(array: Any) -> bool:
 def mark_gradient(array: Any, *, new: bool) -> None:
     """Set whether the next update of a Gluon trainer uses the gradient of an array."""
     array._fresh_grad = new
-
-
-def updater(trainer: Trainer) -> Any:
-    """The updater, which holds the state of a trainer's optimizer, on the trainer's first context."""
-    return trainer._updaters[0]
 
 
 def update_counts(optimizer: Any) -> Dict[int, int]:

@@ -25,7 +25,6 @@ PRIVATE = {
     "gluon.Parameter": (lambda: gluon.Parameter("weight", shape=(2,)), (
         "_data", "_deferred_init", "_finish_deferred_init", "_var")),
     "np.ndarray": (lambda: np.zeros(2), ("_fresh_grad",)),
-    "gluon.Trainer": (lambda: gluon.Trainer([a_parameter()], "sgd", kvstore=None), ("_updaters",)),
     "optimizer.Optimizer": (lambda: mxnet.optimizer.create("sgd"), ("_index_update_count",)),
     "util._NumpyArrayScope": (lambda: mxnet.util._NumpyArrayScope(True), ("_current", "_is_np_array", "_old_scope")),
 }
