@@ -8,7 +8,7 @@ from contextvars import ContextVar
 import functools
 import threading
 from types import ModuleType
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import mxnet
 from mxnet import util
@@ -25,7 +25,8 @@ flatten, regroup, symbol_type = _flatten, _regroup, _check_same_symbol_type
 make_ndarray_function, make_symbol_function = _make_ndarray_function, _make_symbol_function
 
 
-BLOCK_ATTRIBUTES = ("_children", "_reg_params", "_params", "_forward_hooks", "_forward_pre_hooks")
+BLOCK_ATTRIBUTES = ("_children", "_named_children", "_reg_params", "_params", "_forward_hooks", "_forward_pre_hooks",
+                    "_scope")
 """The attributes in which a block keeps what it is made of."""
 
 
@@ -205,6 +206,67 @@ def accept_names_of_earlier_versions() -> None:
             _reading_file.reset(token)
 
     Block.load_parameters = load_parameters
+
+
+class ContainingBlock(Block):
+    """A block whose children include the blocks in lists, tuples and dictionaries that are its attributes.
+
+    Gluon's own blocks do not find them: ``collect_params``, ``hybridize``, ``apply``, ``cast`` and files lack them.
+    """
+
+    NOT_SEARCHED: Tuple[str, ...] = ()
+    """Attributes whose blocks are no children."""
+
+    @property
+    def _children(self) -> Dict[str, Block]:
+        if "_named_children" not in vars(self):
+            raise AttributeError("_children")
+        children = self._named_children
+        skipped = {*BLOCK_ATTRIBUTES, *self.NOT_SEARCHED}
+        contained = {f"{attribute}.{path}": block for attribute, value in vars(self).items()
+                     if attribute not in skipped for path, block in _blocks_in(value)}
+        for name in [name for name in children if "." in name and name not in contained]:
+            del children[name]
+        children.update(contained)
+        return children
+
+    @_children.setter
+    def _children(self, children: Dict[str, Block]) -> None:
+        vars(self)["_named_children"] = children
+
+
+def _blocks_in(container: Any) -> Iterator[Tuple[str, Block]]:
+    """The blocks in a container, at any depth, by path."""
+    if isinstance(container, (list, tuple)):
+        items: Any = enumerate(container)
+    elif isinstance(container, dict):
+        items = container.items()
+    else:
+        return
+    for key, value in items:
+        if isinstance(value, Block):
+            yield str(key), value
+        else:
+            yield from ((f"{key}.{path}", block) for path, block in _blocks_in(value))
+
+
+def named_in_files(block: Block) -> Dict[str, Parameter]:
+    """The parameters of a block and its descendants by their names in files."""
+    return block._collect_params_with_prefix()
+
+
+def named_in_earlier_files(block: Block) -> Dict[str, Parameter]:
+    """The same with the names of earlier versions, too."""
+    token = _reading_file.set(True)
+    try:
+        return named_in_files(block)
+    finally:
+        _reading_file.reset(token)
+
+
+def set_values(parameter: Parameter, array: Any, ctx: Any, *, cast_dtype: bool, dtype_source: str) -> None:
+    """Set the values of a parameter, initialized or not, as Gluon does from a file."""
+    parameter._load_init(array, ctx, cast_dtype=cast_dtype, dtype_source=dtype_source)
 
 
 class CompiledBlock(HybridBlock):
