@@ -7,7 +7,6 @@ missing from another build.  `gluon_deeprnn.runtime` imports this module right a
 from contextvars import ContextVar
 import functools
 import threading
-from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import mxnet
@@ -155,7 +154,7 @@ def accept_numpy_scalars() -> None:
     functions accept only ``int`` or compare a size with ``()``; they get plain integers.
     """
     for module in (mxnet._ctypes.ndarray, mxnet._ctypes.symbol, mxnet.io.io):
-        module.str = attribute_text  # type: ignore[attr-defined]
+        module.str = attribute_text
     for module, names in _ONLY_INT:
         for name in names:
             setattr(module, name, _given_plain_integers(getattr(module, name)))
@@ -187,7 +186,7 @@ _ONLY_INT: Tuple[Tuple[Any, Tuple[str, ...]], ...] = (
     (mxnet.numpy, ("empty",)), (mxnet.ndarray, ("empty", "split_v2")), (mxnet.symbol, ("split_v2", "var", "Variable")),
     (Parameter, ("__init__",)),
 )
-"""Functions of MXNet that check for ``int`` or compare a size with ``()``, by the namespaces in which they are called."""
+"""Functions of MXNet that check for ``int`` or compare a size with ``()``, by the namespace they are called from."""
 
 
 _reading_file: ContextVar[bool] = ContextVar("_reading_file", default=False)
@@ -219,9 +218,7 @@ class ContainingBlock(Block):
 
     @property
     def _children(self) -> Dict[str, Block]:
-        if "_named_children" not in vars(self):
-            raise AttributeError("_children")
-        children = self._named_children
+        children: Dict[str, Block] = self._named_children  # an AttributeError before Gluon has set it
         skipped = {*BLOCK_ATTRIBUTES, *self.NOT_SEARCHED}
         contained = {f"{attribute}.{path}": block for attribute, value in vars(self).items()
                      if attribute not in skipped for path, block in _blocks_in(value)}
@@ -232,7 +229,7 @@ class ContainingBlock(Block):
 
     @_children.setter
     def _children(self, children: Dict[str, Block]) -> None:
-        vars(self)["_named_children"] = children
+        self.__dict__["_named_children"] = children
 
 
 def _blocks_in(container: Any) -> Iterator[Tuple[str, Block]]:

@@ -7,7 +7,7 @@ import gluon_deeprnn
 from gluon_deeprnn.mxnet_private import attribute_text, library
 import mxnet
 from mxnet import gluon, init, nd, np, npx, sym
-from mxnet.base import NDArrayHandle, SymbolHandle, c_str_array, check_call, mx_uint, py_str
+from mxnet.base import SymbolHandle, c_str_array, check_call, mx_uint, py_str
 import numpy
 import pytest
 

@@ -13,7 +13,7 @@ from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.models.saved import read_arrays, write_arrays
 from mxnet import gluon, np
-from mxnet.gluon import Parameter, nn
+from mxnet.gluon import nn
 from mxnet.gluon.parameter import ParameterDict
 import numpy
 
@@ -111,7 +111,7 @@ class Module(mxnet_private.ContainingBlock, HyperParameters):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        kept: Set[str] = vars(self).setdefault("_kept", set())
+        kept: Set[str] = self.__dict__.setdefault("_kept", set())
         if _calling.get():
             kept.add(name)
         else:
@@ -183,10 +183,10 @@ class Module(mxnet_private.ContainingBlock, HyperParameters):
                     if array.attribute in names:
                         moved.attach_grad()
                     array.replace(moved)
-            vars(module).update(_scratch=names, _known_constants=constants)
+            module.__dict__.update(_scratch=names, _known_constants=constants)
 
     def save_parameters(self, filename: Union[str, "os.PathLike[str]"], deduplicate: bool = False) -> None:
-        """Write all parameters, Gluon's and bare arrays, in lists and dictionaries as well; the file is replaced at once.
+        """Write all parameters, Gluon's and bare arrays, and the constants; the file is replaced atomically.
 
         Parameters
         ----------
@@ -328,5 +328,5 @@ def _each_once(arrays: List[np.ndarray]) -> List[np.ndarray]:
 
 
 def _fits(shape: Sequence[int], found: Sequence[int]) -> bool:
-    """Whether an array of the shape ``found`` fits a parameter of ``shape``, in which unknown sizes are not positive."""
+    """Whether an array of the shape ``found`` fits a parameter of ``shape``, whose unknown sizes are not positive."""
     return len(shape) == len(found) and all(size <= 0 or size == own for size, own in zip(shape, found))

@@ -68,7 +68,7 @@ class RNN(Module):
             _log.warning("MXNet ignores the dropout of a Gluon layer on the CPU; that of gluon_deeprnn.GRU works")
         block = self.rnn if isinstance(self.rnn, GraphBlock) else _GluonLayer(self.rnn)
         block.hybridize(active, **options)
-        vars(self)["_static"] = _Compiled(self.rnn, block, (active, options))
+        self.__dict__["_static"] = _Compiled(self.rnn, block, (active, options))
         return block
 
     def hybridize(self, active: bool = True, **options: Any) -> None:

@@ -57,7 +57,7 @@ class FusedLayer(SavedBlock):
         return self.mode
 
     def name_in_files(self, name: str) -> str:
-        """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of the same shape."""
+        """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of its shape."""
         return f"{self.computes.replace(' ', '_')}_{name}"
 
     def _size(self, num_inputs: int) -> int:

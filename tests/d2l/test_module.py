@@ -85,7 +85,7 @@ def test_activations_and_constants_are_not_trained_and_parameters_are(make, call
     for name in ("w", "b"):
         assert name not in before or (getattr(model, name).asnumpy() != before[name]).any()
     if "scale" in before:
-        assert getattr(model, "scale").asnumpy() == before["scale"]
+        assert model.scale.asnumpy() == before["scale"]
     assert model.board.data["val_loss"][-1].y < model.board.data["val_loss"][0].y
 
 
@@ -263,7 +263,7 @@ def test_another_cell_with_as_many_numbers_is_refused(tmp_path):
         model(d2l.zeros((1, 2), dtype="int32"))
         return model
     lm(d2l.LSTM(8), 2).save_parameters(tmp_path / "lstm")
-    with pytest.raises(ValueError, match="a file without linear.bias|a file without rnn.rnn.layer0.gru_weights"):
+    with pytest.raises(ValueError, match=r"got a file without rnn\.rnn\.layer0\.gru_weights"):
         lm(d2l.GRU(8, 1), 6).load_parameters(tmp_path / "lstm")
 
 
@@ -280,7 +280,7 @@ def test_files_of_earlier_versions_load(tmp_path):
 
 
 def test_an_uninitialized_model_is_not_saved(tmp_path):
-    with pytest.raises(ValueError, match="^parameter rnn.rnn.layer0.gru_weights must be initialized; got none"):
+    with pytest.raises(ValueError, match=r"^parameter rnn\.rnn\.layer0\.gru_weights must be initialized; got none"):
         d2l.RNNLM(d2l.GRU(4, 1), V).save_parameters(tmp_path / "model")
 
 

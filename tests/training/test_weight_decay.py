@@ -137,7 +137,7 @@ def test_an_optimizer_object_spares_biases_too():
 
 @pytest.mark.parametrize("options", [{}, {"optimizer_params": {"momentum": 0.9}}, {"optimizer": mxnet.optimizer.SGD()}])
 def test_decay_biases_without_weight_decay_is_refused(options):
-    with pytest.raises(ValueError, match="^decay_biases must be False without weight decay; got True"):
+    with pytest.raises(ValueError, match=r"^decay_biases must be False without weight decay; got True"):
         Trainer(max_epochs=1, decay_biases=True, **options)
 
 
@@ -192,5 +192,5 @@ def test_a_multiplier_of_the_weight_decay_acts_on_its_parameters():
 
 
 def test_accumulated_gradients_are_refused():
-    with pytest.raises(ValueError, match="^grad_req must be write or null, for every parameter; got add for dense.bias"):
+    with pytest.raises(ValueError, match=r"^grad_req must be write or null, .*; got add for dense\.bias"):
         fitted(lambda model: setattr(model.dense.bias, "grad_req", "add"))

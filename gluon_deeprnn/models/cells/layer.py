@@ -62,7 +62,7 @@ class LayerScratch(SavedBlock):
                 self._new_parameter(f"b_{gate}", (num_hiddens,), self._initial.biases)
 
     def name_in_files(self, name: str) -> str:
-        """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of the same shape."""
+        """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of its shape."""
         return f"{self.computes.replace(' ', '_')}_{name}"
 
     def _new_parameter(self, name: str, shape: Tuple[int, ...], draw: Draw) -> None:
