@@ -4,23 +4,28 @@
 missing from another build.  `gluon_deeprnn.runtime` imports this module right after MXNet.
 """
 
+from contextvars import ContextVar
+import functools
 import threading
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
+import mxnet
 from mxnet import util
 from mxnet.base import _LIB
-from mxnet.gluon import HybridBlock, Parameter, Trainer
+from mxnet.gluon import Block, HybridBlock, Parameter
 from mxnet.gluon.block import _flatten, _regroup
 from mxnet.gluon.utils import _check_same_symbol_type
 from mxnet.ndarray.register import _make_ndarray_function
 from mxnet.symbol.register import _make_symbol_function
+import numpy
 
 library = _LIB
 flatten, regroup, symbol_type = _flatten, _regroup, _check_same_symbol_type
 make_ndarray_function, make_symbol_function = _make_ndarray_function, _make_symbol_function
 
 
-BLOCK_ATTRIBUTES = ("_children", "_reg_params", "_params", "_forward_hooks", "_forward_pre_hooks")
+BLOCK_ATTRIBUTES = ("_children", "_named_children", "_reg_params", "_params", "_forward_hooks", "_forward_pre_hooks",
+                    "_scope")
 """The attributes in which a block keeps what it is made of."""
 
 
@@ -67,11 +72,6 @@ def has_new_gradient(array: Any) -> bool:
 def mark_gradient(array: Any, *, new: bool) -> None:
     """Set whether the next update of a Gluon trainer uses the gradient of an array."""
     array._fresh_grad = new
-
-
-def updater(trainer: Trainer) -> Any:
-    """The updater, which holds the state of a trainer's optimizer, on the trainer's first context."""
-    return trainer._updaters[0]
 
 
 def update_counts(optimizer: Any) -> Dict[int, int]:
@@ -122,6 +122,150 @@ def numpy_mode_in_every_thread() -> None:
     util._NumpyArrayScope._current = Current()
 
 
+def attribute_text(value: Any) -> str:
+    """The text of an operator's attribute: ``str``, but NumPy 2's scalars inside tuples and lists are plain numbers.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.mxnet_private import attribute_text
+    >>> import numpy
+    >>> attribute_text((None, [numpy.int64(3), 1.5]))
+    '(None, [3, 1.5])'
+    """
+    text = str(value)
+    return _with_plain_scalars(value) if "np." in text and isinstance(value, (tuple, list)) else text
+
+
+def _with_plain_scalars(value: Any) -> str:
+    if isinstance(value, numpy.generic) and not isinstance(value, str):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_with_plain_scalars, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_with_plain_scalars, value))}{',' if len(value) == 1 else ''})"
+    return repr(str(value) if isinstance(value, str) else value)
+
+
+def accept_numpy_scalars() -> None:
+    """Let MXNet's operators and functions take NumPy scalars wherever they take Python numbers.
+
+    MXNet writes an operator's attributes by ``str``, and its C++ parser refuses what NumPy 2 writes for a scalar inside
+    a tuple, ``np.int64(3)``.  The modules that call the operators therefore get another ``str``.  Some of MXNet's
+    functions accept only ``int`` or compare a size with ``()``; they get plain integers.
+    """
+    for module in (mxnet._ctypes.ndarray, mxnet._ctypes.symbol, mxnet.io.io):
+        module.str = attribute_text
+    for module, names in _ONLY_INT:
+        for name in names:
+            setattr(module, name, _given_plain_integers(getattr(module, name)))
+
+
+def _given_plain_integers(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        return function(*map(_plain, arguments), **{name: _plain(value) for name, value in options.items()})
+    return call
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, numpy.integer):
+        return int(value)
+    return type(value)(map(_plain, value)) if type(value) in (tuple, list) else value
+
+
+_SAMPLERS = ("uniform", "normal", "logistic", "gumbel", "rayleigh", "gamma", "beta", "exponential", "weibull", "pareto",
+             "power", "choice", "chisquare", "lognormal")
+_EXTENDED_SAMPLERS = ("bernoulli", "uniform_n", "normal_n")
+_ONLY_INT: Tuple[Tuple[Any, Tuple[str, ...]], ...] = (
+    (mxnet.ndarray.numpy.random, _SAMPLERS), (mxnet.symbol.numpy.random, _SAMPLERS),
+    (mxnet.ndarray.numpy_extension.random, _EXTENDED_SAMPLERS),
+    (mxnet.symbol.numpy_extension.random, _EXTENDED_SAMPLERS),
+    (mxnet.ndarray.numpy, ("identity",)),
+    (mxnet.symbol.numpy, ("identity", "split", "array_split", "hsplit", "vsplit", "dsplit")),
+    (mxnet.ndarray.numpy.linalg, ("norm",)), (mxnet.symbol.numpy.linalg, ("norm",)),
+    (mxnet.numpy, ("empty",)), (mxnet.ndarray, ("empty", "split_v2")), (mxnet.symbol, ("split_v2", "var", "Variable")),
+    (Parameter, ("__init__",)),
+)
+"""Functions of MXNet that check for ``int`` or compare a size with ``()``, by the namespace they are called from."""
+
+
+_reading_file: ContextVar[bool] = ContextVar("_reading_file", default=False)
+
+
+def accept_names_of_earlier_versions() -> None:
+    """Let `CompiledBlock` know when Gluon loads a file of parameters into a block that contains it."""
+    load = Block.load_parameters
+
+    @functools.wraps(load)
+    def load_parameters(self: Block, *arguments: Any, **options: Any) -> None:
+        token = _reading_file.set(True)
+        try:
+            load(self, *arguments, **options)
+        finally:
+            _reading_file.reset(token)
+
+    Block.load_parameters = load_parameters
+
+
+class ContainingBlock(Block):
+    """A block whose children include the blocks in lists, tuples and dictionaries that are its attributes.
+
+    Gluon's own blocks do not find them: ``collect_params``, ``hybridize``, ``apply``, ``cast`` and files lack them.
+    """
+
+    NOT_SEARCHED: Tuple[str, ...] = ()
+    """Attributes whose blocks are no children."""
+
+    @property
+    def _children(self) -> Dict[str, Block]:
+        children: Dict[str, Block] = self._named_children  # an AttributeError before Gluon has set it
+        skipped = {*BLOCK_ATTRIBUTES, *self.NOT_SEARCHED}
+        contained = {f"{attribute}.{path}": block for attribute, value in vars(self).items()
+                     if attribute not in skipped for path, block in _blocks_in(value)}
+        for name in [name for name in children if "." in name and name not in contained]:
+            del children[name]
+        children.update(contained)
+        return children
+
+    @_children.setter
+    def _children(self, children: Dict[str, Block]) -> None:
+        self.__dict__["_named_children"] = children
+
+
+def _blocks_in(container: Any) -> Iterator[Tuple[str, Block]]:
+    """The blocks in a container, at any depth, by path."""
+    if isinstance(container, (list, tuple)):
+        items: Any = enumerate(container)
+    elif isinstance(container, dict):
+        items = container.items()
+    else:
+        return
+    for key, value in items:
+        if isinstance(value, Block):
+            yield str(key), value
+        else:
+            yield from ((f"{key}.{path}", block) for path, block in _blocks_in(value))
+
+
+def named_in_files(block: Block) -> Dict[str, Parameter]:
+    """The parameters of a block and its descendants by their names in files."""
+    return block._collect_params_with_prefix()
+
+
+def named_in_earlier_files(block: Block) -> Dict[str, Parameter]:
+    """The same with the names of earlier versions, too."""
+    token = _reading_file.set(True)
+    try:
+        return named_in_files(block)
+    finally:
+        _reading_file.reset(token)
+
+
+def set_values(parameter: Parameter, array: Any, ctx: Any, *, cast_dtype: bool, dtype_source: str) -> None:
+    """Set the values of a parameter, initialized or not, as Gluon does from a file."""
+    parameter._load_init(array, ctx, cast_dtype=cast_dtype, dtype_source=dtype_source)
+
+
 class CompiledBlock(HybridBlock):
     """A HybridBlock with public methods to read, replace and rebuild its compiled graph.
 
@@ -167,6 +311,20 @@ class CompiledBlock(HybridBlock):
     def drop_graphs(self) -> None:
         """Called when the graph is outdated."""
         self.without_graph()
+
+    def name_in_files(self, name: str) -> str:
+        """The name of a parameter, an attribute of the block, in files that Gluon writes; subclasses may override it.
+
+        Files in which the parameter has the attribute's name are read, too.
+        """
+        return name
+
+    def _collect_params_with_prefix(self, prefix: str = "") -> Dict[str, Parameter]:
+        found = super()._collect_params_with_prefix(prefix)
+        start = prefix + "." if prefix else ""
+        renamed = {start + self.name_in_files(name): parameter for name, parameter in self._reg_params.items()}
+        own = {start + name for name in self._reg_params}
+        return {**renamed, **{name: each for name, each in found.items() if name not in own or _reading_file.get()}}
 
     def _call_cached_op(self, *args: Any) -> Any:
         return self.call_compiled(*args)

@@ -11,6 +11,7 @@
   and 310 to 410 (2 cores of an AMD EPYC, a virtual machine);
 * reuses the memory that operators free (glibc only).  Otherwise each array above 128 KiB is mapped and unmapped again,
   and the page faults take as much time as the arithmetic;
+* takes NumPy 2's scalars, such as ``numpy.int64(3)``, in shapes and other arguments of its operators;
 * works in NumPy mode in every thread, and prints no warnings of its own, even with ``python -W error``.
 
 Environment variables are read once, at import.  Values set by the user take precedence:
@@ -31,6 +32,7 @@ import os
 from pathlib import Path
 import platform
 import sys
+import types
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import warnings
 
@@ -125,6 +127,7 @@ def _removed_names() -> Iterator[Tuple[str, Any]]:
     yield from _REMOVED_VALUES.items()
     yield from ((old, getattr(numpy, new)) for old, new in _RENAMED.items() if hasattr(numpy, new))
     yield "msort", lambda a: numpy.sort(a, axis=0)
+    yield "compat", types.SimpleNamespace(basestring=str)
     for name in _FINANCIAL:
         yield name, _gone(name)
 
@@ -187,6 +190,8 @@ if mxnet.__version__ != _MXNET_VERSION:
     warnings.warn(f"gluon_deeprnn is written for mxnet {_MXNET_VERSION}; got {mxnet.__version__}", stacklevel=2)
 mxnet.npx.set_np()
 mxnet_private.numpy_mode_in_every_thread()
+mxnet_private.accept_numpy_scalars()
+mxnet_private.accept_names_of_earlier_versions()
 
 
 def threads() -> Optional[int]:

@@ -21,11 +21,10 @@ def a_parameter():
 PRIVATE = {
     "gluon.HybridBlock": (lambda: gluon.nn.Dense(2, in_units=3), (
         "_children", "_reg_params", "_active", "_flags", "_cached_graph", "_cached_op", "_in_format", "_out_format",
-        "_call_cached_op", "_get_graph", "_clear_cached_op")),
+        "_call_cached_op", "_get_graph", "_clear_cached_op", "_collect_params_with_prefix")),
     "gluon.Parameter": (lambda: gluon.Parameter("weight", shape=(2,)), (
-        "_data", "_deferred_init", "_finish_deferred_init", "_var")),
+        "_data", "_deferred_init", "_finish_deferred_init", "_var", "_load_init")),
     "np.ndarray": (lambda: np.zeros(2), ("_fresh_grad",)),
-    "gluon.Trainer": (lambda: gluon.Trainer([a_parameter()], "sgd", kvstore=None), ("_updaters",)),
     "optimizer.Optimizer": (lambda: mxnet.optimizer.create("sgd"), ("_index_update_count",)),
     "util._NumpyArrayScope": (lambda: mxnet.util._NumpyArrayScope(True), ("_current", "_is_np_array", "_old_scope")),
 }

@@ -1,7 +1,8 @@
 """The book's language models, batch first: any recurrent module between one-hot tokens and an output layer."""
 
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional, Sequence, Union
 
+from gluon_deeprnn import _checks
 from gluon_deeprnn.d2l.arrays import stack
 from gluon_deeprnn.d2l.classifier import Classifier
 from gluon_deeprnn.devices import Context, as_context
@@ -49,6 +50,8 @@ class RNNLMScratch(Classifier):
         """Make the parameters of the output layer."""
         self.W_hq = np.random.randn(self.rnn.num_hiddens, self.vocab_size) * getattr(self.rnn, "sigma", 0.01)
         self.b_q = np.zeros(self.vocab_size)
+        for array in (self.W_hq, self.b_q):
+            array.attach_grad()
 
     def training_step(self, batch: Any) -> Any:
         """The loss of a training batch; its perplexity is plotted."""
@@ -73,11 +76,29 @@ class RNNLMScratch(Classifier):
         rnn_outputs, _ = self.rnn(self.one_hot(X), state)
         return self.output_layer(rnn_outputs)
 
-    def predict(self, prefix: str, num_preds: int, vocab: Any, device: Optional[Union[str, Context]] = None) -> str:
+    def predict(self, prefix: Union[str, Sequence[str]], num_preds: int, vocab: Any,
+                device: Optional[Union[str, Context]] = None) -> str:
         """Append the ``num_preds`` most likely tokens to ``prefix``, one after the other; never the unknown token.
 
         One token is read at a time, so one compiled graph serves every prefix.
+
+        Parameters
+        ----------
+        prefix : str or sequence of str
+            The tokens to continue: the characters of a string, or any tokens, such as ``["it", "has"]``.
+        num_preds : int
+            The number of tokens to append.
+        vocab : Vocab
+            The vocabulary of the model.
+        device : str or mxnet.context.Context, optional
+            The device; default: the CPU.
+
+        Returns
+        -------
+        str
+            All tokens, joined without spaces, as in the book.
         """
+        num_preds = _checks.integer("num_preds", num_preds, at_least=0)
         ctx = as_context("cpu" if device is None else device)
         indices: List[int] = [vocab[token] for token in prefix]
         if not indices:
@@ -89,7 +110,7 @@ class RNNLMScratch(Classifier):
             if position >= len(prefix) - 1:
                 logits = self.output_layer(rnn_outputs)[0, -1].asnumpy()
                 indices.append(most_likely(logits, vocab["<unk>"]))
-        return prefix + "".join(vocab.idx_to_token[index] for index in indices[len(prefix):])
+        return "".join(prefix) + "".join(vocab.idx_to_token[index] for index in indices[len(prefix):])
 
 
 class RNNLM(RNNLMScratch):

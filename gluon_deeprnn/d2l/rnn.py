@@ -1,7 +1,7 @@
 """The book's recurrent layers: the package's layers and stacks, with the book's signatures."""
 
 import logging
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from gluon_deeprnn import models
 from gluon_deeprnn.d2l.arrays import stack
@@ -57,16 +57,39 @@ class RNN(Module):
         return self.rnn.begin_state(batch_size=inputs.shape[1], ctx=inputs.ctx)
 
     def _compiled(self) -> GraphBlock:
-        """``self.rnn``, hybridized; a layer of Gluon's is put into a `GraphBlock`."""
+        """``self.rnn``, hybridized unless `hybridize` says otherwise; a layer of Gluon's is put into a `GraphBlock`."""
         compiled = vars(self).get("_static")
-        if compiled is None or compiled[0] is not self.rnn:
-            if getattr(self.rnn, "_dropout", 0) and getattr(self.rnn, "_num_layers", 1) > 1:
-                _log.warning("MXNet ignores the dropout of a Gluon layer on the CPU; that of gluon_deeprnn.GRU works")
-            block = self.rnn if isinstance(self.rnn, GraphBlock) else _GluonLayer(self.rnn)
-            block.hybridize()
-            compiled = self.rnn, block
-            object.__setattr__(self, "_static", compiled)
-        return compiled[1]
+        if compiled is None:
+            return self._compile(True, {})
+        return compiled.block if compiled.rnn is self.rnn else self._compile(*compiled.how)
+
+    def _compile(self, active: bool, options: Dict[str, Any]) -> GraphBlock:
+        if getattr(self.rnn, "_dropout", 0) and getattr(self.rnn, "_num_layers", 1) > 1:
+            _log.warning("MXNet ignores the dropout of a Gluon layer on the CPU; that of gluon_deeprnn.GRU works")
+        block = self.rnn if isinstance(self.rnn, GraphBlock) else _GluonLayer(self.rnn)
+        block.hybridize(active, **options)
+        self.__dict__["_static"] = _Compiled(self.rnn, block, (active, options))
+        return block
+
+    def hybridize(self, active: bool = True, **options: Any) -> None:
+        """Compile ``self.rnn`` (``active``, the default without this call) or interpret it.
+
+        Parameters
+        ----------
+        active : bool, default True
+            False for interpreted execution.
+        **options
+            As for `gluon_deeprnn.graph.GraphBlock.hybridize`.
+        """
+        super().hybridize(active, **options)
+        self._compile(active, options)
+
+
+class _Compiled:
+    """The block that computes a recurrent network, which is no child: its parameters are those of the network."""
+
+    def __init__(self, rnn: Any, block: GraphBlock, how: Tuple[bool, Dict[str, Any]]) -> None:
+        self.rnn, self.block, self.how = rnn, block, how
 
 
 class _GluonLayer(GraphBlock):

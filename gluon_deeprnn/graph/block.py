@@ -27,6 +27,7 @@ import numpy
 
 _GRAPHS_KEPT = 16
 _MANY_CHANGES = 10
+_OPTIONS = ("inline_limit", "forward_bulk_size", "backward_bulk_size", "clear", "backend")
 _SINGLE = ("float32", numpy.float32)
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class GraphBlock(CompiledBlock):
         with one_at_a_time:
             return super().__call__(*args)
 
-    def hybridize(self, active: bool = True, *, static_alloc: bool = True, static_shape: bool = True,
+    def hybridize(self, active: bool = True, *, static_alloc: bool = True, static_shape: Optional[bool] = None,
                   children: bool = True, fuse: bool = True, **kwargs: Any) -> None:
         """Compile this block (``active``) or interpret it; memory and shapes are static by default.
 
@@ -77,16 +78,31 @@ class GraphBlock(CompiledBlock):
         ----------
         active : bool, default True
             False for interpreted execution.
-        static_alloc, static_shape : bool, default True
+        static_alloc : bool, default True
             As in Gluon.
+        static_shape : bool, optional
+            As in Gluon; default: the value of ``static_alloc``, without which it is not possible.
         children : bool, default True
             Whether to hybridize the descendants too, for separate calls of them.
         fuse : bool, default True
             Whether the graph may have this package's operators, each for many of MXNet's: a layer, from scratch too,
             for all steps; the input layer on tokens; output layer and loss.  False: MXNet's operators only.
         **kwargs
-            As in Gluon.
+            ``inline_limit``, ``forward_bulk_size``, ``backward_bulk_size``, ``clear``, ``backend`` and the options of
+            the backend, as in Gluon.
+
+        Raises
+        ------
+        ValueError
+            For another option, which MXNet would ignore, and for ``static_shape`` without ``static_alloc``.
         """
+        if static_shape is None:
+            static_shape = static_alloc
+        elif static_shape and not static_alloc:
+            raise InputError("static_shape", "False without static_alloc", static_shape)
+        if not kwargs.get("backend"):
+            for name in kwargs:
+                _checks.one_of("option of hybridize", name, _OPTIONS)
         with one_at_a_time:
             self._fuses = _checks.flag("fuse", fuse)
             self._hybridize(active, children, static_alloc=static_alloc, static_shape=static_shape, **kwargs)

@@ -9,43 +9,17 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Un
 
 from gluon_deeprnn import _checks, kernels, mxnet_private
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.graph import GraphBlock
 from gluon_deeprnn.kernels import regularisation
 from gluon_deeprnn.models.cells import cell_of_mode, check_fused, layer_options
-from gluon_deeprnn.models.initializers import Drawn, Initial
+from gluon_deeprnn.models.initializers import Initial
+from gluon_deeprnn.models.parameters import FlatParameter
+from gluon_deeprnn.models.saved import SavedBlock
 from gluon_deeprnn.models.stack import RecurrentStack
-from mxnet import gluon, np
+from mxnet import np
+from mxnet.gluon.parameter import ParameterDict
 
 
-class FlatParameter(gluon.Parameter):
-    """The weights of a fused layer in the layout of its operator: one vector with named parts.
-
-    A single vector avoids a copy of all weights at each call of the operator (95 ms for ten million weights).
-
-    Parameters
-    ----------
-    name : str
-        As for a Gluon parameter.
-    num_gates, num_hiddens : int
-        Number of gates G and of hidden units H.
-    **options
-        As for a Gluon parameter.
-    """
-
-    def __init__(self, name: str, num_gates: int, num_hiddens: int, **options: Any) -> None:
-        super().__init__(name, **options)
-        self._gates_and_hiddens = num_gates, num_hiddens
-
-    def parts(self, size: Optional[int] = None) -> Dict[str, Tuple[int, ...]]:
-        """The names and shapes of the parts, in the order of the vector."""
-        num_gates, num_hiddens = self._gates_and_hiddens
-        rows = num_gates * num_hiddens
-        num_inputs = (self.shape[0] if size is None else size) // rows - num_hiddens - 2
-        return {"i2h_weight": (rows, num_inputs), "h2h_weight": (rows, num_hiddens), "i2h_bias": (rows,),
-                "h2h_bias": (rows,)}
-
-
-class FusedLayer(GraphBlock):
+class FusedLayer(SavedBlock):
     """One layer computed by a fused operator; the parts of its weights and their order are those of torch and cuDNN.
 
     Parameters
@@ -73,14 +47,18 @@ class FusedLayer(GraphBlock):
         self._rows = self._num_gates * num_hiddens
         size = self._size(num_inputs) if num_inputs else -1
         name = self.params.prefix + "weights"
-        self.weights = FlatParameter(name, self._num_gates, num_hiddens, shape=(size,), allow_deferred_init=True,
-                                     init=Drawn(self._draw))
+        self.weights = FlatParameter(name, self._draw, self._num_gates, num_hiddens, shape=(size,),
+                                     allow_deferred_init=True, adjust=self._set_forget_bias)
         self.params.update({name: self.weights})
 
     @property
     def computes(self) -> str:
         """The cell, as named in files."""
         return self.mode
+
+    def name_in_files(self, name: str) -> str:
+        """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of its shape."""
+        return f"{self.computes.replace(' ', '_')}_{name}"
 
     def _size(self, num_inputs: int) -> int:
         size = self._rows * (num_inputs + self.num_hiddens + 2)
@@ -97,13 +75,34 @@ class FusedLayer(GraphBlock):
 
     def _draw(self, shape: Tuple[int, ...]) -> np.ndarray:
         inputs, recurrent, biases, _ = self.weights.parts(shape[0]).values()
-        parts = self._initial.inputs(inputs, self._num_gates), self._initial.recurrent(recurrent, self._num_gates)
-        i2h_bias, h2h_bias = self._initial.biases(biases), self._initial.biases(biases)
+        parts = [self._initial.inputs(inputs, self._num_gates), self._initial.recurrent(recurrent, self._num_gates)]
+        parts += [self._initial.biases(biases), self._initial.biases(biases)]
+        self._set_forget_bias(parts)
+        return np.concatenate([part.reshape(-1) for part in parts])
+
+    def _set_forget_bias(self, parts: Sequence[np.ndarray]) -> None:
         if self._forget_bias is not None:
             start = self._gates.index("f") * self.num_hiddens
             forget = slice(start, start + self.num_hiddens)
+            _, _, i2h_bias, h2h_bias = parts
             i2h_bias[forget], h2h_bias[forget] = self._forget_bias, 0
-        return np.concatenate([part.reshape(-1) for part in (*parts, i2h_bias, h2h_bias)])
+
+    def collect_params(self, select: Optional[str] = None) -> ParameterDict:
+        """As in Gluon; a pattern of names that matches only parts of the flat parameter is refused.
+
+        Parameters
+        ----------
+        select : str, optional
+            A regular expression.
+
+        Raises
+        ------
+        ValueError
+            "select must be a pattern that matches fusedlayer0_weights, ...; got '.*bias'".
+        """
+        if select:
+            self.weights.check_selected(select)
+        return super().collect_params(select)
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], weights: Any) -> Any:
         """Return the outputs, (T, N, H), and the state after the last step, arrays (N, H)."""

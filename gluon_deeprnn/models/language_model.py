@@ -1,5 +1,6 @@
 """Language models: a recurrent core with an encoding of tokens as input and logits of the next token as output."""
 
+import functools
 from typing import Any, List, Optional, Union
 
 from gluon_deeprnn import _checks, mxnet_private
@@ -7,8 +8,9 @@ from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.graph import GraphBlock, context_of, given_array, zeros_like_batch
 from gluon_deeprnn.models.core import RecurrentCore
+from gluon_deeprnn.models.parameters import DrawnParameter
 from gluon_deeprnn.models.saved import SavedBlock
-from mxnet import gluon, init, np
+from mxnet import gluon, np
 import numpy
 
 
@@ -150,8 +152,9 @@ class RNNLMScratch(_LanguageModel):
         if rnn.num_inputs not in (0, vocab_size):
             raise InputError("vocab_size", f"the num_inputs of rnn, {rnn.num_inputs}", vocab_size)
         with self.name_scope():
-            self.W_hq = self.params.get("W_hq", shape=(rnn.num_outputs, vocab_size),
-                                        init=init.Normal(getattr(rnn, "sigma", 0.01)))
+            draw = functools.partial(np.random.normal, 0, getattr(rnn, "sigma", 0.01))
+            self.W_hq = DrawnParameter(self.params.prefix + "W_hq", draw, shape=(rnn.num_outputs, vocab_size))
+            self.params.update({self.W_hq.name: self.W_hq})
             self.b_q = self.params.get("b_q", shape=(vocab_size,), init="zeros")
         self._initialize_now()
 

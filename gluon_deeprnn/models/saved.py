@@ -4,12 +4,13 @@ import json
 import os
 from pathlib import Path
 import tempfile
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from gluon_deeprnn import mxnet_private, storage
 from gluon_deeprnn.devices import Context, as_context
 from gluon_deeprnn.errors import DamagedFileError, Described, InputError
 from gluon_deeprnn.graph import GraphBlock, one_at_a_time
+from gluon_deeprnn.models.parameters import check_dtype
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from mxnet import np, npx
 from mxnet.base import MXNetError
@@ -24,6 +25,16 @@ class SavedBlock(GraphBlock):
     Gluon's own files contain the weights of a fused layer as one vector, which can be loaded into any layer with the
     same number of weights: an LSTM with 8 units and 2 inputs and a GRU with 8 units and 6 inputs both have 384.
     """
+
+    def cast(self, dtype: Any) -> None:
+        """Leave the parameters float32, the only dtype of these models.
+
+        Raises
+        ------
+        ValueError
+            For any other dtype: on the CPU, MXNet has no operators for it, or some with wrong gradients.
+        """
+        check_dtype(dtype)
 
     def save_parameters(self, filename: Union[str, "os.PathLike[str]"], deduplicate: bool = False) -> None:
         """Write all parameters by name, with the names of the cells; the file is replaced atomically.
@@ -43,9 +54,7 @@ class SavedBlock(GraphBlock):
         about = numpy.frombuffer(json.dumps({"cells": cells_of(self)}).encode(), dtype="uint8")
         arrays = {_ABOUT: np.array(about, dtype="uint8")}
         arrays.update((name, np.array(array)) for name, array in parameter_arrays(self).items())
-        with tempfile.TemporaryDirectory() as folder:  # MXNet writes in place and does not report a full disk
-            npx.save(str(Path(folder) / "arrays"), arrays)
-            storage.replace_file(Path(filename), (Path(folder) / "arrays").read_bytes())
+        write_arrays(filename, arrays)
 
     def load_parameters(self, filename: Union[str, "os.PathLike[str]"],
                         ctx: Optional[Union[str, Context]] = None, allow_missing: bool = False,
@@ -90,6 +99,51 @@ class SavedBlock(GraphBlock):
                                      Described(" ".join(str(error).split()))) from None
 
 
+def write_arrays(filename: Union[str, "os.PathLike[str]"], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a file of MXNet's format; it is replaced atomically.
+
+    Parameters
+    ----------
+    filename : str or path
+        The file.
+    arrays : mapping of str to mxnet.np.ndarray
+        The arrays by name.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:  # MXNet writes in place and does not report a full disk
+        npx.save(str(Path(folder) / "arrays"), dict(arrays))
+        storage.replace_file(Path(filename), (Path(folder) / "arrays").read_bytes())
+
+
+def read_arrays(filename: Union[str, "os.PathLike[str]"]) -> Dict[str, numpy.ndarray]:
+    """The arrays of a file of MXNet's format, by name.
+
+    Parameters
+    ----------
+    filename : str or path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        "... must be a complete file of parameters; got ...".
+    """
+    try:
+        with open(filename, "rb"):  # MXNet reports a missing file, or a folder, as a damaged file
+            loaded = npx.load(str(filename))
+        if not isinstance(loaded, dict):
+            raise ValueError("arrays without names")
+        return {name: array.asnumpy() for name, array in loaded.items()}
+    except (OSError, MXNetError, ValueError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).strip().splitlines()[-1]
+        raise DamagedFileError(str(filename), "a complete file of parameters",
+                               Described(reason or str(error))) from error
+
+
 def cells_of(block: Any, path: str = "") -> Dict[str, str]:
     """The cell of each recurrent layer of a block, by the path of the layer."""
     found = {path: block.computes} if hasattr(block, "computes") else {}
@@ -105,18 +159,15 @@ def _shown(cells: Dict[str, str]) -> str:
 def _read(filename: Union[str, "os.PathLike[str]"]) -> Tuple[Optional[Dict[str, str]], Dict[str, numpy.ndarray]]:
     """The cells that a file names, or None if it names none, and its arrays."""
     try:
-        with open(filename, "rb"):  # MXNet reports a missing file, or a folder, as a damaged file
-            loaded = npx.load(str(filename))
-        if not isinstance(loaded, dict):
-            raise ValueError("arrays without names")
-        arrays = {name: array.asnumpy() for name, array in loaded.items()}
-        if _ABOUT not in arrays:
-            return None, arrays
+        arrays = read_arrays(filename)
+    except DamagedFileError as error:
+        if "is_np_shape" in str(error.__cause__):  # written without NumPy mode: Gluon's own loader can read it
+            return None, {}
+        raise
+    if _ABOUT not in arrays:
+        return None, arrays
+    try:
         cells = storage.parse_json(arrays.pop(_ABOUT).astype("uint8").tobytes().decode("utf-8"))["cells"]
         return {str(path): str(cell) for path, cell in cells.items()}, arrays
-    except (OSError, MXNetError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if "is_np_shape" in str(error):  # written without NumPy mode: Gluon's own loader can read it
-            return None, {}
-        reason = error.strerror if isinstance(error, OSError) else str(error).strip().splitlines()[-1]
-        raise DamagedFileError(str(filename), "a complete file of parameters",
-                                 Described(reason or str(error))) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedFileError(str(filename), "a complete file of parameters", Described(str(error))) from None

@@ -27,7 +27,7 @@ _BYTES_OF_OPERATOR, _GRAPHS, _MOST_OPERATORS = 17_000, 2, 40_000
 """MXNet's memory per operator of a graph; the graphs, for training and validation; a limit of the operators, since the
 compilation time is quadratic in their number."""
 
-_OF_TRAINER = ("clip_value", "optimizer", "schedule", "lr_factor", "lr_epochs", "warmup", "patience",
+_OF_TRAINER = ("clip_value", "optimizer", "decay_biases", "schedule", "lr_factor", "lr_epochs", "warmup", "patience",
                "label_smoothing", "ar", "tar", "averaging", "asgd", "ctx", "seed")
 """The settings that are arguments of the trainer by the same name."""
 

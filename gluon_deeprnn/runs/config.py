@@ -23,8 +23,13 @@ from gluon_deeprnn.training.schedules import SCHEDULES
 IMPLEMENTATIONS = ("fused", "scratch")
 _WITH_MOMENTUM = ("sgd", "nag", "signum")
 
-_BEFORE = {"streams": "joined", "reading": 1}
-"""What a run means that was written before there was the setting, if that is not its default."""
+_BEFORE: Mapping[str, Any] = {
+    "streams": "joined",
+    "reading": 1,
+    "decay_biases": lambda given: bool(given.get("weight_decay")) and given.get("optimizer") != "adamw",
+}
+"""What a run means that was written before there was the setting, if that is not its default: a value, or a function
+that computes it from the settings that the run has."""
 
 Check = Callable[[str, Any], Any]
 
@@ -188,8 +193,10 @@ class RunConfig:
     optimizer: str = _training("sgd", ", ".join(OPTIMIZERS), _Choice(OPTIMIZERS))
     lr: float = _training(2.0, "learning rate", _checks.positive)
     momentum: float = _training(0.0, "momentum of sgd, nag and signum", _checks.fraction)
-    weight_decay: float = _regularisation(0.0, "weight decay: of the gradients of all parameters; with adamw decoupled "
-                                          "from them, of matrices and embeddings only", _checks.not_negative)
+    weight_decay: float = _regularisation(0.0, "weight decay of matrices and embeddings; adamw decouples it from the "
+                                          "gradients", _checks.not_negative)
+    decay_biases: bool = _regularisation(False, "weight decay of biases, normalisations and learned initial states too",
+                                         _checks.flag)
     label_smoothing: float = _regularisation(0.0, "share of each target distributed equally among all tokens",
                                              _checks.fraction)
     ar: float = _regularisation(0.0, "penalty on the mean square of the last layer's outputs", _checks.not_negative)
@@ -240,6 +247,8 @@ class RunConfig:
         if self.tied and self.embedding != self.num_hiddens:
             raise InputError("embedding", f"num_hiddens, {self.num_hiddens}, with tied weights", self.embedding)
         Averaging(self.averaging, self.asgd)
+        if self.decay_biases and not self.weight_decay:
+            raise InputError("decay_biases", "False without weight decay", self.decay_biases)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
 
@@ -295,7 +304,9 @@ class RunConfig:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "RunConfig":
         """Return the settings from the output of `as_dict`; it lacks those that were added after it was written."""
-        return cls().replace(**{**_BEFORE, **_checks.mapping("settings", settings)})
+        given = _checks.mapping("settings", settings)
+        before = {name: meaning(given) if callable(meaning) else meaning for name, meaning in _BEFORE.items()}
+        return cls().replace(**{**before, **given})
 
 
 def typed(name: str, value: str) -> Any:

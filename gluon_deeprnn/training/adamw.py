@@ -48,6 +48,11 @@ class AdamW(mxnet.optimizer.Adam):
     **options
         Those of every MXNet optimizer; ``wd``, 0 by default, is :math:`\lambda`.
 
+    Attributes
+    ----------
+    decay_biases : bool
+        Whether :math:`\lambda` applies to all parameters; False.
+
     Source
     ------
     Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
@@ -62,6 +67,8 @@ class AdamW(mxnet.optimizer.Adam):
     0.85
     """
 
+    decay_biases = False
+
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
                  **options: Any) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, lazy_update=False, **options)
@@ -72,9 +79,9 @@ class AdamW(mxnet.optimizer.Adam):
         lr, decay = self._get_lr(index), self._get_wd(index)
         if decay:
             parameter = self.param_dict.get(index, weight)
-            size = decayed(parameter, weight.size)
+            size = weight.size if self.decay_biases else decayed(parameter, weight.size)
             if size:
-                matrices = weight[:size] if hasattr(parameter, "parts") else weight  # a view of the same memory
+                matrices = weight[:size] if size < weight.size else weight  # a view of the same memory
                 matrices *= 1 - lr * decay
         # The operator subtracts a float32 from 1: the correction must be for the same number, or it is wrong by 1e-5.
         beta1, beta2 = float(numpy.float32(self.beta1)), float(numpy.float32(self.beta2))

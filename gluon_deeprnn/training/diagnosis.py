@@ -122,11 +122,14 @@ def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Op
         return (f"the training perplexity rose from {best['train_ppl']:.2f} in epoch {best['epoch']} to "
                 f"{row['train_ppl']:.2f} in epoch {row['epoch']}, {row['clipped']:.0%} of the steps clipped; "
                 f"{remedies(model, row['lr'], clip)}")
-    norms = [numpy.mean(row["layer_gradient_norms"][layer])
-             for layer in sorted(row["layer_gradient_norms"], key=len) if layer.startswith("layer ")]
-    if len(norms) > 1 and norms[0] < _VANISHED * norms[-1]:
-        return (f"the gradient of layer 1 vanishes: its norm is {norms[0]:.2g}, that of layer {len(norms)} "
-                f"{norms[-1]:.2g}; try {' or '.join(_for_depth(model) or ['fewer layers'])}")
+    trained = {layer_of(path) for path, parameter in model.named_parameters() if parameter.grad_req != "null"}
+    layers = [layer for layer in sorted(row["layer_gradient_norms"], key=len)
+              if layer.startswith("layer ") and layer in trained]
+    if len(layers) > 1:
+        first, last = (numpy.mean(row["layer_gradient_norms"][layer]) for layer in (layers[0], layers[-1]))
+        if first < _VANISHED * last:
+            return (f"the gradient of {layers[0]} vanishes: its norm is {first:.2g}, that of {layers[-1]} {last:.2g}; "
+                    f"try {' or '.join(_for_depth(model) or ['fewer layers'])}")
     return None
 
 

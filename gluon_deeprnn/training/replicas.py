@@ -142,6 +142,8 @@ class Replicas:
 
     def _sum_gradients(self) -> None:
         for i, parameter in enumerate(self._parameters):
+            if parameter.grad_req == "null":
+                continue
             gradients = parameter.list_grad()
             for array, gradient in zip(parameter.list_data(), gradients):
                 # A learned initial state has no gradient in batches with a carried state.

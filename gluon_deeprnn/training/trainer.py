@@ -51,6 +51,8 @@ class Trainer:
         Learning rate; default: that of the optimizer object, else that of the model.
     optimizer_params : mapping, optional
         Further options of the optimizer, such as ``{'momentum': 0.9}`` or ``{'wd': 1e-4}``.
+    decay_biases : bool, default False
+        Whether weight decay (``wd``) applies to biases, normalisations and learned initial states, too.
     schedule : {"constant", "cosine", "step", "plateau"}, default "constant"
         Learning rate schedule; see `gluon_deeprnn.training.schedules.Schedule`.
     lr_factor : float, default 0.5
@@ -124,7 +126,8 @@ class Trainer:
 
     def __init__(self, max_epochs: int, num_gpus: int = 0, gradient_clip_val: float = 0, *,
                  clip_value: float = 0, optimizer: AnyOptimizer = "sgd", lr: Optional[float] = None,
-                 optimizer_params: Optional[Mapping[str, Any]] = None, schedule: str = "constant",
+                 optimizer_params: Optional[Mapping[str, Any]] = None, decay_biases: bool = False,
+                 schedule: str = "constant",
                  lr_factor: float = 0.5, lr_epochs: int = 10, warmup: int = 0,
                  patience: int = 0, label_smoothing: float = 0, ar: float = 0, tar: float = 0, averaging: float = 0,
                  asgd: int = 0, ctx: Optional[Contexts] = None, seed: int = 0, hybridize: bool = True,
@@ -134,7 +137,8 @@ class Trainer:
         self._workers, self.max_epochs = workers, _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
         self._clip_value = _checks.not_negative("clip_value", clip_value)
-        self.optimizer, self.optimizer_params = optimizer, check_optimizer(optimizer, optimizer_params)
+        self.optimizer, self.decay_biases = optimizer, decay_biases
+        self.optimizer_params = check_optimizer(optimizer, optimizer_params, decay_biases)
         self.lr = None if lr is None else _checks.positive("lr", lr)
         if lr is None and not isinstance(optimizer, str):
             self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
@@ -226,7 +230,7 @@ class Trainer:
     def _begin(self, model: Any, data: Any) -> Session:
         model.collect_params().reset_ctx(self.contexts)
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
-                              self.gradient_clip_val, self._clip_value)
+                              self.gradient_clip_val, self._clip_value, decay_biases=self.decay_biases)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
         self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective,
                                 contexts=self.contexts, seed=self.seed, hybridize=self.hybridize,

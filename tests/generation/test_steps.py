@@ -205,7 +205,7 @@ def another_output_layer():
 
 def in_double_precision():
     model = RNNLM(GRU(4), SIZE)
-    model.cast("float64")
+    model.dense.cast("float64")
     return model
 
 
@@ -241,7 +241,7 @@ def test_a_model_of_another_kind_by_now_is_refused():
     model = RNNLM(GRU(4), SIZE)
     text = Continuation(model, vocab)
     text.read("fade")
-    model.cast("float64")
+    model.dense.cast("float64")
     with pytest.raises(ValueError, match=r"^model must be of the layers, on the device and of the dtype"):
         next(text.write(5))
 

@@ -275,10 +275,14 @@ def test_a_pickled_model_contains_no_graph():
     assert buffer.tell() < 2 * len(pickle.dumps(plain))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
 @pytest.mark.parametrize("name", MODELS)
-def test_an_unsupported_dtype_is_refused(name):
+def test_an_unsupported_dtype_is_refused(name, dtype):
     model = MODELS[name]()
-    for block in (model, model.rnn):
-        with pytest.raises(ValueError, match="dtype must be float32 or float64; got 'float16'"):
-            block.cast("float16")
+    around = gluon.nn.HybridSequential()
+    around.add(model)
+    model.cast("float32")
+    for block in (model, model.rnn, model.rnn.layers[0], around, next(iter(model.rnn.layers[0].params.values()))):
+        with pytest.raises(ValueError, match=f"dtype must be float32, in which these models compute; got '{dtype}' "):
+            block.cast(dtype)
     logits(model)

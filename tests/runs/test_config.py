@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from gluon_deeprnn.runs import RunConfig, read_recipe, recipe_names
+from gluon_deeprnn.runs.build import build_trainer
 from gluon_deeprnn.runs.config import typed
 import pytest
 
@@ -29,6 +30,7 @@ BAD = {
     "batch_size": (0, "a positive integer; got 0"), "num_steps": (True, "a positive integer; got True"),
     "optimizer": ("adan", r"one of .*; got 'adan' \(did you mean 'adam'\?\)"), "lr": (0, "a number above 0; got 0"),
     "momentum": (1.5, r"a number in \[0, 1\); got 1.5"), "weight_decay": (-1, "a number, at least 0; got -1"),
+    "decay_biases": (True, "False without weight decay; got True"),
     "clip": (float("inf"), "a number, at least 0; got inf"),
     "ar": (-1, "a number, at least 0; got -1"), "tar": (float("nan"), "a number, at least 0; got nan"),
     "label_smoothing": (1, r"a number in \[0, 1\); got 1"),
@@ -107,6 +109,16 @@ def test_settings_from_before_separate_texts_join_them_and_new_runs_choose():
         del settings[name]
     assert RunConfig.from_dict(settings).streams == "joined"
     assert RunConfig().streams == "auto"
+
+
+@pytest.mark.parametrize(("settings", "meaning"), [
+    ({"weight_decay": 0.1}, True), ({"weight_decay": 0.1, "optimizer": "adam"}, True),
+    ({"weight_decay": 0.1, "optimizer": "adamw"}, False), ({}, False), ({"optimizer": "adam"}, False)])
+def test_runs_from_before_decay_biases_decay_what_they_did(settings, meaning):
+    written = RunConfig(**settings).as_dict()
+    assert written.pop("decay_biases") is False
+    assert RunConfig.from_dict(written).decay_biases is meaning
+    assert build_trainer(RunConfig.from_dict(written)).decay_biases is meaning
 
 
 def test_settings_are_recovered_from_json():

@@ -12,12 +12,14 @@ from typing import Any, ClassVar, List, Mapping, Optional, Tuple
 from gluon_deeprnn import _checks, kernels
 from gluon_deeprnn.devices import Context
 from gluon_deeprnn.errors import InputError
-from gluon_deeprnn.graph import GraphBlock, device_of, is_array, length, scan
+from gluon_deeprnn.graph import device_of, is_array, length, scan
 from gluon_deeprnn.kernels import regularisation
-from gluon_deeprnn.models.initializers import Drawn, Initial
+from gluon_deeprnn.models.initializers import Initial
+from gluon_deeprnn.models.parameters import Draw, DrawnParameter
+from gluon_deeprnn.models.saved import SavedBlock
 
 
-class LayerScratch(GraphBlock):
+class LayerScratch(SavedBlock):
     """Base class with the weights W_xg, (D, H), and W_hg, (H, H), and the biases b_g, (H,), for each gate g.
 
     Parameters
@@ -59,8 +61,14 @@ class LayerScratch(GraphBlock):
                 self._new_parameter(f"W_h{gate}", (num_hiddens, num_hiddens), self._initial.recurrent)
                 self._new_parameter(f"b_{gate}", (num_hiddens,), self._initial.biases)
 
-    def _new_parameter(self, name: str, shape: Tuple[int, ...], draw: Any) -> None:
-        setattr(self, name, self.params.get(name, shape=shape, init=Drawn(draw)))
+    def name_in_files(self, name: str) -> str:
+        """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of its shape."""
+        return f"{self.computes.replace(' ', '_')}_{name}"
+
+    def _new_parameter(self, name: str, shape: Tuple[int, ...], draw: Draw) -> None:
+        made = DrawnParameter(self.params.prefix + name, draw, is_bias=len(shape) == 1, shape=shape)
+        self.params.update({made.name: made})
+        setattr(self, name, made)
 
     def hybrid_forward(self, F: Any, inputs: Any, state: List[Any], mask: Any = None, **weights: Any) -> Any:
         """Compute the outputs: step by step, or in a graph by one operator if there is one for the cell."""

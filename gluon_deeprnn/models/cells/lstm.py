@@ -1,5 +1,6 @@
 """A layer of long short-term memory, implemented from scratch according to its equations."""
 
+import functools
 from typing import Any, List, Optional
 
 from gluon_deeprnn import _checks
@@ -50,7 +51,7 @@ class LSTMScratch(LayerScratch):
         super().__init__(num_inputs, num_hiddens, sigma, initial=initial, weight_dropout=weight_dropout)
         forget_bias = _checks.finite("forget_bias", forget_bias)
         if forget_bias:
-            self.b_f.init = Drawn(lambda shape: np.full(shape, forget_bias))
+            self.b_f.init = Drawn(functools.partial(np.full, fill_value=forget_bias))
 
     @property
     def computes(self) -> str:
