@@ -22,7 +22,8 @@ def test_history_agrees_with_evaluate(small_data):
     history = Trainer(2, progress=False).fit(model, small_data)
     assert evaluate(model, small_data.val_dataloader()).perplexity == pytest.approx(history[-1]["val_ppl"], rel=1e-6)
     assert set(history[0]) == {"epoch", "train_ppl", "val_ppl", "tokens_per_second", "lr", "gradient_norm", "clipped",
-                               "layer_gradient_norms", "seconds", "unigram_ppl", "ngram_ppl", "ngram_order"}
+                               "layer_gradient_norms", "seconds", "unigram_ppl", "ngram_ppl", "ngram_order",
+                               "val_tokens", "val_unknown"}
 
 
 @pytest.mark.parametrize("protocol", ["d2l", "book", "records"])
