@@ -6,11 +6,11 @@ Each kind of cleaning is a class with one instance in ``CLEANINGS``, under the n
 
 import abc
 import re
-from typing import Dict
+from typing import Dict, List
 import unicodedata
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 
 _LEAST_KEPT = 0.5
 
@@ -115,6 +115,11 @@ def share_kept(text: str, cleaned: str) -> float:
     return len("".join(cleaned.split())) / whole if whole else 1.0
 
 
+def _use_one_of(cleanings: List[str]) -> Advice:
+    first, *others = cleanings
+    return Advice("use ", Argument("cleaning", first), *(f" or {other}" for other in others))
+
+
 def check_kept(name: str, text: str, cleaning: str, share: float) -> None:
     """Check that ``cleaning`` keeps at least half of a text; ``share`` is what it keeps.
 
@@ -127,4 +132,4 @@ def check_kept(name: str, text: str, cleaning: str, share: float) -> None:
         better = [other for other in CLEANINGS if share_kept(text, clean(text, other)) >= _LEAST_KEPT]
         raise InputError("text", f"one of which cleaning {cleaning} keeps at least half",
                          Described(f"{name!r}, of which it keeps {share:.1%}"),
-                         f"use --cleaning {' or '.join(better)}" if better else None)
+                         _use_one_of(better) if better else None)

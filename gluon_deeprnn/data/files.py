@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.source import Source
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.storage import read_file, read_json, read_stream
 
 _MOST_TEXT = 2**31
@@ -248,7 +248,7 @@ def decode(name: str, content: bytes, path: Path) -> Source:
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-8")
     null_bytes = InputError("text", "a text", Described(f"{str(path)!r}, which contains null bytes"),
-                            "--tokens byte reads any file")
+                            Advice(Argument("tokens", "byte"), " reads any file"))
     if encoding == "UTF-8" and b"\0" in content:  # a picture, say: to convert it would not help
         raise null_bytes
     try:

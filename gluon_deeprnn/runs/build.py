@@ -8,7 +8,7 @@ from gluon_deeprnn.data import Source, TextData, Vocab, corpus, default_corpus, 
 from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.devices import as_contexts
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.models.cells import CELLS, check_fused
 from gluon_deeprnn.models.fused import FUSED
@@ -127,8 +127,8 @@ def _for_steps(config: RunConfig, vocab_size: int) -> int:
         raise InputError(
             "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
             Described(f"{config.num_layers} and {config.num_steps}, {operators:,} operators"),
-            "compilation would take minutes" + (
-                "; --implementation fused has one operator per layer" if _can_be_fused(config) else ""))
+            Advice("compilation would take minutes", *(("; ", Argument("implementation", "fused"),
+                    " has one operator per layer") if _can_be_fused(config) else ())))
     per_unit = (unrolled * cell.kept["scratch"]
                 + (config.num_layers - unrolled) * cell.kept.get("fused", cell.kept["scratch"])
                 + 2 * config.skip * config.num_layers)

@@ -9,7 +9,7 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import storage
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.training import check_history
 import numpy
 
@@ -57,7 +57,7 @@ class RunFolder:
             "out must be a folder without a run; got 'runs/mine' ...", and those of `check_writable`.
         """
         if self.exists():
-            raise InputError("out", "a folder without a run", str(self), "--resume continues the existing run")
+            raise InputError("out", "a folder without a run", str(self), Advice(Argument("resume", in_python="resume_run"), " continues the existing run"))
         self.check_writable()
 
     @contextlib.contextmanager

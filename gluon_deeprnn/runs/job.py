@@ -11,7 +11,7 @@ from gluon_deeprnn._checks import listed
 from gluon_deeprnn.data import Source, TextData, Vocab
 from gluon_deeprnn.devices import as_contexts
 from gluon_deeprnn.distributed import ALONE, Workers
-from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError
+from gluon_deeprnn.errors import Argument, DamagedFileError, Described, DivergedError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
@@ -125,7 +125,8 @@ class Job:
             _log.info("cleaning %s keeps %s", config.cleaning,
                       listed([f"{share:.1%} of {name}" for name, share in data.kept.items()]))
             if config.streams == "separate" and len(sources) > 1:
-                _log.info("each of the %d texts is read by itself (--streams joined reads them as one)", len(sources))
+                _log.info("each of the %d texts is read by itself (%s reads them as one)", len(sources),
+                          Argument("streams", "joined"))
             if data.num_records:
                 _log.info("records: %s", ", ".join(f"{num:,} {part}" for part, num in data.num_records.items()))
             yield cls(stored, folder, data)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from gluon_deeprnn import _checks, mxnet_private
 from gluon_deeprnn.errors import Described, InputError
@@ -97,6 +97,21 @@ def check_optimizer(optimizer: AnyOptimizer, options: Optional[Mapping[str, Any]
     return found
 
 
+class Measured(NamedTuple):
+    """The gradients of a step before clipping, as the device computes them; the values are not awaited.
+
+    Attributes
+    ----------
+    squares : mxnet.np.ndarray
+        The squared norm of each parameter's gradient, (number of parameters,), in the order of the parameters.
+    largest : mxnet.np.ndarray or None
+        The largest absolute value of an element, (); None if elements are not clipped.
+    """
+
+    squares: np.ndarray
+    largest: Optional[np.ndarray]
+
+
 class Optimizer:
     """A Gluon trainer of named parameters, with gradient clipping.
 
@@ -118,30 +133,26 @@ class Optimizer:
                  options: Optional[Mapping[str, Any]] = None, clip: float = 0, clip_value: float = 0) -> None:
         options = check_optimizer(optimizer, options)
         self.clip = _checks.not_negative("clip", clip)
-        self._clip_value = _checks.not_negative("clip_value", clip_value)
+        self.clip_value = _checks.not_negative("clip_value", clip_value)
         self._names = list(parameters)
         self._parameters = list(parameters.values())
         self._trainer = gluon.Trainer(self._parameters, copy.deepcopy(optimizer), options or None, kvstore=None)
 
-    def update(self, lr: float) -> np.ndarray:
-        """Clip the gradients on the first context and update the parameters there.
-
-        Returns
-        -------
-        mxnet.np.ndarray
-            The squared norm of each parameter's gradient before clipping, in the order of the parameters.
-        """
+    def update(self, lr: float) -> Measured:
+        """Clip the gradients on the first context and update the parameters there."""
         gradients = [parameter.list_grad()[0] for parameter in self._parameters]
         squares = clipped = squared_norms(gradients)
-        if self._clip_value > 0:
+        largest = None
+        if self.clip_value > 0:
+            largest = np.stack([np.abs(gradient).max() for gradient in gradients]).max()
             for gradient in gradients:
-                np.clip(gradient, -self._clip_value, self._clip_value, out=gradient)
+                np.clip(gradient, -self.clip_value, self.clip_value, out=gradient)
             clipped = squared_norms(gradients) if self.clip > 0 else squares
         if self.clip > 0:
             _scale(gradients, np.sqrt(clipped.sum()), self.clip)
         self._trainer.set_learning_rate(lr)
         self._trainer.update(batch_size=1, ignore_stale_grad=True)  # the loss is already a mean
-        return squares
+        return Measured(squares, largest)
 
     def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """The state of the optimizer: everything else that the next update depends on, as arrays and plain numbers."""

@@ -64,7 +64,7 @@ def test_a_training_that_diverges_logs_remedies_once(small_data, caplog):
     message, = Recorded(caplog)
     assert message.startswith("the training perplexity rose from ")
     assert "0% of the steps clipped" in message
-    assert message.endswith("; try a lower learning rate (lr=15), or clipping (clip=1), or layer_norm=True")
+    assert message.endswith("; try a lower learning rate (lr=15), or clipping (gradient_clip_val=1), or layer_norm=True")
 
 
 def test_a_vanishing_gradient_is_logged(small_data, caplog):
