@@ -88,10 +88,11 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
 
 def build_trainer(config: RunConfig, **options: Any) -> Trainer:
     """The trainer of a run."""
+    unused = config.without_effect()  # a run of an earlier version may have settings that the trainer refuses
     named = {"momentum": config.momentum, "wd": config.weight_decay}
     optimizer_params = {name: value for name, value in named.items() if value}
     return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer_params=optimizer_params,
-                   **{name: getattr(config, name) for name in _OF_TRAINER}, **options)
+                   **{name: getattr(config, name) for name in _OF_TRAINER if name not in unused}, **options)
 
 
 def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -> None:

@@ -29,6 +29,37 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self.path)
 
+    def create(self) -> bool:
+        """Create the folder; return whether this call did, and not another one before, of any process.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be created.
+        """
+        try:
+            while True:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # another process has removed the folder above, as empty
+                    self.path.mkdir()
+                    return True
+        except FileExistsError:
+            if self.path.parent.is_dir():
+                return False
+            raise InputError("out", "a folder that can be written",
+                             Described(f"{str(self.path)!r}: {str(self.path.parent)!r} is a file")) from None
+        except OSError as error:
+            raise InputError("out", "a folder that can be written",
+                             Described(f"{str(self.path)!r}: {error.strerror}")) from None
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder if nothing is in it, and the folder above if nothing else is there."""
+        for path in (self.path, self.path.parent):
+            try:
+                path.rmdir()
+            except OSError:
+                return
+
     def exists(self) -> bool:
         """Whether the folder contains a run."""
         return (self.path / "config.json").exists()

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import logging
 import statistics
 import time
@@ -266,10 +267,23 @@ def _read_checkpoint(stored: StoredRun, folder: RunFolder) -> Any:
     return arrays, stored.own(about, folder.path / "checkpoint" / "checkpoint.npz").get("training")
 
 
-def next_free(path: str) -> RunFolder:
-    """The folder ``path`` if it does not contain a run, else the first of ``path-2``, ``path-3``, ... without a run."""
-    number, folder = 1, RunFolder(path)
-    while folder.exists():
-        number += 1
-        folder = RunFolder(f"{path}-{number}")
-    return folder
+@contextlib.contextmanager
+def new_folder(path: str) -> Iterator[RunFolder]:
+    """Create the first of the folders ``path``, ``path-2``, ``path-3``, ... that does not exist.
+
+    It belongs to whoever has created it: no two processes get the same.  It is removed after the context if nothing
+    was written.
+
+    Raises
+    ------
+    ValueError
+        "out must be a folder that can be written; got ...".
+    """
+    for number in itertools.count(1):
+        folder = RunFolder(path if number == 1 else f"{path}-{number}")
+        if folder.create():
+            break
+    try:
+        yield folder
+    finally:
+        folder.remove_if_empty()

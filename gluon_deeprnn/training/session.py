@@ -153,6 +153,8 @@ class Session:
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
         """Run one step: loss, backward pass, clipping, update.  It does not wait for the device."""
         self._snapshot = self._carried = None
+        if self._since is None:
+            self._since = time.perf_counter()
         self._averages.hide()
         at = self.at
         if self.can_pause:

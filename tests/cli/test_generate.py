@@ -40,11 +40,11 @@ def test_a_beam_search_prints_the_best_text_or_the_best_ones(run, capsys):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--beam", "0"], "beam must be a positive integer; got 0"), (["--beam", "x"], "beam must be a positive integer"),
-    (["--beam", "3", "--temperature", "0.7"], "temperature must be omitted with --beam; got 0.7"),
-    (["--beam", "3", "--top-k", "0"], "top_k must be omitted with --beam; got 0"),
-    (["--beam", "3", "--top-p", "1"], "top_p must be omitted with --beam; got 1.0"),
-    (["--beam", "3", "--min-p", "0"], "min_p must be omitted with --beam; got 0.0"),
-    (["--beam", "3", "--seed", "0"], "seed must be omitted with --beam; got 0"),
+    (["--beam", "3", "--temperature", "0.7"], "temperature must be omitted with beam; got 0.7"),
+    (["--beam", "3", "--top-k", "0"], "top_k must be omitted with beam; got 0"),
+    (["--beam", "3", "--top-p", "1"], "top_p must be omitted with beam; got 1.0"),
+    (["--beam", "3", "--min-p", "0"], "min_p must be omitted with beam; got 0.0"),
+    (["--beam", "3", "--seed", "0"], "seed must be omitted with beam; got 0"),
     (["--beam", "3", "--num-samples", "4"], "num_samples must be at most the width of the beam, 3; got 4"),
     (["--length-penalty", "1"], "length_penalty must be 0 without a beam; got 1.0"),
     (["--beam", "3", "--length-penalty", "-1"], "length_penalty must be a number, at least 0; got -1.0"),

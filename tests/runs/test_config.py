@@ -63,7 +63,7 @@ def test_every_setting_refuses_a_bad_value(name):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
-    ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
+    ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(protocol='book' splits them into"),
     ({"streams": "separate"}, "streams must be joined for protocol d2l; got 'separate'"),
     ({"source_token": True}, "source_token must be omitted for protocol d2l; got True"),
     ({"val_fraction": 0.1}, r"val_fraction must be omitted for protocol d2l; got 0.1 \(num_val is the number of its"),

@@ -11,16 +11,15 @@ from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.plotting import plot_architecture
 from gluon_deeprnn.runs import RunConfig, RunFolder, build
-from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
+from gluon_deeprnn.runs.job import begin_run, new_folder, resume_run
 import mxnet
 import numpy
 import pytest
 
 
 def config(file, **settings):
-    return RunConfig(text=(str(file),), num_hiddens=16, max_epochs=3, batch_size=64, num_steps=8,
-                     optimizer="adam", lr=0.01,
-                     prefix="the dog", **settings)
+    return RunConfig(**{"text": (str(file),), "num_hiddens": 16, "max_epochs": 3, "batch_size": 64, "num_steps": 8,
+                        "optimizer": "adam", "lr": 0.01, "prefix": "the dog", **settings})
 
 
 FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. "
@@ -128,9 +127,12 @@ def test_a_run_with_a_changed_text_is_not_resumed(fox_file, tmp_path, protocol):
 
 
 def test_a_second_run_does_not_overwrite_the_first(finished, fox_file):
-    with pytest.raises(ValueError, match=r"^out must be a folder without a run; got '.*' \(--resume continues"):
+    with pytest.raises(ValueError, match=r"^out must be a folder without a run; got '.*' \(resume_run continues"):
         begin_run(config(fox_file), finished[0], None, progress=False)
-    assert next_free(str(finished[0].path)).path.name == "run-2"
+    with new_folder(str(finished[0].path)) as folder:
+        assert folder.path.name == "run-2"
+        assert folder.path.is_dir()
+    assert not folder.path.exists()  # since nothing was written
 
 
 def test_nothing_is_written_for_settings_that_cannot_work(fox_file, tmp_path):
@@ -251,7 +253,8 @@ def names_file(tmp_path):
 
 
 def config_of_names(file, **settings):
-    return config(file, protocol="book", records="line", cleaning="none").replace(batch_size=8, num_steps=4, **settings)
+    return config(file, **{"protocol": "book", "records": "line", "cleaning": "none", "prefix": RunConfig.prefix,
+                           "batch_size": 8, "num_steps": 4, **settings})
 
 
 def test_a_run_on_records_reads_texts_as_records(names_file, tmp_path, capsys):

@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
 def test_progress_is_a_line_per_epoch_without_a_terminal():
     stream = io.StringIO()
     shown = Progress(3, 10, stream=stream)
-    shown.batch()
+    shown.at(0, 1)
     shown.epoch(1, "perplexity 9.12 training")
     shown.close()
     assert stream.getvalue() == "epoch 1/3: perplexity 9.12 training\n"
@@ -22,7 +22,7 @@ def test_progress_is_a_line_per_epoch_without_a_terminal():
 def test_progress_is_a_bar_on_a_terminal():
     stream = Terminal()
     shown = Progress(3, 10, stream=stream)
-    shown.batch()
+    shown.at(0, 1)
     shown.epoch(1, "perplexity 9.12 training")
     shown.close()
     assert "epoch 1/3" in stream.getvalue()
