@@ -22,9 +22,10 @@ def integer(name: str, value: Any, *, at_least: int) -> int:
     rule = {0: "a non-negative integer", 1: "a positive integer"}.get(at_least, f"an integer, at least {at_least}")
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < at_least:
         raise InputError(name, rule, value)
-    if value >= _TOO_LARGE:  # for NumPy and MXNet, which fail late, or take its lowest bits
+    found = int(value)
+    if found >= _TOO_LARGE:  # for NumPy and MXNet, which fail late, or take its lowest bits
         raise InputError(name, f"{rule} below 2**63", value)
-    return int(value)
+    return found
 
 
 def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_least: float = -math.inf,
@@ -32,12 +33,12 @@ def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_lea
     """Return ``value`` as a float, if it is a finite real number within the bounds, which ``rule`` states in words."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     try:
-        number = float(value) if real else math.nan
+        found = float(value) if real else math.nan
     except OverflowError:  # an integer or a fraction beyond the largest float
-        number = math.inf
-    if not math.isfinite(number) or not (above < number < below and at_least <= number <= at_most):
+        found = math.inf
+    if not math.isfinite(found) or not (above < found < below and at_least <= found <= at_most):
         raise InputError(name, rule, value)
-    return number
+    return found
 
 
 def finite(name: str, value: Any) -> float:

@@ -126,8 +126,8 @@ def check_split(protocol: str, records: str, val_fraction: Any) -> float:
         raise InputError("val_fraction", f"omitted for protocol {protocol}", found,
                          "num_val is the number of its validation windows")
     if records != "none" and protocol != "book":
-        raise InputError("protocol", f"book for records {records}", protocol,
-                         Advice(Argument("protocol", "book"), " splits them into training, validation and test records"))
+        raise InputError("protocol", f"book for records {records}", protocol, Advice(
+            Argument("protocol", "book"), " splits them into training, validation and test records"))
     return found
 
 

@@ -7,7 +7,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import InputError
 
 _OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
-"""Options without effect on a beam search and, but for the first, on greedy decoding: both are deterministic."""
+"""Options without effect on a beam search and, but for the temperature, on greedy decoding: they do not sample."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +58,15 @@ class DecodingOptions:
         """
         given = set(given)
         if self.beam:
-            without, why = _OF_SAMPLING, ("beam", "a beam search does not sample")
+            beside, remedy = "beam", "a beam search does not sample"
         elif self.temperature == 0:
-            without, why = _OF_SAMPLING[1:], ("temperature 0", "greedy decoding does not sample")
+            beside, remedy = "temperature 0", "greedy decoding does not sample"
+            given.discard("temperature")
         else:
             return
-        for name in without:
+        for name in _OF_SAMPLING:
             if name in given:
-                raise InputError(name, f"omitted with {why[0]}", getattr(self, name), why[1])
+                raise InputError(name, f"omitted with {beside}", getattr(self, name), remedy)
 
 
 def stop_strings(stop: Union[str, Sequence[str]], vocab: Any) -> Tuple[str, ...]:

@@ -37,17 +37,19 @@ class RunFolder:
         ValueError
             If it cannot be created.
         """
+        above = self.path.parent
         try:
-            while True:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(FileNotFoundError):  # another process has removed the folder above, as empty
+            while True:  # since another process may make the folder above, or remove it as empty, at any moment
+                try:
                     self.path.mkdir()
                     return True
-        except FileExistsError:
-            if self.path.parent.is_dir():
-                return False
-            raise InputError("out", "a folder that can be written",
-                             Described(f"{str(self.path)!r}: {str(self.path.parent)!r} is a file")) from None
+                except FileExistsError:
+                    return False
+                except FileNotFoundError:
+                    if above.is_symlink() and not above.exists():
+                        raise
+                    with contextlib.suppress(FileExistsError):
+                        above.mkdir(parents=True)
         except OSError as error:
             raise InputError("out", "a folder that can be written",
                              Described(f"{str(self.path)!r}: {error.strerror}")) from None
@@ -88,7 +90,8 @@ class RunFolder:
             "out must be a folder without a run; got 'runs/mine' ...", and those of `check_writable`.
         """
         if self.exists():
-            raise InputError("out", "a folder without a run", str(self), Advice(Argument("resume", in_python="resume_run"), " continues the existing run"))
+            raise InputError("out", "a folder without a run", str(self), Advice(
+                Argument("resume", in_python="resume_run"), " continues the existing run"))
         self.check_writable()
 
     @contextlib.contextmanager
