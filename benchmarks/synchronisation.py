@@ -39,7 +39,7 @@ class Worker:
     def step(self, x: Any, y: Any, rate: float, *, carried: bool) -> None:
         """One step of truncated backpropagation through time."""
         self.replicas.backward(x, y, carried=carried)
-        self.optimizer.update(self.lr * rate).wait_to_read()
+        self.optimizer.update(self.lr * rate).squares.wait_to_read()
 
 
 def mean(workers: List[Worker]) -> None:

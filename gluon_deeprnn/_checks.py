@@ -14,22 +14,31 @@ from gluon_deeprnn.errors import Described as Described
 from gluon_deeprnn.errors import InputError as InputError
 import numpy
 
+_TOO_LARGE = 2**63
+
 
 def integer(name: str, value: Any, *, at_least: int) -> int:
-    """Return ``value`` as an int, if it is an integer of at least ``at_least``."""
+    """Return ``value`` as an int, if it is an integer of at least ``at_least`` that fits into 64 bits."""
+    rule = {0: "a non-negative integer", 1: "a positive integer"}.get(at_least, f"an integer, at least {at_least}")
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < at_least:
-        rule = {0: "a non-negative integer", 1: "a positive integer"}.get(at_least, f"an integer, at least {at_least}")
         raise InputError(name, rule, value)
-    return int(value)
+    found = int(value)
+    if found >= _TOO_LARGE:  # for NumPy and MXNet, which fail late, or take its lowest bits
+        raise InputError(name, f"{rule} below 2**63", value)
+    return found
 
 
 def number(name: str, value: Any, rule: str, *, above: float = -math.inf, at_least: float = -math.inf,
            below: float = math.inf, at_most: float = math.inf) -> float:
     """Return ``value`` as a float, if it is a finite real number within the bounds, which ``rule`` states in words."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not real or not (above < value < below and at_least <= value <= at_most):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        found = float(value) if real else math.nan
+    except OverflowError:  # an integer or a fraction beyond the largest float
+        found = math.inf
+    if not math.isfinite(found) or not (above < found < below and at_least <= found <= at_most):
         raise InputError(name, rule, value)
-    return float(value)
+    return found
 
 
 def finite(name: str, value: Any) -> float:

@@ -14,7 +14,72 @@ exception                  subclass of         raised for
 The command line prints any `DeepRNNError` in one line and exits with status 2.
 """
 
-from typing import Optional
+from typing import Callable, List, Optional, Union
+
+
+class Argument:
+    """An argument and the value to give it, which a message shows in the terms of the caller.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Python.
+    value : object, default True
+        None for the argument alone.
+    in_python : str, optional
+        What a message in Python says, if not ``name=value``.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.errors import Argument
+    >>> print(Argument('tokens', 'byte'), Argument('skip_unknown'), Argument('like', None))
+    tokens='byte' skip_unknown=True like
+    """
+
+    def __init__(self, name: str, value: object = True, in_python: Optional[str] = None) -> None:
+        self.name, self.value, self._in_python = name, value, in_python
+
+    def __str__(self) -> str:
+        if self._in_python is not None:
+            return self._in_python
+        value = f"{self.value:g}" if isinstance(self.value, float) else repr(self.value)
+        return self.name if self.value is None else f"{self.name}={value}"
+
+
+class Advice:
+    """A text that names arguments in the terms of the caller: as a string in Python, by `told` elsewhere.
+
+    Parameters
+    ----------
+    *parts : str, Argument or Advice
+        The text in order.
+
+    Examples
+    --------
+    >>> from gluon_deeprnn.errors import Advice, Argument
+    >>> advice = Advice('try ', Argument('lr', 0.5), ' or clipping')
+    >>> print(advice)
+    try lr=0.5 or clipping
+    >>> advice.told(lambda argument: f'--{argument.name} {argument.value:g}')
+    'try --lr 0.5 or clipping'
+    """
+
+    def __init__(self, *parts: "Union[str, Argument, Advice]") -> None:
+        self._parts: List[Union[str, Argument]] = []
+        for part in parts:
+            self._parts += part._parts if isinstance(part, Advice) else [part]
+
+    @property
+    def arguments(self) -> List[Argument]:
+        """The arguments that it names."""
+        return [part for part in self._parts if isinstance(part, Argument)]
+
+    def told(self, shown: Callable[[Argument], str]) -> str:
+        """The text, with each argument as ``shown`` returns it."""
+        return "".join(shown(part) if isinstance(part, Argument) else part for part in self._parts)
+
+    def __str__(self) -> str:
+        return self.told(str)
 
 
 class DeepRNNError(Exception):
@@ -28,22 +93,29 @@ class DeepRNNError(Exception):
         The requirement.
     got : object
         The value: shown by ``repr``, or as plain text if it is a ``Described``.
-    remedy : str, optional
+    remedy : str or Advice, optional
         How to correct it.
 
     Attributes
     ----------
-    name, rule, remedy
+    name, rule
         The arguments.
+    remedy : str or None
+    message : str
+        The message without the remedy.
+    advice : Advice or None
+        The remedy, which can be told in the terms of the command line.
     """
 
-    def __init__(self, name: str, rule: str, got: object, remedy: Optional[str] = None) -> None:
-        self.name, self.rule, self.remedy = name, rule, remedy
-        shown = got.text if isinstance(got, Described) else repr(got)
+    def __init__(self, name: str, rule: str, got: object, remedy: Union[str, Advice, None] = None) -> None:
+        self.name, self.rule = name, rule
+        self.advice = Advice(remedy) if remedy else None
+        self.remedy = str(remedy) if remedy else None
+        shown = got.text if isinstance(got, Described) else _shown(got)
         if len(shown) > 200:
             shown = shown[:197] + "..."
-        message = f"{name} must be {rule}; got {shown}"
-        super().__init__(message + (f" ({remedy})" if remedy else ""))
+        self.message = f"{name} must be {rule}; got {shown}"
+        super().__init__(self.message + (f" ({remedy})" if remedy else ""))
 
 
 class InputError(DeepRNNError, ValueError):
@@ -80,7 +152,8 @@ class UnreadableTextError(InputError):
     reason : str
     """
 
-    def __init__(self, name: str, rule: str, got: object, remedy: Optional[str] = None, *, reason: str) -> None:
+    def __init__(self, name: str, rule: str, got: object, remedy: Union[str, Advice, None] = None, *,
+                 reason: str) -> None:
         super().__init__(name, rule, got, remedy)
         self.reason = reason
 
@@ -100,19 +173,19 @@ class DivergedError(DeepRNNError, RuntimeError):
         The epoch in which it happened.
     rollbacks : int
         The number of lower learning rates that were tried.
-    remedy : str
+    remedy : str or Advice
         What to try.
     """
 
-    def __init__(self, lr: float, epoch: int, rollbacks: int, remedy: str) -> None:
+    def __init__(self, lr: float, epoch: int, rollbacks: int, remedy: Union[str, Advice]) -> None:
         super().__init__("lr", "small enough for a finite loss and finite gradients", lr,
-                         f"not finite in epoch {epoch}, nor at {rollbacks} lower rates; {remedy}")
+                         Advice(f"not finite in epoch {epoch}, nor at {rollbacks} lower rates; ", remedy))
         self._arguments = lr, epoch, rollbacks, remedy
 
     def with_note(self, note: str) -> "DivergedError":
         """The same error with a note after the remedy, such as which checkpoint was kept."""
         lr, epoch, rollbacks, remedy = self._arguments
-        return DivergedError(lr, epoch, rollbacks, f"{remedy}; {note}")
+        return DivergedError(lr, epoch, rollbacks, Advice(remedy, f"; {note}"))
 
 
 class StoppedError(DeepRNNError, RuntimeError):
@@ -124,3 +197,10 @@ class Described:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python refuses to convert an integer of thousands of digits
+        return f"a value of type {type(value).__name__} with too many digits to show"

@@ -13,9 +13,9 @@ import math
 import os
 from pathlib import Path
 import re
+import secrets
 import stat
 import sys
-import tempfile
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Tuple
 import zipfile
 
@@ -60,28 +60,21 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f"{_TEMPORARY}{path.name}.", dir=path.parent)
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}.{secrets.token_hex(8)}")  # known before there is the file
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+    except BaseException:  # Ctrl-C too, at any of these steps, and after the last one
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)  # the new directory entry has to reach the disk too
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def remove_unfinished(folder: Path) -> None:

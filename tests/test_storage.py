@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+import sys
 
 from gluon_deeprnn import storage
 from gluon_deeprnn.errors import InputError
@@ -97,3 +98,61 @@ def test_a_file_name_that_is_not_utf_8_is_read_as_it_was_written(tmp_path):
     storage.write_json(tmp_path / "x.json", content)
     assert storage.read_json(tmp_path / "x.json") == content
     assert "봄.txt" in (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+def interrupted_at(line, function, *arguments):
+    """Call a function, with Ctrl-C before the given line of those that run here; whether there were so many."""
+    passed = 0
+
+    def trace(frame, event, argument):
+        nonlocal passed
+        if frame.f_code.co_filename != storage.__file__:
+            return None
+        if event == "line":
+            passed += 1
+            if passed == line:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(*arguments)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_at_any_line_of_a_write_is_ctrl_c_and_leaves_one_whole_file(tmp_path):
+    path, contents = tmp_path / "x.txt", []
+    line = 1
+    while True:
+        storage.replace_file(path, b"old")
+        if not interrupted_at(line, storage.replace_file, path, b"new"):
+            break
+        assert [each.name for each in tmp_path.iterdir()] == ["x.txt"]
+        contents.append(path.read_bytes())
+        line += 1
+    assert set(contents) == {b"old", b"new"}
+    assert contents == sorted(contents, reverse=True)  # once it is replaced, it stays so
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_around_the_replacement_is_ctrl_c(tmp_path, monkeypatch, moment):
+    path, replace = tmp_path / "x.txt", os.replace
+    storage.replace_file(path, b"old")
+
+    def interrupted(source, target):
+        if moment == "after":
+            replace(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        storage.replace_file(path, b"new")
+    assert path.read_bytes() == (b"new" if moment == "after" else b"old")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.txt"]

@@ -6,14 +6,14 @@ import sys
 from typing import Any, Dict, Optional, Tuple
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.cli.arguments import as_float, as_int
+from gluon_deeprnn.cli.arguments import as_float, as_int, as_text
 from gluon_deeprnn.cli.interactive import Writing, converse
 from gluon_deeprnn.cli.predicted import shown
 from gluon_deeprnn.cli.texts import add_source
 from gluon_deeprnn.data.records import RECORDS
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation import Continuation, RunLimit, TrainingText
-from gluon_deeprnn.generation.options import DecodingOptions, check_omitted
+from gluon_deeprnn.generation.options import DecodingOptions, stop_strings
 from gluon_deeprnn.generation.sampling import samples
 from gluon_deeprnn.runs.predictors import RunPredictors
 from gluon_deeprnn.runs.run import Run, load_run
@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mixture", action="store_true",
                         help="mix the model with n-grams of the training text; takes a few seconds first")
     parser.add_argument("--stop", metavar="S", action="append", default=[],
-                        help="end the text before this string (repeatable)")
+                        help=r"end the text before this string (repeatable); \n is a line end, \t a tab, \\ a "
+                             "backslash")
     parser.add_argument("--num-samples", metavar="M", default="1",
                         help="number of texts, of seeds S, S + 1, ..., or the M best with --beam; separated by a line "
                         f"{SEPARATOR}, records as in their file (default 1)")
@@ -93,6 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.interactive and num_samples != 1:
         raise InputError("num_samples", "1 with --interactive", num_samples)
     options = _decoding_options(arguments)
+    arguments.stop = stop_strings([as_text("stop", each) for each in arguments.stop], trained.vocab)
     if arguments.mixture and arguments.beam is not None:
         raise InputError("--beam", "omitted with --mixture", arguments.beam)
     training, no_copy = _training_text(arguments, trained)
@@ -131,8 +133,9 @@ def _decoding_options(arguments: argparse.Namespace) -> DecodingOptions:
                              if getattr(arguments, field.name) is not None}
     if "beam" in given:
         given["beam"] = _checks.integer("beam", given["beam"], at_least=1)
-        check_omitted("--beam", given)
-    return DecodingOptions(**given)
+    options = DecodingOptions(**given)
+    options.check_effect(given)
+    return options
 
 
 def _training_text(arguments: argparse.Namespace, trained: Run) -> Tuple[Optional[TrainingText], Optional[RunLimit]]:

@@ -1,6 +1,7 @@
 """Train in several processes, on this machine or on several."""
 
 import argparse
+import contextlib
 from pathlib import Path
 import shlex
 import sys
@@ -63,7 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Start the processes, and wait for their end."""
-    plan = _plan(arguments)
+    with contextlib.ExitStack() as folders:
+        _run(arguments, _plan(arguments, folders))
+
+
+def _run(arguments: argparse.Namespace, plan: Plan) -> None:
     if plan.watches:
         workers, servers = (f"{count} {name}{'s' if count > 1 else ''}" for count, name in (
             (plan.group.num_workers, "worker"), (plan.group.num_servers, "server")))
@@ -100,10 +105,11 @@ def _folder(command: Sequence[str]) -> Optional[Path]:
     """The run folder that the command names."""
     from gluon_deeprnn.cli.main import parse
 
-    return Path(parse(command).out) if command else None
+    out = parse(command).out if command else None
+    return Path(out) if out else None
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def _plan(arguments: argparse.Namespace, folders: contextlib.ExitStack) -> Plan:
     role = arguments.role
     if role is not None:
         _checks.one_of("role", role, ROLES)
@@ -129,7 +135,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         check_not_public(each, allowed=arguments.allow_public)
     if here:
         check_free(root)
-    command = _command(arguments.train, needed=role in (None, "worker"))
+    command = _command(arguments.train, folders, needed=role in (None, "worker"))
     logs = Path(arguments.logs)
     try:
         logs.mkdir(parents=True, exist_ok=True)
@@ -145,7 +151,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
                 num_threads)
 
 
-def _command(given: List[str], *, needed: bool) -> List[str]:
+def _command(given: List[str], folders: contextlib.ExitStack, *, needed: bool) -> List[str]:
     """The command of the workers, with the folder of the run; its options are checked."""
     from gluon_deeprnn.cli import train  # they import this module
     from gluon_deeprnn.cli.main import parse
@@ -158,6 +164,6 @@ def _command(given: List[str], *, needed: bool) -> List[str]:
     if command[:1] != ["train"]:
         raise InputError("command", "one that begins with train, after --", " ".join(command) or None)
     known = parse(command)
-    if not known.out:
-        command = [*command, "--out", str(train.run_folder(known))]
+    if not (known.out or known.resume):
+        command = [*command, "--out", str(folders.enter_context(train.run_folder(known)))]
     return command

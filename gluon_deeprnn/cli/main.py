@@ -2,12 +2,13 @@
 
 import argparse
 import contextlib
+import copy
 import io
 import logging
 import signal
 import sys
 import threading
-from typing import Any, Iterator, List, NoReturn, Optional, Sequence
+from typing import Any, Iterator, List, NoReturn, Optional, Sequence, Union
 
 from gluon_deeprnn import __version__
 from gluon_deeprnn._checks import did_you_mean
@@ -25,8 +26,9 @@ from gluon_deeprnn.cli import (
     streams,
     train,
 )
+from gluon_deeprnn.cli.arguments import as_option, flag
 from gluon_deeprnn.cli.completion import PrintCompletion
-from gluon_deeprnn.errors import DeepRNNError, Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, DeepRNNError, Described, InputError
 
 _COMMANDS = {"train": train, "launch": launch, "generate": generate, "score": score, "evaluate": evaluate,
              "compare": compare, "plot": plot, "export": export, "import": import_model, "recipes": recipes,
@@ -75,6 +77,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return known
 
 
+def _message(error: DeepRNNError, given: Sequence[str]) -> str:
+    """The message of an error; its remedy names options, and is left out if the command lacks one of them."""
+    if error.advice is None:
+        return error.message
+    flags = _flags(_parser(), given[0] if given and given[0] in _COMMANDS else None)
+    if not all(flag(argument.name) in flags for argument in error.advice.arguments):
+        return error.message
+    return f"{error.message} ({_told(error.advice)})"
+
+
 def _flags(parser: argparse.ArgumentParser, command: Optional[str]) -> List[str]:
     choices: Any = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
     return [flag for action in choices[command]._actions for flag in action.option_strings] if command else []
@@ -99,11 +111,26 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         streams.abandon_what_fails()
 
 
+class _Formatter(logging.Formatter):
+    """Log messages of the package, which name options in place of arguments."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a message."""
+        record = copy.copy(record)
+        if isinstance(record.args, tuple):
+            record.args = tuple(_told(each) if isinstance(each, (Advice, Argument)) else each for each in record.args)
+        return super().format(record)
+
+
+def _told(advice: Union[Advice, Argument]) -> str:
+    return Advice(advice).told(as_option)
+
+
 @contextlib.contextmanager
 def _notes_on_stderr() -> Iterator[None]:
     """Print log messages of the package to stderr; the root logger has MXNet's format."""
     logger, handler = logging.getLogger("gluon_deeprnn"), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("gluon-deeprnn: %(message)s"))
+    handler.setFormatter(_Formatter("gluon-deeprnn: %(message)s"))
     logger.addHandler(handler)
     logger.propagate = False
     level = logger.level
@@ -117,14 +144,14 @@ def _notes_on_stderr() -> Iterator[None]:
 
 
 def _run(arguments: Optional[Sequence[str]]) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        known = parse(sys.argv[1:] if arguments is None else arguments)
+        known = parse(given)
         known.run(known)
         sys.stdout.flush()
         return 0
     except DeepRNNError as error:
-        message = " ".join(str(error).split())
-        print(f"gluon-deeprnn: error: {message}", file=sys.stderr)
+        print(f"gluon-deeprnn: error: {' '.join(_message(error, given).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         if interrupt.args:

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import shlex
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, ContextManager, Dict, Iterator, List, Optional
 
 from gluon_deeprnn._checks import positive
 from gluon_deeprnn.cli.arguments import as_float
@@ -12,7 +12,7 @@ from gluon_deeprnn.distributed import joined
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.runs.config import RunConfig, Setting, settings, typed
 from gluon_deeprnn.runs.folder import RunFolder
-from gluon_deeprnn.runs.job import begin_run, follow_run, next_free, resume_run
+from gluon_deeprnn.runs.job import begin_run, follow_run, new_folder, resume_run
 from gluon_deeprnn.runs.planning import PLANNED, Budget
 from gluon_deeprnn.runs.recipes import read_recipe, recipe_names
 from gluon_deeprnn.runs.run import Run, load_run
@@ -93,20 +93,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _begin(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
     name = _recipe(arguments)
-    recipe, start = read_recipe(name), None
+    recipe, start, chosen = read_recipe(name), None, given
     if arguments.start is not None:
         start = _start(arguments.start, given)
         given = {**given, **settings_of(start)}
-    if "prefix" in given and given.get("records", "none") != "none":
-        raise InputError("prefix", "omitted with --records, whose samples are whole records", given["prefix"])
-    config = _with_given(recipe.config, given) if name == _OWN_TEXT else recipe.config.replace(**given)
+    config = _with_given(recipe.config, given) if name == _OWN_TEXT else recipe.config.with_settings(given)
+    config.check_effect(chosen)
     budget = _budget(arguments, name, given, config)
-    folder = run_folder(arguments)
     of_text = ("text", "encoding", "records") if name == _OWN_TEXT else ()
     as_recipe = not given.keys() - {"ctx", "seed", "corpus", *of_text}
-    with _tells_how_to_resume(folder):
+    with run_folder(arguments) as folder, _tells_how_to_resume(folder):
         result = begin_run(config, folder, name if as_recipe else None, budget=budget, start=start, workers=joined())
-    _report(folder, result)
+        _report(folder, result)
 
 
 def _recipe(arguments: argparse.Namespace) -> str:
@@ -115,23 +113,27 @@ def _recipe(arguments: argparse.Namespace) -> str:
     return arguments.recipe or (_OWN_TEXT if own_text else _CHAPTER)
 
 
-def run_folder(arguments: argparse.Namespace) -> RunFolder:
-    """The folder of the run: the one that is given, or one named after the recipe."""
-    return RunFolder(arguments.out) if arguments.out else next_free(f"runs/{_recipe(arguments)}")
+def run_folder(arguments: argparse.Namespace) -> ContextManager[RunFolder]:
+    """The folder of the run: the one that is given, or a new one, named after the recipe."""
+    if arguments.out:
+        return contextlib.nullcontext(RunFolder(arguments.out))
+    return new_folder(f"runs/{_recipe(arguments)}")
 
 
 def _with_given(config: RunConfig, given: Dict[str, Any]) -> RunConfig:
     """The settings of the recipe and of the user; with tied weights, one size that is given is both sizes."""
-    config = config.replace(**{**given, "tied": False})  # checks each setting
+    config = config.with_settings({**given, "tied": False})  # checks each setting
     if not given.get("tied"):
         return config
     size = config.embedding or config.num_hiddens
-    return config.replace(**{"num_hiddens": size, "embedding": size, **given})
+    return config.with_settings({"num_hiddens": size, "embedding": size, **given})
 
 
 def _resume(arguments: argparse.Namespace, given: Dict[str, Any]) -> None:
     if arguments.out is None:
         raise InputError("out", "given with --resume", None)
+    if arguments.budget is not None:
+        raise InputError("budget", "omitted with --resume", arguments.budget)
     folder = RunFolder(arguments.out)
     _check_repeated(folder, given, arguments)
     with _tells_how_to_resume(folder):
@@ -174,6 +176,9 @@ def _start(path: str, given: Dict[str, Any]) -> Run:
     _identity(path)
     start = load_run(path)
     check_same(given, start)
+    for name in ("recurrent_initializer", "forget_bias"):
+        if given.get(name, getattr(RunConfig, name)) != getattr(RunConfig, name):
+            raise InputError(name, "omitted with --from, whose run has the weights", given[name])
     return start
 
 

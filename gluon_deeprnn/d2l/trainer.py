@@ -108,7 +108,7 @@ class Trainer(HyperParameters):
                 self.clip_gradients(self.gradient_clip_val, self.model)
             self.optim.step(1)
             self.train_batch_idx += 1
-            self._shown.batch()
+            self._shown.at(0, self.train_batch_idx)
             self._in_flight.append(loss)
             if len(self._in_flight) > _STEPS_IN_FLIGHT:
                 self._in_flight.popleft().wait_to_read()

@@ -10,7 +10,7 @@ from gluon_deeprnn.data.evaluated_text import EvaluatedText, text_of, total_of
 from gluon_deeprnn.data.mixed_streams import check_weights
 from gluon_deeprnn.data.source import Source
 from gluon_deeprnn.data.vocab import Vocab
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 import numpy
 
 STREAMS = ("joined", "separate")
@@ -189,7 +189,8 @@ def check_streams(streams: str, protocol: str, records: str, *, weights: Any, to
             raise InputError("streams", f"joined for {kind}", streams)
         for name, value in given.items():
             if value:
-                raise InputError(name, f"omitted for {kind}", value, "it is for whole texts with --protocol book")
+                raise InputError(name, f"omitted for {kind}", value,
+                                 Advice("it is for whole texts with ", Argument("protocol", "book")))
     for name in ("source_weights", "source_token"):
         if given[name] and streams == "joined":
             raise InputError("streams", f"separate with {name}", streams)

@@ -6,11 +6,11 @@ Each kind of cleaning is a class with one instance in ``CLEANINGS``, under the n
 
 import abc
 import re
-from typing import Dict, Iterable
+from typing import Dict, Iterable, List
 import unicodedata
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 
 _LEAST_KEPT = 0.5
 
@@ -133,6 +133,11 @@ def shown_share(share: float) -> str:
     return f"{share if share == 1 else min(share, 0.999):.1%}"
 
 
+def _use_one_of(cleanings: List[str]) -> Advice:
+    first, *others = cleanings
+    return Advice("use ", Argument("cleaning", first), *(f" or {other}" for other in others))
+
+
 def check_kept(name: str, text: str, cleaning: str, cleaned: str) -> None:
     """Check that ``cleaning`` keeps at least half of a text.
 
@@ -146,4 +151,4 @@ def check_kept(name: str, text: str, cleaning: str, cleaned: str) -> None:
         better = [other for other in CLEANINGS if share_kept(text, clean(text, other)) >= _LEAST_KEPT]
         raise InputError("text", f"one of which cleaning {cleaning} keeps at least half",
                          Described(f"{name!r}, of which it keeps {share:.1%}"),
-                         f"use --cleaning {' or '.join(better)}" if better else None)
+                         _use_one_of(better) if better else None)

@@ -4,11 +4,11 @@ import codecs
 import contextlib
 import encodings.aliases
 import re
-from typing import Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 import unicodedata
 
 from gluon_deeprnn import _checks
-from gluon_deeprnn.errors import Described, InputError, UnreadableTextError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError, UnreadableTextError
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -129,7 +129,7 @@ def _is_text(content: bytes, encoding: str) -> bool:
 
 def _refuse_null_bytes(path: str) -> NoReturn:
     raise UnreadableTextError("text", "a text", Described(f"{path!r}, which contains null bytes"),
-                              "--tokens byte reads any file", reason="contains null bytes")
+                              Advice(Argument("tokens", "byte"), " reads any file"), reason="contains null bytes")
 
 
 def _refuse(content: bytes, path: str, error: UnicodeDecodeError, used: str, marked: Optional[str],
@@ -145,9 +145,10 @@ def _refuse(content: bytes, path: str, error: UnicodeDecodeError, used: str, mar
     damaged = _damaged_utf_8(content)
     if damaged:
         bytes_ = "1 byte" if damaged == 1 else f"{damaged:,} bytes"
-        remedy = f"it is UTF-8 except {bytes_}, which iconv -c -f UTF-8 -t UTF-8 FILE leaves out"
+        remedy = Advice(f"it is UTF-8 except {bytes_}, which iconv -c -f UTF-8 -t UTF-8 FILE leaves out")
     else:
-        remedy = likely_encodings(content) or "--encoding NAME, if you know it; --tokens byte reads any file"
+        remedy = likely_encodings(content) or Advice("give its ", Argument("encoding", None), " if you know it; ",
+                                                     Argument("tokens", "byte"), " reads any file")
     raise UnreadableTextError("text", rule, described, remedy, reason=f"not {name}") from None
 
 
@@ -158,10 +159,13 @@ def _damaged_utf_8(content: bytes) -> int:
     return wrong if sum(not character.isascii() for character in valid) > 4 * wrong else 0
 
 
-def likely_encodings(content: bytes) -> Optional[str]:
+def likely_encodings(content: bytes) -> Optional[Advice]:
     """Name the encodings that a text may have, each with how it reads a line on which they differ; None without any."""
-    found = [f"{_NAMES.get(name, name.upper())} would read {sample!r}" for name, sample in _guess(content).items()]
-    return f"--encoding {', '.join(found)}" if found else None
+    parts: List[Union[str, Argument]] = []
+    for name, sample in _guess(content).items():
+        shown = _NAMES.get(name, name.upper())
+        parts += [f", {shown}" if parts else Argument("encoding", shown), f" would read {sample!r}"]
+    return Advice(*parts) if parts else None
 
 
 def _guess(content: bytes) -> Dict[str, str]:

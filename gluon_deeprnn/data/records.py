@@ -15,7 +15,7 @@ from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.positions import TEST_FRACTION, VAL_FRACTION, round_up
 from gluon_deeprnn.data.tokenizers import Tokenizer
 from gluon_deeprnn.data.vocab import BEGIN, END, UNKNOWN, Vocab
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 import numpy
 
 _LEAST_RECORDS = 20
@@ -124,8 +124,8 @@ def check_split(protocol: str, records: str, val_fraction: Any) -> float:
         raise InputError("val_fraction", f"omitted for protocol {protocol}", found,
                          "num_val is the number of its validation windows")
     if records != "none" and protocol != "book":
-        raise InputError("protocol", f"book for records {records}", protocol,
-                         "--protocol book splits them into training, validation and test records")
+        raise InputError("protocol", f"book for records {records}", protocol, Advice(
+            Argument("protocol", "book"), " splits them into training, validation and test records"))
     return found
 
 

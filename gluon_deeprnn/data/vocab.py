@@ -8,7 +8,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.data.cleaning import CLEANINGS
 from gluon_deeprnn.data.spelling import Spelling
 from gluon_deeprnn.data.tokenizers import TOKENIZERS, Tokenizer
-from gluon_deeprnn.errors import DamagedFileError, Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, DamagedFileError, Described, InputError
 from gluon_deeprnn.storage import parse_json
 import gluonnlp
 import numpy
@@ -192,7 +192,7 @@ class Vocab:
         elif unknown:
             raise InputError("prefix", "made of tokens in the vocabulary",
                                      Described(", ".join(map(repr, unknown))),
-                                     "skip_unknown=True, or --skip-unknown, skips them")
+                                     Advice(Argument("skip_unknown"), " skips them"))
         if not tokens or (prefix.strip() and not "".join(tokens).strip()):
             raise InputError("prefix", "at least one token in the vocabulary, after cleaning", prefix)
         return self.encode(tokens)

@@ -6,7 +6,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 
 _LOCAL = "127.0.0.1"
 
@@ -81,7 +81,8 @@ def check_not_public(address: str, *, allowed: bool) -> None:
     if allowed or (found.is_private and not found.is_unspecified):
         return
     raise InputError("address", "one of a private network, since ps-lite has no passwords and no encryption", address,
-                     "use a tunnel or a firewall; --allow-public listens there anyway")
+                     Advice("use a tunnel or a firewall; ", Argument("allow_public", in_python="allowed=True"),
+                            " listens there anyway"))
 
 
 def check_free(root: Root) -> None:

@@ -114,7 +114,7 @@ class Continuation:
         str
             The text to append for each new token, as soon as it is known.
         """
-        length, stop = _checks.integer("length", length, at_least=0), stop_strings(stop)
+        length, stop = _checks.integer("length", length, at_least=0), stop_strings(stop, self._writer.vocab)
         last = _checks.flag("last", last)
         if not self.tokens:
             raise InputError("prefix", "read before the text can be continued", "")

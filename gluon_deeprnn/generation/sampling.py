@@ -67,7 +67,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
         tokens that would make one, together with the end of the prefix, are not sampled.  Where that leaves no token
         the text ends.  The tokens are then sampled one per call.
     stop : str or sequence of str, optional
-        The text ends before the first of these strings.
+        The text ends before the first of these strings, which the tokens of ``vocab`` can make.
     seed : int, default 0
         Seed of the sampling.  The same seed generates the same text.
     skip_unknown : bool, default False
@@ -98,7 +98,7 @@ def generate(model: Any, vocab: Any, prefix: str, length: int, *, temperature: f
     >>> len(''.join(generate(model, vocab, 'tim', 5, seed=1)))
     5
     """
-    length, stop = _checks.integer("length", length, at_least=0), stop_strings(stop)
+    length = _checks.integer("length", length, at_least=0)
     text = Continuation(model, vocab, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
                         repetition_penalty=repetition_penalty, beam=beam, length_penalty=length_penalty,
                         no_copy=no_copy, seed=seed, source=source, device=device)
@@ -156,11 +156,12 @@ def samples(model: Any, vocab: Any, prefix: str, length: int, num_samples: int, 
             no_copy: Optional[RunLimit] = None, stop: Union[str, Sequence[str]] = (), skip_unknown: bool = False,
             source: Optional[str] = None, device: Optional[Union[str, Context]] = None) -> List[Sample]:
     """Generate continuations as `generate_many` does, with their tokens."""
-    length, stop = _checks.integer("length", length, at_least=0), stop_strings(stop)
+    length = _checks.integer("length", length, at_least=0)
     num_samples = _checks.integer("num_samples", num_samples, at_least=1)
     if options.beam and num_samples > options.beam:
         raise InputError("num_samples", f"at most the width of the beam, {options.beam}", num_samples)
     writer = Writer(model, vocab, options, device, 1 if options.beam else num_samples, no_copy, source)
+    stop = stop_strings(stop, vocab)
     writer.read(writer.encode(prefix, skip_unknown=skip_unknown))
     if options.beam:
         return [_Text(vocab, stop).sample(each.tokens) for each in BeamSearch(writer, length, stop, num_samples).run()]

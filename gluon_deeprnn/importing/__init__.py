@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gluon_deeprnn import _checks, storage
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.data.vocab import UNKNOWN
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.importing import mxnet_files, names, torch_files, vocabulary
 from gluon_deeprnn.models.interchange import Weights
 from gluon_deeprnn.runs.imported import write_imported
@@ -165,7 +165,8 @@ def _vocabulary(weights: Weights, about: Any, path: Any, like: Any, kind: Option
     """The tokens by the index in the weights, and the vocabulary."""
     if path is None and like is None and about is None:
         raise InputError("vocab", "a file with the tokens of the model, by index", None,
-                         f"a list of {weights.vocab_size} tokens in JSON; or --like, a run with the same vocabulary")
+                         Advice(f"a list of {weights.vocab_size} tokens in JSON; or ", Argument("like", None),
+                                ", a run with the same vocabulary"))
     if path is not None and like is not None:
         raise InputError("vocab", "omitted with like", str(path))
     found = vocabulary.read_tokens(Path(path)) if path is not None else None
@@ -181,5 +182,5 @@ def _vocabulary(weights: Weights, about: Any, path: Any, like: Any, kind: Option
         return found, vocabulary.made(found, kind, cleaning, unknown)
     if any(index != about["tokens"].index(UNKNOWN) for index in about["special"]):
         raise InputError("the metadata", "of a model without tokens for boundaries or sources", Described("these"),
-                         "`export --format zip` keeps a run with them as it is")
+                         "an export in the format zip keeps a run with them as it is")
     return about["tokens"], vocabulary.made(about["tokens"], about["kind"], about["cleaning"])

@@ -20,7 +20,7 @@ import dataclasses
 import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.models.cells import CELLS
 from gluon_deeprnn.models.conversion import layer_as_fused
 from gluon_deeprnn.models.interchange import Arrays, Layer, Weights
@@ -133,10 +133,15 @@ def find(arrays: Mapping[str, numpy.ndarray], activation: str = "tanh", *, resid
         raise InputError("parameters", "those of a language model of recurrent layers", Described(
             f"{len(left.left)} that do not fit: " + ", ".join(
                 f"{name} {tuple(array.shape)}" for name, array in left.left.items())),
-            "--name THEIRS=PART says what an array is, --name THEIRS= leaves it out")
+            Advice(_name("PART"), " says what an array is, ", _name(""), " leaves it out"))
     return Found(Weights(layers=layers, norms=norms, epsilon=EPSILON if norms else 0.0, residual=residual,
                          skip=len(layers) > 1 and output.shape[1] == len(layers) * hiddens, embedding=embedding,
                          tied=tied, output=output, bias=bias, first_state=first), left.names)
+
+
+def _name(part: str) -> Argument:
+    """The argument that says what an array is."""
+    return Argument("name", f"THEIRS={part}", f"name={ {'THEIRS': part} }")
 
 
 def _numbers(name: str, array: numpy.ndarray) -> numpy.ndarray:
@@ -173,7 +178,7 @@ def _by_layer(arrays: Mapping[str, numpy.ndarray]) -> List[Dict[str, str]]:
     if len(found) > _MOST_LAYERS or len({tuple(part for _, part in key[0]) for key in found}) > 1:
         raise InputError("the layers", f"at most {_MOST_LAYERS}, of names that differ in numbers",
                          Described(", ".join(sorted({next(iter(names.values())) for names in found.values()}))),
-                         "--name THEIRS=layer0.i2h_weight, for each array, says their order")
+                         Advice(_name("layer0.i2h_weight"), ", for each array, says their order"))
     return [found[key] for key in sorted(found)]
 
 
@@ -267,7 +272,7 @@ def _ends(left: _Arrays, layers: List[Layer], hiddens: int,
     if len(outputs) != 1:
         raise InputError("parameters", f"with one matrix of an output layer, of {hiddens} columns", Described(
             ", ".join(f"{name} {left.left[name].shape}" for name in outputs or left.matrices()) or "none"),
-            "--name THEIRS=output says which it is")
+            Advice(_name("output"), " says which it is"))
     output = left.take("output", outputs[0])
     size = len(output)
     embeddings = [name for name in left.matrices() if left.left[name].shape == (size, inputs)]
@@ -278,7 +283,7 @@ def _ends(left: _Arrays, layers: List[Layer], hiddens: int,
         if inputs != output.shape[1] or embeddings:
             raise InputError("parameters", f"with one embedding of shape {(size, inputs)}, or one-hot inputs",
                              Described(f"a first layer of {inputs} inputs and {size} tokens"),
-                             "--name THEIRS=embedding says which it is")
+                             Advice(_name("embedding"), " says which it is"))
         embedding, tied = output, True
         left.names["embedding"] = left.names["output"]
     biases = [name for name, array in left.left.items() if array.shape == (size,)

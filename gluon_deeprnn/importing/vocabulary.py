@@ -104,7 +104,7 @@ def in_order(weights: Weights, tokens: List[str], vocab: Vocab, unknown: Optiona
     if vocab.begin_index is not None or vocab.sources:
         raise InputError("vocab", "one without tokens for the boundaries of records or for sources",
                          Described(", ".join(vocab.to_tokens(vocab.special))),
-                         "`export --format zip` keeps a run with them as it is")
+                         "an export in the format zip keeps a run with them as it is")
     if len(tokens) != weights.vocab_size:
         raise InputError("the vocabulary", f"of the {weights.vocab_size} tokens of the model",
                          Described(f"{len(tokens)} tokens"))

@@ -9,7 +9,7 @@ from gluon_deeprnn.data.before import strip_records
 from gluon_deeprnn.data.buckets import NUM_SHAPES
 from gluon_deeprnn.data.tokenizers import TOKENIZERS
 from gluon_deeprnn.devices import as_contexts
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.models import RNNLM, RecurrentCore, RNNLMScratch, StackedRNNScratch
 from gluon_deeprnn.models.cells import CELLS, check_fused
 from gluon_deeprnn.models.fused import FUSED
@@ -102,10 +102,11 @@ def build_model(config: RunConfig, vocab_size: int) -> Union[RNNLM, RNNLMScratch
 
 def build_trainer(config: RunConfig, **options: Any) -> Trainer:
     """The trainer of a run."""
+    unused = config.without_effect()  # a run of an earlier version may have settings that the trainer refuses
     named = {"momentum": config.momentum, "wd": config.weight_decay}
     optimizer_params = {name: value for name, value in named.items() if value}
     return Trainer(config.max_epochs, gradient_clip_val=config.clip, optimizer_params=optimizer_params,
-                   **{name: getattr(config, name) for name in _OF_TRAINER}, **options)
+                   **{name: getattr(config, name) for name in _OF_TRAINER if name not in unused}, **options)
 
 
 def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -> None:
@@ -141,8 +142,8 @@ def _for_steps(config: RunConfig, vocab_size: int) -> int:
         raise InputError(
             "num_layers and num_steps", f"small enough for a graph of {_MOST_OPERATORS:,} operators from scratch",
             Described(f"{config.num_layers} and {config.num_steps}, {operators:,} operators"),
-            "compilation would take minutes" + (
-                "; --implementation fused has one operator per layer" if _can_be_fused(config) else ""))
+            Advice("compilation would take minutes", *(("; ", Argument("implementation", "fused"),
+                    " has one operator per layer") if _can_be_fused(config) else ())))
     per_unit = (unrolled * cell.kept["scratch"]
                 + (config.num_layers - unrolled) * cell.kept.get("fused", cell.kept["scratch"])
                 + 2 * config.skip * config.num_layers)

@@ -44,14 +44,14 @@ def unpacked(path: Path) -> RunFolder:
         with zipfile.ZipFile(path) as bundle:
             names = bundle.namelist()
             if not set(NEEDED) <= set(names) or not set(names) <= {*NEEDED, *OTHERS} or len(names) > len(set(names)):
-                raise InputError("run", "a run folder, or a file that `export --format zip` wrote", str(path))
+                raise InputError("run", "a run folder, or one in a zip file that export wrote", str(path))
             if any(bundle.getinfo(name).file_size > _MOST_BYTES for name in names):
                 raise DamagedFileError(str(path), "a bundle of files of at most 4 GB", Described("a larger one"))
             content = {name: bundle.read(name) for name in names}
     except DeepRNNError:
         raise
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, OSError, ValueError) as error:
-        raise DamagedFileError(str(path), "a file that `export --format zip` wrote",
+        raise DamagedFileError(str(path), "a run in a zip file that export wrote",
                                Described(f"{type(error).__name__}: {error}")) from None
     folder = tempfile.mkdtemp(prefix="gluon-deeprnn-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

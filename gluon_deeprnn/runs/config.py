@@ -1,5 +1,6 @@
 """The settings of a run in one table, for the fields of recipes, the options of ``train`` and ``config.json``."""
 
+import copy
 import dataclasses
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
@@ -18,7 +19,7 @@ from gluon_deeprnn.models.cells import ACTIVATIONS, CELLS, RESETS, check_fused, 
 from gluon_deeprnn.models.initializers import INITIALIZERS
 from gluon_deeprnn.training.averaging import Averaging
 from gluon_deeprnn.training.optimizer import OPTIMIZERS
-from gluon_deeprnn.training.schedules import SCHEDULES
+from gluon_deeprnn.training.schedules import SCHEDULES, WITH_STEPS
 
 IMPLEMENTATIONS = ("fused", "scratch")
 _WITH_MOMENTUM = ("sgd", "nag", "signum")
@@ -128,7 +129,8 @@ class RunConfig:
     Raises
     ------
     ValueError
-        "num_hiddens must be a positive integer; got 0", and similar messages for other settings.
+        "num_hiddens must be a positive integer; got 0", "num_train must be omitted for protocol book; got 500", and
+        similar messages for other settings.
 
     Examples
     --------
@@ -227,6 +229,10 @@ class RunConfig:
                                   check_reading)
 
     def __post_init__(self) -> None:
+        self._check()
+        self.check_effect(field.name for field in dataclasses.fields(self))
+
+    def _check(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, field.metadata["check"](field.name, getattr(self, field.name)))
         if self.corpus and self.text:
@@ -251,6 +257,44 @@ class RunConfig:
             raise InputError("decay_biases", "False without weight decay", self.decay_biases)
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise InputError("momentum", f"0 for optimizer {self.optimizer}", self.momentum)
+
+    def without_effect(self) -> Dict[str, str]:
+        """The settings that have no effect beside the others, each with the reason."""
+        found: Dict[str, str] = {}
+
+        def omitted(reason: str, *names: str) -> None:
+            found.update(dict.fromkeys(names, reason))
+
+        if self.protocol != "d2l":
+            omitted(f"for protocol {self.protocol}", "num_train", "num_val")
+        if self.records != "none":
+            omitted(f"for records {self.records}, whose samples are whole records", "prefix")
+        if TOKENIZERS[self.tokens].alphabet:
+            omitted(f"for tokens {self.tokens}, which are all in the vocabulary", "min_freq")
+        if self.num_layers == 1:
+            omitted("for one layer", "dropout", "layer_norm", "residual", "skip")
+        if not (self.input_dropout or self.output_dropout or (self.dropout and self.num_layers > 1)):
+            omitted("without dropout, input_dropout and output_dropout", "variational")
+        drawn = {self.initializer, self.initializer if self.recurrent_initializer == "default" else
+                 self.recurrent_initializer}  # the output layer of RNNLMScratch is drawn with sigma too
+        if not drawn & {"default", "normal"} and (self.embedding or self.embedding_dropout):
+            omitted("without normal initial weights", "sigma")
+        if self.schedule not in WITH_STEPS:
+            omitted(f"for schedule {self.schedule}", "lr_factor", "lr_epochs")
+        return found
+
+    def check_effect(self, given: Iterable[str]) -> None:
+        """Check that settings, by name, have an effect beside the others, or their defaults.
+
+        Raises
+        ------
+        ValueError
+            "num_train must be omitted for protocol book; got 500", and the like.
+        """
+        given = set(given)
+        for name, reason in self.without_effect().items():
+            if name in given and getattr(self, name) != getattr(RunConfig, name):
+                raise InputError(name, f"omitted {reason}", getattr(self, name))
 
     def _check_cell(self) -> None:
         for cell in CELLS.values():
@@ -291,6 +335,13 @@ class RunConfig:
 
     def replace(self, **settings: Any) -> "RunConfig":
         """Return a copy with different values of some settings; the error for an unknown name suggests a known one."""
+        replaced = self.with_settings(settings)
+        replaced.check_effect(settings)
+        return replaced
+
+    def with_settings(self, settings: Mapping[str, Any]) -> "RunConfig":
+        """The same with the settings of a run that there is already, some of which may have no effect."""
+        settings = dict(settings)
         known = [field.name for field in dataclasses.fields(self)]
         for name in settings:
             _checks.one_of("setting", name, known)
@@ -299,14 +350,18 @@ class RunConfig:
         elif settings.get("corpus"):
             settings.setdefault("text", ())
             settings.setdefault("encoding", None)
-        return dataclasses.replace(self, **settings)
+        replaced = copy.copy(self)
+        for name, value in settings.items():
+            object.__setattr__(replaced, name, value)  # not by the constructor, whose arguments must have an effect
+        replaced._check()
+        return replaced
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "RunConfig":
         """Return the settings from the output of `as_dict`; it lacks those that were added after it was written."""
         given = _checks.mapping("settings", settings)
         before = {name: meaning(given) if callable(meaning) else meaning for name, meaning in _BEFORE.items()}
-        return cls().replace(**{**before, **given})
+        return cls().with_settings({**before, **given})
 
 
 def typed(name: str, value: str) -> Any:

@@ -9,7 +9,7 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_deeprnn import storage
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 from gluon_deeprnn.training import check_history
 import numpy
 
@@ -28,6 +28,39 @@ class RunFolder:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    def create(self) -> bool:
+        """Create the folder; return whether this call did, and not another one before, of any process.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be created.
+        """
+        above = self.path.parent
+        try:
+            while True:  # since another process may make the folder above, or remove it as empty, at any moment
+                try:
+                    self.path.mkdir()
+                    return True
+                except FileExistsError:
+                    return False
+                except FileNotFoundError:
+                    if above.is_symlink() and not above.exists():
+                        raise
+                    with contextlib.suppress(FileExistsError):
+                        above.mkdir(parents=True)
+        except OSError as error:
+            raise InputError("out", "a folder that can be written",
+                             Described(f"{str(self.path)!r}: {error.strerror}")) from None
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder if nothing is in it, and the folder above if nothing else is there."""
+        for path in (self.path, self.path.parent):
+            try:
+                path.rmdir()
+            except OSError:
+                return
 
     def exists(self) -> bool:
         """Whether the folder contains a run."""
@@ -57,7 +90,8 @@ class RunFolder:
             "out must be a folder without a run; got 'runs/mine' ...", and those of `check_writable`.
         """
         if self.exists():
-            raise InputError("out", "a folder without a run", str(self), "--resume continues the existing run")
+            raise InputError("out", "a folder without a run", str(self), Advice(
+                Argument("resume", in_python="resume_run"), " continues the existing run"))
         self.check_writable()
 
     @contextlib.contextmanager

@@ -21,11 +21,12 @@ def config_of(weights: Weights, vocab: Vocab) -> RunConfig:
         {"implementation": "scratch"} if CELLS[computes.split("_")[0]].fused_mode is None else {}
     if computes.startswith("rnn_"):
         own["activation"] = computes[len("rnn_"):]
-    return RunConfig(protocol="book", streams="joined", cleaning=vocab.cleaning or "none", tokens=vocab.kind,
-                     model=cell_of_mode(computes).name, num_hiddens=weights.num_hiddens,
-                     num_layers=len(weights.layers), tied=weights.tied, layer_norm=bool(weights.norms),
-                     embedding=0 if weights.embedding is None else weights.embedding.shape[1],
-                     residual=weights.residual, skip=weights.skip, learned_state=bool(weights.first_state.any()), **own)
+    return RunConfig().with_settings(dict(
+        protocol="book", streams="joined", cleaning=vocab.cleaning or "none", tokens=vocab.kind,
+        model=cell_of_mode(computes).name, num_hiddens=weights.num_hiddens, num_layers=len(weights.layers),
+        tied=weights.tied, layer_norm=bool(weights.norms), residual=weights.residual, skip=weights.skip,
+        embedding=0 if weights.embedding is None else weights.embedding.shape[1],
+        learned_state=bool(weights.first_state.any()), **own))
 
 
 def parameters_of(weights: Weights, config: RunConfig) -> Dict[str, numpy.ndarray]:
@@ -76,5 +77,6 @@ def write_imported(out: Any, weights: Weights, vocab: Vocab, files: List[Dict[st
     set_parameters(model, parameters_of(weights, config))
     stored = StoredRun.new(config, [], None, vocab.to_json(), imported=tuple(files))
     with folder.held():
+        folder.check_free()  # another process may have written a run meanwhile
         folder.begin(stored.as_dict(), stored.vocab)
         folder.write_model(parameter_arrays(model), {"run": stored.fingerprint})

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import logging
 import statistics
 import time
@@ -12,7 +13,7 @@ from gluon_deeprnn.data import Source, TextData, Vocab
 from gluon_deeprnn.data.cleaning import shown_share
 from gluon_deeprnn.devices import as_contexts
 from gluon_deeprnn.distributed import ALONE, Workers
-from gluon_deeprnn.errors import DamagedFileError, Described, DivergedError
+from gluon_deeprnn.errors import Argument, DamagedFileError, Described, DivergedError
 from gluon_deeprnn.evaluation import evaluate
 from gluon_deeprnn.models.weights import set_parameters
 from gluon_deeprnn.plotting import plot_history
@@ -127,7 +128,8 @@ class Job:
             _log.info("cleaning %s keeps %s", config.cleaning,
                       listed([f"{shown_share(share)} of {name}" for name, share in least_first]))
             if config.streams == "separate" and len(sources) > 1:
-                _log.info("each of the %d texts is read by itself (--streams joined reads them as one)", len(sources))
+                _log.info("each of the %d texts is read by itself (%s reads them as one)", len(sources),
+                          Argument("streams", "joined"))
             if data.num_records:
                 _log.info("records: %s", ", ".join(f"{num:,} {part}" for part, num in data.num_records.items()))
             yield cls(stored, folder, data)
@@ -267,10 +269,23 @@ def _read_checkpoint(stored: StoredRun, folder: RunFolder) -> Any:
     return arrays, stored.own(about, folder.path / "checkpoint" / "checkpoint.npz").get("training")
 
 
-def next_free(path: str) -> RunFolder:
-    """The folder ``path`` if it does not contain a run, else the first of ``path-2``, ``path-3``, ... without a run."""
-    number, folder = 1, RunFolder(path)
-    while folder.exists():
-        number += 1
-        folder = RunFolder(f"{path}-{number}")
-    return folder
+@contextlib.contextmanager
+def new_folder(path: str) -> Iterator[RunFolder]:
+    """Create the first of the folders ``path``, ``path-2``, ``path-3``, ... that does not exist.
+
+    It belongs to whoever has created it: no two processes get the same.  It is removed after the context if nothing
+    was written.
+
+    Raises
+    ------
+    ValueError
+        "out must be a folder that can be written; got ...".
+    """
+    for number in itertools.count(1):
+        folder = RunFolder(path if number == 1 else f"{path}-{number}")
+        if folder.create():
+            break
+    try:
+        yield folder
+    finally:
+        folder.remove_if_empty()

@@ -232,9 +232,10 @@ def _largest(tokens: int) -> int:
 
 
 def _set_size(choice: _OpenSettings, num_hiddens: int, data: TextData, tokens: int) -> None:
-    """Set the number of hidden units, and the dropout for it."""
+    """Set the number of hidden units, and the dropout between the layers for it."""
     choice.set(num_hiddens=num_hiddens)
-    choice.set(dropout=_dropout(num_weights(choice.config, len(data.vocab)) / tokens))
+    if choice.config.num_layers > 1:
+        choice.set(dropout=_dropout(num_weights(choice.config, len(data.vocab)) / tokens))
 
 
 def _dropout(weights_per_token: float) -> float:

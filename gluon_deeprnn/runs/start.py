@@ -29,15 +29,16 @@ def check_same(config: Dict[str, Any], start: Run) -> None:
     Raises
     ------
     ValueError
-        "num_hiddens with --from must be that of runs/mine, 256; got 512 (omit it)", and the like.
+        "num_hiddens must be that of runs/mine, with which the training begins, 256; got 512 (omit it)", and the like.
     """
     tokens, cleaning = start.config.tokens, start.config.cleaning
     if tokenizer_for(tokens, cleaning, start.vocab.kind) != start.vocab.kind:
         raise InputError("from", f"a run whose tokens are of the kind that {tokens} with cleaning {cleaning} makes",
-                         Described(start.vocab.kind), "import the model with --cleaning")
+                         Described(start.vocab.kind), "import the model with a cleaning")
     for name, value in settings_of(start).items():
         if config.get(name, value) != value:
-            raise InputError(f"{name} with --from", f"that of {start.folder}, {value!r}", config[name], "omit it")
+            raise InputError(name, f"that of {start.folder}, with which the training begins, {value!r}", config[name],
+                             "omit it")
 
 
 def initial_parameters(start: Run, config: RunConfig, vocab: Vocab) -> Dict[str, numpy.ndarray]:

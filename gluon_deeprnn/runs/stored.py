@@ -100,7 +100,7 @@ class StoredRun:
         if not self.texts:
             names = _checks.listed([file["name"] for file in self.imported])
             raise InputError("run", "one that was trained here", Described(f"a model from {names}, without a text"),
-                             "score reads any text, and train --from goes on with one")
+                             "score reads any text, and a new training can begin with it")
 
     def same(self, sources: Sequence[Source]) -> List[Source]:
         """The sources with the names that the run knows them by.

@@ -3,11 +3,11 @@
 import logging
 import math
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from gluon_deeprnn import _checks
 from gluon_deeprnn.data.batches import PADDING
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import Advice, Argument, InputError
 from gluon_deeprnn.evaluation import on_device
 from gluon_deeprnn.graph import context_of
 from gluon_deeprnn.models import RecurrentStack
@@ -46,10 +46,14 @@ class GradientNorms:
         The names of the parameters, in the order of their squared norms.
     clip : float
         The clipping threshold of the global norm; 0 for no clipping.
+    clip_value : float, default 0
+        That of the absolute value of each element.
     """
 
-    def __init__(self, paths: Sequence[str], clip: float) -> None:
+    def __init__(self, paths: Sequence[str], clip: float, clip_value: float = 0) -> None:
         self._clip = clip
+        with numpy.errstate(over="ignore"):
+            self._clip_value = float(numpy.float32(clip_value))  # as MXNet compares it
         self._layers: Dict[str, List[int]] = {}
         for i, path in enumerate(paths):
             self._layers.setdefault(layer_of(path), []).append(i)
@@ -69,13 +73,13 @@ class GradientNorms:
                 or any(len(norms) != account["steps"] for norms in layers.values()):
             raise ValueError("gradient norms that are not those of an epoch")
 
-    def add(self, account: Dict[str, Any], squares: numpy.ndarray) -> None:
-        """Add the squared norms, (number of parameters,), of one step."""
+    def add(self, account: Dict[str, Any], squares: numpy.ndarray, largest: float = 0.0) -> None:
+        """Add the squared norms, (number of parameters,), of one step, and the largest absolute value of an element."""
         squares = squares.astype("float64")
         norm = math.sqrt(squares.sum())
         account["sum"] += norm
         account["steps"] += 1
-        account["clipped"] += self._clip > 0 and norm > self._clip
+        account["clipped"] += bool(0 < self._clip < norm or 0 < self._clip_value < largest)
         for layer, members in self._layers.items():
             account["layers"][layer].append(float(f"{math.sqrt(squares[members].sum()):.4g}"))
 
@@ -98,13 +102,14 @@ class Diagnosis(Callback):
 
     def on_epoch_end(self, trainer: Training) -> None:
         """Check the history."""
-        message = None if self._warned else warning(trainer.history, trainer.model, trainer.gradient_clip_val)
+        clip = max(trainer.gradient_clip_val, trainer.clip_value)
+        message = None if self._warned else warning(trainer.history, trainer.model, clip)
         if message:
             self._warned = True
-            _log.warning(message)
+            _log.warning("%s", message)
 
 
-def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Optional[str]:
+def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Optional[Advice]:
     """A warning with remedies if the perplexity rises or gradients vanish; None otherwise.
 
     Parameters
@@ -114,38 +119,42 @@ def warning(history: Sequence[Mapping[str, Any]], model: Any, clip: float) -> Op
     model : RNNLM or RNNLMScratch
         The model.
     clip : float
-        The clipping threshold of the global norm.
+        A threshold of clipping, of the norm or of the elements; 0 if gradients are not clipped.
     """
     row = history[-1]
     best = min(history, key=lambda r: r["train_ppl"])
     if row["train_ppl"] > _RISE * best["train_ppl"]:
-        return (f"the training perplexity rose from {best['train_ppl']:.2f} in epoch {best['epoch']} to "
-                f"{row['train_ppl']:.2f} in epoch {row['epoch']}, {row['clipped']:.0%} of the steps clipped; "
-                f"{remedies(model, row['lr'], clip)}")
+        return Advice(f"the training perplexity rose from {best['train_ppl']:.2f} in epoch {best['epoch']} to "
+                      f"{row['train_ppl']:.2f} in epoch {row['epoch']}, {row['clipped']:.0%} of the steps clipped; ",
+                      remedies(model, row["lr"], clip))
     trained = {layer_of(path) for path, parameter in model.named_parameters() if parameter.grad_req != "null"}
     layers = [layer for layer in sorted(row["layer_gradient_norms"], key=len)
               if layer.startswith("layer ") and layer in trained]
     if len(layers) > 1:
         first, last = (numpy.mean(row["layer_gradient_norms"][layer]) for layer in (layers[0], layers[-1]))
         if first < _VANISHED * last:
-            return (f"the gradient of {layers[0]} vanishes: its norm is {first:.2g}, that of {layers[-1]} {last:.2g}; "
-                    f"try {' or '.join(_for_depth(model) or ['fewer layers'])}")
+            return Advice(f"the gradient of {layers[0]} vanishes: its norm is {first:.2g}, that of {layers[-1]} "
+                          f"{last:.2g}; try ", *_joined(" or ", _for_depth(model) or [Advice("fewer layers")]))
     return None
 
 
-def remedies(model: Any, lr: float, clip: float) -> str:
-    """Remedies for a training that diverges, the most promising one first."""
-    found = [f"a lower learning rate (lr={lr / 2:g})"]
+def remedies(model: Any, lr: float, clip: float) -> Advice:
+    """Remedies for a training that diverges, the most promising one first; ``clip`` is 0 if nothing is clipped."""
+    found = [Advice("a lower learning rate (", Argument("lr", lr / 2), ")")]
     if clip == 0:
-        found.append("clipping (clip=1)")
-    return "try " + ", or ".join(found + _for_depth(model))
+        found.append(Advice("clipping (", Argument("gradient_clip_val", 1), ")"))
+    return Advice("try ", *_joined(", or ", found + _for_depth(model)))
 
 
-def _for_depth(model: Any) -> List[str]:
+def _joined(separator: str, parts: List[Advice]) -> List[Union[str, Advice]]:
+    return [each for part in parts for each in (separator, part)][1:]
+
+
+def _for_depth(model: Any) -> List[Advice]:
     stack = getattr(model, "rnn", None)
     if not isinstance(stack, RecurrentStack) or stack.num_layers < 3:
         return []
-    return [f"{name}=True" for name in ("residual", "layer_norm") if not getattr(stack, name)]
+    return [Advice(Argument(name)) for name in ("residual", "layer_norm") if not getattr(stack, name)]
 
 
 class _Perturbed:

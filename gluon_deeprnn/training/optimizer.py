@@ -142,6 +142,21 @@ class _WithoutDecay:
         return self._parameter.lr_mult
 
 
+class Measured(NamedTuple):
+    """The gradients of a step before clipping, as the device computes them; the values are not awaited.
+
+    Attributes
+    ----------
+    squares : mxnet.np.ndarray
+        The squared norm of each parameter's gradient, (number of parameters,), in the order of the parameters.
+    largest : mxnet.np.ndarray or None
+        The largest absolute value of an element, (); None if elements are not clipped.
+    """
+
+    squares: np.ndarray
+    largest: Optional[np.ndarray]
+
+
 class Optimizer:
     """Updates named parameters by one of MXNet's optimizers, with gradient clipping.
 
@@ -175,7 +190,7 @@ class Optimizer:
                  decay_biases: bool = False) -> None:
         options = check_optimizer(optimizer, options, decay_biases)
         self.clip = _checks.not_negative("clip", clip)
-        self._clip_value = _checks.not_negative("clip_value", clip_value)
+        self.clip_value = _checks.not_negative("clip_value", clip_value)
         self._parameters = dict(parameters)
         for name, parameter in self._parameters.items():
             if parameter.grad_req == "add":
@@ -202,21 +217,19 @@ class Optimizer:
                 self._optimizer.param_dict[index] = parameter if decays else _WithoutDecay(parameter)
                 yield Piece(name, parameter, part)
 
-    def update(self, lr: float) -> np.ndarray:
+    def update(self, lr: float) -> Measured:
         """Clip the gradients on the first context and update the parameters there.
 
-        Returns
-        -------
-        mxnet.np.ndarray
-            The squared norm of each parameter's gradient before clipping, in the order of the parameters; 0 for
-            parameters that are not updated.
+        The squared norms are 0 for parameters that are not updated.
         """
         gradients = [parameter.list_grad()[0] if parameter.grad_req != "null"
                      else np.zeros(1, ctx=parameter.list_ctx()[0]) for parameter in self._parameters.values()]
         squares = clipped = squared_norms(gradients)
-        if self._clip_value > 0:
+        largest = None
+        if self.clip_value > 0:
+            largest = np.stack([np.abs(gradient).max() for gradient in gradients]).max()
             for gradient in gradients:
-                np.clip(gradient, -self._clip_value, self._clip_value, out=gradient)
+                np.clip(gradient, -self.clip_value, self.clip_value, out=gradient)
             clipped = squared_norms(gradients) if self.clip > 0 else squares
         if self.clip > 0:
             _scale(gradients, np.sqrt(clipped.sum()), self.clip)
@@ -230,7 +243,7 @@ class Optimizer:
             self._updater([i for i, _ in updated],
                           [piece.of(piece.parameter.list_grad()[0]) for _, piece in updated],
                           [piece.of(piece.parameter.list_data()[0]) for _, piece in updated])
-        return squares
+        return Measured(squares, largest)
 
     def state(self) -> Tuple[Dict[str, numpy.ndarray], Dict[str, Any]]:
         """The state of the optimizer: everything else that the next update depends on, as arrays and plain numbers."""

@@ -21,7 +21,7 @@ class Position:
     num_tokens : int
         Number of these tokens.
     seconds : float
-        Duration of the current epoch so far.
+        How long the current epoch was trained before this part of the training: the sum over earlier sessions.
     gradients : dict
         The accumulated gradient norms of the current epoch; see ``gluon_deeprnn.training.diagnosis.GradientNorms``.
     lr_scale : float
@@ -38,6 +38,12 @@ class Position:
     gradients: Dict[str, Any] = dataclasses.field(default_factory=dict)
     lr_scale: float = 1.0
     rollbacks: int = 0
+
+    def __str__(self) -> str:
+        """Where it is, such as "the end of epoch 3"."""
+        if self.batch:
+            return f"batch {self.batch} of epoch {self.epoch + 1}"
+        return f"the end of epoch {self.epoch}" if self.epoch else "the beginning"
 
     def check(self, batches_per_epoch: int) -> None:
         """Validate values from an untrusted file; raise ``ValueError`` if no training can have them."""

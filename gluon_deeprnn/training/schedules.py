@@ -5,8 +5,11 @@ import math
 from typing import Sequence
 
 from gluon_deeprnn import _checks
+from gluon_deeprnn.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "step", "plateau")
+WITH_STEPS = ("step", "plateau")
+"""The schedules that have a factor and a number of epochs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Schedule:
     epochs : int, default 10
     warmup : int, default 0
         Number of steps in which a factor of the rate grows linearly to 1.
+
+    Raises
+    ------
+    ValueError
+        "lr_factor must be omitted for schedule constant; got 0.3", and similar messages for other arguments.
 
     Source
     ------
@@ -57,6 +65,12 @@ class Schedule:
         _checks.number("lr_factor", self.factor, "a number in (0, 1)", above=0, below=1)
         _checks.integer("lr_epochs", self.epochs, at_least=1)
         _checks.integer("warmup", self.warmup, at_least=0)
+        if self.name not in WITH_STEPS:
+            for name, value, default in (("lr_factor", self.factor, Schedule.factor),
+                                         ("lr_epochs", self.epochs, Schedule.epochs)):
+                if value != default:
+                    raise InputError(name, f"omitted for schedule {self.name}", value,
+                                     f"it is for {' and '.join(WITH_STEPS)}")
 
     def at(self, lr: float) -> "Schedule":
         """The same schedule with a different initial learning rate."""

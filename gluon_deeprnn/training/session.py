@@ -1,7 +1,7 @@
 """One training: its steps, its progress, its checkpoints."""
 
 import collections
-import dataclasses
+import contextlib
 import logging
 import math
 import time
@@ -15,11 +15,11 @@ from gluon_deeprnn.errors import Described, DivergedError, InputError
 from gluon_deeprnn.evaluation import MeanLoss, evaluate, perplexity
 from gluon_deeprnn.models.weights import parameter_arrays, set_parameters
 from gluon_deeprnn.training.averaging import Averages, Averaging
-from gluon_deeprnn.training.checkpoint import members, pack, unpack
+from gluon_deeprnn.training.checkpoint import copied, members, pack, unpack
 from gluon_deeprnn.training.diagnosis import GradientNorms, remedies
 from gluon_deeprnn.training.history import BY_SOURCE, compared_with
 from gluon_deeprnn.training.objective import Objective, ObjectiveLoss
-from gluon_deeprnn.training.optimizer import Optimizer
+from gluon_deeprnn.training.optimizer import Measured, Optimizer
 from gluon_deeprnn.training.position import Position
 from gluon_deeprnn.training.replicas import Replicas, Shares
 from gluon_deeprnn.training.schedules import Schedule
@@ -85,23 +85,49 @@ class Session:
         self._replicas = Replicas(model, minimized, contexts, seed=seed, padded=is_padded(self.train),
                                   workers=workers)
         self._compared = compared_with(self.train, self._val, model.vocab_size)
-        self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip)
+        self._norms = GradientNorms([name for name, _ in model.named_parameters()], optimizer.clip,
+                                    optimizer.clip_value)
         self.at = Position(gradients=self._norms.begin())
         self.history: List[Dict[str, Any]] = []
         self._val_ppls: List[float] = []
-        self.improved = False
+        self.stopping = False
         self.best_parameters: Dict[str, numpy.ndarray] = {}
-        self._in_flight: Deque[Tuple[Shares, Any]] = collections.deque()
-        self._epoch_started = time.perf_counter()
+        self._in_flight: Deque[Tuple[Shares, Measured]] = collections.deque()
+        self._since: Optional[float] = None  # while an epoch is trained: when this part of it began
         self._snapshot: Optional[Dict[str, numpy.ndarray]] = None
         self._carried: Optional[List[numpy.ndarray]] = None
         self._optimizer_about: Dict[str, Any] = {}
         self._good = self.checkpoint()
 
     def batches(self) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
-        """The remaining batches of the current epoch."""
-        self._epoch_started = time.perf_counter() - self.at.seconds
+        """The remaining batches of the current epoch, whose time runs from now on."""
+        self._since = time.perf_counter()
         return self.train.batches(self.at.epoch, start=self.at.batch)
+
+    @property
+    def _seconds(self) -> float:
+        """How long the current epoch has been trained, in all sessions."""
+        return self.at.seconds + (0.0 if self._since is None else time.perf_counter() - self._since)
+
+    def halt(self) -> None:
+        """Wait for the pending steps, and stop the time of the epoch.
+
+        Raises
+        ------
+        NotFiniteError
+            If a loss or a gradient is not finite.
+        """
+        self._wait(0)
+        self.at.seconds, self._since = self._seconds, None
+
+    def show_averages(self) -> None:
+        """Let the model have the averages of the parameters, if there are any, until the next step."""
+        self._averages.show()
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last epoch has the best validation perplexity so far."""
+        return is_best(self._val_ppls)
 
     @property
     def can_pause(self) -> bool:
@@ -111,8 +137,8 @@ class Session:
         """
         return self.at.batch % _STEPS_PER_SEED == 0
 
-    def pause(self, *, stop: bool) -> bool:
-        """Collect what a checkpoint needs of all workers; return whether any of them asks to ``stop``.
+    def pause(self, *, interrupted: bool) -> Tuple[bool, bool]:
+        """Collect what a checkpoint needs of all workers; whether any of them was interrupted, and is ``stopping``.
 
         Several workers wait for the pending steps here: if one alone did so later, for a checkpoint, it alone would
         notice a loss that is not finite.
@@ -121,20 +147,23 @@ class Session:
             self._wait(0)
             if self._continues:
                 self._carried = self._replicas.state()
-        return self._workers.any(stop)
+        asked = self._workers.total("asked", numpy.array([interrupted, self.stopping], dtype="float32"))
+        return bool(asked[0]), bool(asked[1])
 
     def step(self, x: numpy.ndarray, y: numpy.ndarray) -> None:
         """Run one step: loss, backward pass, clipping, update.  It does not wait for the device."""
         self._snapshot = self._carried = None
+        if self._since is None:
+            self._since = time.perf_counter()
         self._averages.hide()
         at = self.at
         if self.can_pause:
             self._replicas.draw_masks(at.epoch, at.batch)
         loss = self._replicas.backward(x, y, carried=self._continues)
-        squares = self.optimizer.update(self._learning_rate(at.batch))
+        measured = self.optimizer.update(self._learning_rate(at.batch))
         self._replicas.copy_parameters()
         self._averages.update(at.epoch, at.batch, len(self.train))
-        self._in_flight.append((loss, squares))
+        self._in_flight.append((loss, measured))
         self._wait(_STEPS_IN_FLIGHT)
         at.batch += 1
 
@@ -152,13 +181,14 @@ class Session:
     def _wait(self, in_flight: int) -> None:
         """Wait until at most ``in_flight`` steps are pending, and accumulate the results of the completed steps."""
         while len(self._in_flight) > in_flight:
-            loss, squares = self._in_flight.popleft()
+            loss, measured = self._in_flight.popleft()
             with self._workers.waiting():
-                mean, squares = loss.mean(), squares.asnumpy()
+                mean, squares = loss.mean(), measured.squares.asnumpy()
+                largest = 0.0 if measured.largest is None else float(measured.largest.asnumpy())
             if not math.isfinite(mean) or not numpy.isfinite(squares).all():
                 raise NotFiniteError
             self.at.nll += mean * loss.num_targets
-            self._norms.add(self.at.gradients, squares)
+            self._norms.add(self.at.gradients, squares, largest)
             self.at.num_tokens += loss.num_targets
 
     def end_epoch(self) -> Dict[str, Any]:
@@ -173,7 +203,7 @@ class Session:
         """
         at = self.at
         self._wait(0)
-        trained = time.perf_counter() - self._epoch_started
+        trained = self._seconds
         lr = self._learning_rate(at.batch - 1)
         train_ppl = perplexity(at.nll, at.num_tokens)
         self._compare_workers(f"after epoch {at.epoch + 1}")
@@ -181,16 +211,16 @@ class Session:
         val_ppl, by_source = self._evaluated()
         if not math.isfinite(train_ppl) or not math.isfinite(val_ppl):
             raise NotFiniteError
-        self.improved = val_ppl < min(self._val_ppls, default=math.inf)
         row = {
             "epoch": at.epoch + 1, "train_ppl": train_ppl, "val_ppl": val_ppl,
             **self._compared, "tokens_per_second": at.num_tokens / trained, "lr": lr, **self._norms.row(at.gradients),
-            "seconds": time.perf_counter() - self._epoch_started,
+            "seconds": self._seconds,
             **({BY_SOURCE: by_source} if by_source else {})}
         self.history.append(self._workers.share_json(row))
         self._val_ppls.append(val_ppl)
         self._averages.follow(self._val_ppls)
         self.at = Position(at.epoch + 1, gradients=self._norms.begin(), lr_scale=at.lr_scale, rollbacks=at.rollbacks)
+        self._since = None
         self._replicas.set_state([])
         self._snapshot = self._carried = None
         if self.improved and self._keep_best:
@@ -216,7 +246,9 @@ class Session:
                 set_parameters(self.model, of_first)
 
     def roll_back(self) -> None:
-        """Restore the state at the end of the last finite epoch, and halve the learning rate.
+        """Restore the last finite state, and halve the learning rate.
+
+        It is that at the end of the last epoch, or at the checkpoint from which this epoch was resumed.
 
         Raises
         ------
@@ -227,10 +259,11 @@ class Session:
         self._in_flight.clear()
         self.restore(*self._good)
         if lost.rollbacks == _MOST_ROLLBACKS:
-            raise DivergedError(lr, lost.epoch + 1, _MOST_ROLLBACKS, remedies(self.model, lr, self.optimizer.clip))
+            clip = max(self.optimizer.clip, self.optimizer.clip_value)
+            raise DivergedError(lr, lost.epoch + 1, _MOST_ROLLBACKS, remedies(self.model, lr, clip))
         self.at.lr_scale, self.at.rollbacks = lost.lr_scale / 2, lost.rollbacks + 1
-        _log.warning("loss or gradients not finite in epoch %d: rolled back to the end of epoch %d, learning rate %g",
-                     lost.epoch + 1, self.at.epoch, lr / 2)
+        _log.warning("loss or gradients not finite in epoch %d: rolled back to %s, learning rate %g", lost.epoch + 1,
+                     self.at, lr / 2)
 
     def parameters(self) -> Dict[str, numpy.ndarray]:
         """The parameters by name, or their averages if there are any; copied only once between two steps."""
@@ -238,13 +271,12 @@ class Session:
         return members(arrays, "average") or members(arrays, "parameters")
 
     def checkpoint(self) -> Checkpoint:
-        """The complete state of the training: arrays by name, and JSON about them."""
+        """The complete state of the training: read-only arrays by name, and JSON about them, a copy."""
         self._wait(0)
-        if self.at.batch:
-            self.at.seconds = time.perf_counter() - self._epoch_started
         arrays = {**self._arrays(), **pack(best=self.best_parameters)}
-        return arrays, {"position": dataclasses.asdict(self.at), "history": list(self.history),
-                        "optimizer": self._optimizer_about, **kernels.arithmetic()}
+        about = copied({"position": {**vars(self.at), "seconds": self._seconds}, "history": self.history,
+                        "optimizer": self._optimizer_about})
+        return arrays, {**about, **kernels.arithmetic()}
 
     def _arrays(self) -> Dict[str, numpy.ndarray]:
         if self._snapshot is None:
@@ -255,26 +287,27 @@ class Session:
             self._snapshot = pack(parameters=self._averages.current(), average=self._averages.averaged(),
                                   optimizer=optimizer_arrays,
                                   state={str(i): array for i, array in enumerate(carried)})
+            for array in self._snapshot.values():  # they are shared by checkpoints, callbacks and rollbacks
+                array.flags.writeable = False
         return self._snapshot
 
     def restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
-        """Validate and restore a checkpoint that `checkpoint` returned.
+        """Validate and restore a checkpoint that `checkpoint` returned; it is not changed, here or later.
 
         Raises
         ------
         ValueError
-            If it is not a checkpoint of this training.
+            If it is not a checkpoint of this training, or lacks the best parameters where they are needed.
         """
-        try:
+        with _of_this_training():
             groups, position, history = unpack(arrays, about, len(self.train), self._norms, self._state_shapes)
-            self._averages.restore(groups["parameters"], groups["average"], [row["val_ppl"] for row in history])
+            val_ppls = [row["val_ppl"] for row in history]
+        best = self._best_of(groups, position, val_ppls)
+        with _of_this_training():
+            self._averages.restore(groups["parameters"], groups["average"], val_ppls)
             self.optimizer.set_state(groups["optimizer"], about["optimizer"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError("checkpoint", "one of this training",
-                             Described(f"{type(error).__name__}: {error}")) from None
-        self._snapshot = self._carried = None
-        self.best_parameters, self.at, self.history = groups["best"], position, history
-        self._val_ppls = [row["val_ppl"] for row in history]
+        self._snapshot = self._carried = self._since = None
+        self.best_parameters, self.at, self.history, self._val_ppls = best, position, history, val_ppls
         self._replicas.set_state([groups["state"][name] for name in sorted(groups["state"], key=int)])
         if not self.at.batch:
             self._averages.show()
@@ -284,8 +317,36 @@ class Session:
                 _log.warning("the checkpoint was written with %s %s; it is now %s: results can differ by rounding from "
                              "those of an uninterrupted run", name, about.get(name), now)
 
+    def _best_of(self, groups: Mapping[str, Mapping[str, numpy.ndarray]], at: Position,
+                 val_ppls: Sequence[float]) -> Dict[str, numpy.ndarray]:
+        """The best parameters so far of a checkpoint, if this training needs them."""
+        if not self._keep_best or not val_ppls:
+            return {}
+        found = groups["best"]
+        if not found:  # of a training without patience
+            if at.batch or not is_best(val_ppls):
+                best = val_ppls.index(min(val_ppls)) + 1
+                raise InputError("patience", "0 for a checkpoint that does not have the best parameters", Described(
+                    f"one at {at}, whose best epoch is {best}"))
+            found = groups["average"] or groups["parameters"]
+        return {name: array.copy() for name, array in found.items()}
+
     def _state_shapes(self, at: Position) -> Dict[str, Tuple[int, ...]]:
         """The shapes of the state that is carried over to the next batch, if one is."""
         carried = continues(self.train, at.epoch, at.batch)
         state = self.model.begin_state(self.train.batch_size) if carried else []
         return {str(i): array.shape for i, array in enumerate(state)}
+
+
+def is_best(val_ppls: Sequence[float]) -> bool:
+    """Whether the last of the validation perplexities is below all others."""
+    return bool(val_ppls) and val_ppls[-1] < min(val_ppls[:-1], default=math.inf)
+
+
+@contextlib.contextmanager
+def _of_this_training() -> Iterator[None]:
+    """Turn errors about the content of a checkpoint into one that says that it is of another training."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError("checkpoint", "one of this training", Described(f"{type(error).__name__}: {error}")) from None

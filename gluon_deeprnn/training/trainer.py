@@ -1,5 +1,6 @@
 """The training loop."""
 
+import inspect
 import logging
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -22,6 +23,10 @@ import numpy
 
 _log = logging.getLogger(__name__)
 
+_INSTEAD = {"lr": "pass lr to Trainer; schedule and warmup change it during a training",
+            "learning_rate": "pass lr to Trainer; schedule and warmup change it during a training",
+            "stop": "trainer.stop() ends the training"}
+
 
 class Trainer:
     """Trains a language model on the batches of a text.
@@ -29,8 +34,10 @@ class Trainer:
     Each step computes the loss in one hybridized graph, runs the backward pass, clips the gradients and updates the
     parameters with a Gluon optimizer.  The host does not wait for a step: it runs up to eight steps ahead.
 
-    If the loss or the gradients are NaN or infinite, training is rolled back to the end of the previous epoch and the
-    learning rate is halved, up to five times.
+    If the loss or the gradients are NaN or infinite, training is rolled back to the end of the previous epoch, or to
+    the checkpoint from which this epoch was resumed, and the learning rate is halved, up to five times.
+
+    A trainer is configured by its arguments only: its attributes cannot be set.
 
     Parameters
     ----------
@@ -48,7 +55,8 @@ class Trainer:
         signum, or adamw (`gluon_deeprnn.training.adamw.AdamW`), or an optimizer object, which is copied for each
         training.
     lr : float, optional
-        Learning rate; default: that of the optimizer object, else that of the model.
+        Learning rate; default: ``learning_rate`` of ``optimizer_params``, else that of the optimizer object, else that
+        of the model.
     optimizer_params : mapping, optional
         Further options of the optimizer, such as ``{'momentum': 0.9}`` or ``{'wd': 1e-4}``.
     decay_biases : bool, default False
@@ -95,7 +103,9 @@ class Trainer:
     history : list of dict
         One row per epoch: epoch, train_ppl (computed during training), val_ppl, tokens_per_second, lr, gradient_norm
         (mean over the steps, before clipping), clipped (fraction of the steps with clipped gradients),
-        layer_gradient_norms (by layer, one number per step, at most 100), seconds.  Except for batch sources of your
+        layer_gradient_norms (by layer, one number per step, at most 100), seconds (of the steps, with the callbacks
+        between them, and of the validation; of a resumed epoch the sum over all sessions, of one that was rolled back
+        without the steps that were lost).  Except for batch sources of your
         own, each row also has the perplexities of simple models on the validation data, unigram_ppl, ngram_ppl and
         ngram_order; see `gluon_deeprnn.evaluation.references`.  For several texts that are read apart also
         val_ppl_by_source (by the name of the text).
@@ -105,7 +115,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        "max_epochs must be a positive integer; got 0", and similar messages for other arguments.
+        "max_epochs must be a positive integer; got 0", and similar messages for other arguments, and for those that
+        would have no effect.
 
     Source
     ------
@@ -136,19 +147,19 @@ class Trainer:
             raise InputError("workers", "the workers of this process, as joined() returns them", workers)
         self._workers, self.max_epochs = workers, _checks.integer("max_epochs", max_epochs, at_least=1)
         self.gradient_clip_val = _checks.not_negative("gradient_clip_val", gradient_clip_val)
-        self._clip_value = _checks.not_negative("clip_value", clip_value)
+        self.clip_value = _checks.not_negative("clip_value", clip_value)
         self.optimizer, self.decay_biases = optimizer, decay_biases
         self.optimizer_params = check_optimizer(optimizer, optimizer_params, decay_biases)
-        self.lr = None if lr is None else _checks.positive("lr", lr)
-        if lr is None and not isinstance(optimizer, str):
-            self.lr = _checks.positive("optimizer.learning_rate", optimizer.learning_rate)
+        self.lr = self._learning_rate(lr)
         self._schedule = Schedule(schedule, 1.0, max_epochs, lr_factor, lr_epochs, warmup)
         self.patience = _checks.integer("patience", patience, at_least=0)
         self._objective = Objective(label_smoothing, ar, tar)
         self._averaging = Averaging(averaging, asgd)
         num_gpus = _checks.integer("num_gpus", num_gpus, at_least=0)
+        if ctx is not None and num_gpus:
+            raise InputError("num_gpus", "omitted with ctx", num_gpus, "ctx says which contexts are used")
         self.contexts = as_contexts("cpu" if ctx is None else ctx)
-        if ctx is None and num_gpus:
+        if num_gpus:
             self.contexts = try_all_gpus()[:num_gpus]
             if len(self.contexts) < num_gpus or self.contexts[0].device_type == "cpu":
                 _log.warning("num_gpus is %d: training on %s, since MXNet can use no more here", num_gpus,
@@ -158,6 +169,28 @@ class Trainer:
         self.progress = _checks.flag("progress", progress) and workers.rank == 0
         self.callbacks = _checks.sequence("callbacks", callbacks, Callback, "a sequence of Callback")
         self._session: Optional[Session] = None
+
+    def _learning_rate(self, lr: Optional[float]) -> Optional[float]:
+        """The learning rate that the arguments give, as to a trainer of Gluon; None for that of the model."""
+        of_options = self.optimizer_params.pop("learning_rate", None)
+        if of_options is not None and lr is not None:
+            raise InputError("lr", "omitted with optimizer_params['learning_rate']", lr)
+        if of_options is not None:
+            return _checks.positive("optimizer_params['learning_rate']", of_options)
+        if lr is not None:
+            return _checks.positive("lr", lr)
+        if not isinstance(self.optimizer, str):
+            return _checks.positive("optimizer.learning_rate", self.optimizer.learning_rate)
+        return None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute in the constructor, or one of a subclass; refuse others, which would have no effect."""
+        known = inspect.signature(Trainer).parameters
+        ours = type(self) is Trainer or name in known or hasattr(Trainer, name) or name == "contexts"
+        if ours and "_session" in vars(self) and not name.startswith("_"):
+            raise InputError(f"trainer.{name}", "left as it is, since setting it has no effect", value, _INSTEAD.get(
+                name, f"pass {name} to Trainer" if name in known else _checks.did_you_mean(name, known)))
+        super().__setattr__(name, value)
 
     def fit(self, model: Any, data: Any, *, resume: Optional[Tuple[Mapping[str, numpy.ndarray], Any]] = None,
             ) -> List[Dict[str, Any]]:
@@ -170,7 +203,7 @@ class Trainer:
         data : TextData
             The data, with the batch sources ``train_dataloader()`` and ``val_dataloader()``.
         resume : optional
-            A checkpoint returned by `checkpoint`, from which training is resumed.
+            A checkpoint returned by `checkpoint`, from which training is resumed; it is not changed.
 
         Returns
         -------
@@ -179,6 +212,9 @@ class Trainer:
 
         Raises
         ------
+        ValueError
+            For an invalid argument, a checkpoint of another training, and one without the best parameters so far, if
+            ``patience`` needs them: "patience must be 0 for a checkpoint that does not have the best parameters; ...".
         KeyboardInterrupt
             After Ctrl-C, after the callbacks were called; the model keeps its current parameters.
         DivergedError
@@ -191,12 +227,14 @@ class Trainer:
         if resume is not None:
             session.restore(*resume)
         callbacks = [Diagnosis(), *self.callbacks]
-        shown = Progress(self.max_epochs, len(session.train), session.at.epoch) if self.progress else Silence()
+        at = session.at
+        shown = Progress(self.max_epochs, len(session.train), at.epoch, at.batch) if self.progress else Silence()
         try:
             with interrupts() as asked:
                 while session.at.epoch < self.max_epochs and not self._out_of_patience():
                     try:
-                        self._fit_epoch(session, callbacks, asked, shown)
+                        if not self._fit_epoch(session, callbacks, asked, shown):
+                            break
                     except NotFiniteError:
                         session.roll_back()
                         continue
@@ -207,30 +245,38 @@ class Trainer:
                         callback.on_epoch_end(self)
         finally:
             shown.close()
-        if self.patience:
+        session.show_averages()
+        if session.best_parameters:
             set_parameters(model, session.best_parameters)
         return self.history
 
-    def _fit_epoch(self, session: Session, callbacks: Sequence[Callback], asked: Interrupts, shown: Progress) -> None:
+    def _fit_epoch(self, session: Session, callbacks: Sequence[Callback], asked: Interrupts, shown: Progress) -> bool:
+        """Train for the rest of the epoch; return False if the training ends before, since a callback asked for it."""
         for x, y in session.batches():
             if session.can_pause:
-                if session.pause(stop=asked.asked()):
-                    session.checkpoint()  # waits for the pending steps
+                interrupted, stopping = session.pause(interrupted=asked.asked())
+                if interrupted or stopping:
+                    session.halt()
+                if interrupted:
                     for callback in callbacks:
                         callback.on_interrupt(self)
                     self._workers.stopping = True
                     raise KeyboardInterrupt
+                if stopping:
+                    return False
                 for callback in callbacks:
                     callback.on_pause(self)
+            shown.at(session.at.epoch, session.at.batch)
             session.step(x, y)
             asked.began = True
-            shown.batch()
         session.end_epoch()
+        shown.at(session.at.epoch, 0)
+        return True
 
     def _begin(self, model: Any, data: Any) -> Session:
         model.collect_params().reset_ctx(self.contexts)
         optimizer = Optimizer(dict(model.named_parameters()), self.optimizer, self.optimizer_params,
-                              self.gradient_clip_val, self._clip_value, decay_biases=self.decay_biases)
+                              self.gradient_clip_val, self.clip_value, decay_biases=self.decay_biases)
         schedule = self._schedule.at(model.lr if self.lr is None else self.lr)
         self._session = Session(model, data, optimizer, schedule, self._averaging, self._objective,
                                 contexts=self.contexts, seed=self.seed, hybridize=self.hybridize,
@@ -286,6 +332,19 @@ class Trainer:
             Before `fit`.
         """
         return self._running("checkpoint()").checkpoint()
+
+    def stop(self) -> None:
+        """End the training at the next pause, which is at most eight steps away; call it in a callback.
+
+        Called in `Callback.on_epoch_end`, it ends the training with this epoch.  `fit` returns the history of the
+        epochs that are over; from `checkpoint` the training can be resumed where it ended.
+
+        Raises
+        ------
+        ValueError
+            Before `fit`.
+        """
+        self._running("stop()").stopping = True
 
     def _running(self, name: str) -> Session:
         if self._session is None:

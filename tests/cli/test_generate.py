@@ -40,11 +40,11 @@ def test_a_beam_search_prints_the_best_text_or_the_best_ones(run, capsys):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--beam", "0"], "beam must be a positive integer; got 0"), (["--beam", "x"], "beam must be a positive integer"),
-    (["--beam", "3", "--temperature", "0.7"], "temperature must be omitted with --beam; got 0.7"),
-    (["--beam", "3", "--top-k", "0"], "top_k must be omitted with --beam; got 0"),
-    (["--beam", "3", "--top-p", "1"], "top_p must be omitted with --beam; got 1.0"),
-    (["--beam", "3", "--min-p", "0"], "min_p must be omitted with --beam; got 0.0"),
-    (["--beam", "3", "--seed", "0"], "seed must be omitted with --beam; got 0"),
+    (["--beam", "3", "--temperature", "0.7"], "temperature must be omitted with beam; got 0.7"),
+    (["--beam", "3", "--top-k", "0"], "top_k must be omitted with beam; got 0"),
+    (["--beam", "3", "--top-p", "1"], "top_p must be omitted with beam; got 1.0"),
+    (["--beam", "3", "--min-p", "0"], "min_p must be omitted with beam; got 0.0"),
+    (["--beam", "3", "--seed", "0"], "seed must be omitted with beam; got 0"),
     (["--beam", "3", "--num-samples", "4"], "num_samples must be at most the width of the beam, 3; got 4"),
     (["--length-penalty", "1"], "length_penalty must be 0 without a beam; got 1.0"),
     (["--beam", "3", "--length-penalty", "-1"], "length_penalty must be a number, at least 0; got -1.0"),
@@ -140,3 +140,41 @@ def test_records_have_at_most_1000_tokens_and_other_texts_200(run, records, caps
     trained.model.dense.bias.set_data(mxnet.np.array([0, 0, -99.0, 0, 0, 0, 0, 0, 0]))  # it never ends
     assert len(printed(capsys, "any").out) == 1000 + 1
     assert len(printed(capsys, "any", "--length", "30").out) == 30 + 1
+
+
+@pytest.fixture(scope="module")
+def run_on_lines(tmp_path_factory):
+    """A run on a text of lines, tabs and backslashes."""
+    top = tmp_path_factory.mktemp("lines")
+    (top / "lines.txt").write_text("ab\tc\nd \\n e\n" * 120)
+    assert main(["train", "--text", str(top / "lines.txt"), "--num-hiddens", "32", "--max-epochs", "20", "--lr", "0.02",
+                 "--batch-size", "8", "--num-steps", "12", "--out", str(top / "run")]) == 0
+    return top / "run"
+
+
+@pytest.mark.parametrize(("stop", "text"), [
+    ("\\n", "ab\tc"), ("\n", "ab\tc"), ("\\t", "ab"), ("\t", "ab"), ("c\\nd", "ab\t"), ("\\\\n", "ab\tc\nd ")])
+def test_stop_understands_escapes_and_the_characters_themselves(run_on_lines, stop, text, capsys):
+    printed(capsys, run_on_lines, "--prefix", "a", "--length", "12", "--temperature", "0")
+    out = printed(capsys, run_on_lines, "--prefix", "a", "--length", "12", "--temperature", "0", "--stop", stop).out
+    assert out == text + "\n"
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--stop", "\\d"], r"stop must be a text in which a backslash begins one of \n, \t and \\; got '\\d'"),
+    (["--stop", "b\\"], r"stop must be a text in which a backslash begins one of \n, \t and \\; got 'b\\'"),
+    (["--stop", "Z."], "stop must be made of characters that the model can write; got 'Z.' (it never writes 'Z.'"),
+    (["--temperature", "0", "--top-k", "0"], "top_k must be omitted with temperature 0; got 0"),
+    (["--temperature", "0", "--seed", "3"], "seed must be omitted with temperature 0; got 3"),
+])
+def test_an_option_that_would_have_no_effect_is_one_line(run_on_lines, arguments, message, capsys):
+    err = printed(capsys, run_on_lines, "--prefix", "a", *arguments, status=2).err
+    assert err.startswith("gluon-deeprnn: error: " + message)
+    assert err.count("\n") == 1
+
+
+def test_the_help_says_which_escapes_stop_understands(capsys):
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert r"(repeatable); \n is a line end, \t a tab, \\ a backslash" in shown

@@ -13,8 +13,8 @@ import time
 from gluon_deeprnn.cli import streams
 import pytest
 
-TRAIN = ["train", "--max-epochs", "2", "--num-hiddens", "4", "--batch-size", "16", "--num-steps", "6", "--num-train",
-         "60", "--num-val", "30", "--text", "fox.txt", "--cleaning", "d2l", "--prefix", "the"]
+TRAIN = ["train", "--max-epochs", "2", "--num-hiddens", "4", "--batch-size", "16", "--num-steps", "6",
+         "--text", "fox.txt", "--cleaning", "d2l", "--prefix", "the"]
 COMMANDS = {
     "train": [*TRAIN, "--out", "new"], "resume": ["train", "--resume", "--out", "run", "--max-epochs", "3"],
     "generate": ["generate", "--run", "run", "--prefix", "the", "--length", "20"],

@@ -167,11 +167,11 @@ def test_the_kept_share_of_a_text_is_recorded_and_less_than_half_is_refused(fox)
     data = TextData([fox], 16, 8)
     assert 0.9 < data.kept["fox"] < 1
     with pytest.raises(ValueError, match=r"text must be one of which cleaning d2l keeps at least half; got 'k', of "
-                                         r"which it keeps \d\.\d% \(use --cleaning none or unicode\)"):
+                                         r"which it keeps \d\.\d% \(use cleaning='none' or unicode\)"):
         TextData([fox, Source("k", KOREAN, "")], 16, 8)
     assert TextData([Source("k", KOREAN, "")], 16, 8, cleaning="unicode").kept["k"] > 0.9
     digits = Source("d", "1,2,3;4 " * 200, "")
-    with pytest.raises(ValueError, match=r"of which it keeps 0\.0% \(use --cleaning none\)$"):
+    with pytest.raises(ValueError, match=r"of which it keeps 0\.0% \(use cleaning='none'\)$"):
         TextData([digits], 16, 8)
 
 
@@ -257,7 +257,7 @@ def test_records_longer_than_num_steps_are_read_whole():
 
 
 def test_records_need_the_protocol_with_a_split_of_their_own():
-    with pytest.raises(ValueError, match=r"^protocol must be book for records line; got 'd2l' \(--protocol book "):
+    with pytest.raises(ValueError, match=r"^protocol must be book for records line; got 'd2l' \(protocol='book' "):
         records_data(protocol="d2l")
 
 

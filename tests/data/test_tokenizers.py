@@ -153,7 +153,7 @@ def test_a_binary_file_is_read_byte_by_byte(tmp_path):
     data = TextData.from_files([tmp_path / "noise"], 16, 8, cleaning="none", tokens="byte")
     assert data.num_tokens == 256 * 20
     assert len(data.vocab) == 257
-    with pytest.raises(ValueError, match=r"^text must be a text; got .* null bytes \(--tokens byte reads any file\)"):
+    with pytest.raises(ValueError, match=r"^text must be a text; got .* null bytes \(tokens='byte' reads any file\)"):
         TextData.from_files([tmp_path / "noise"], 16, 8, cleaning="none")
 
 

@@ -81,8 +81,7 @@ def test_the_text_does_not_depend_on_the_number_of_steps_per_call(model, vocab, 
     assert len(calls) > 90 + 20
 
 
-@pytest.mark.parametrize("top_k", [0, 1, 4, 99])
-@pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
+@pytest.mark.parametrize(("temperature", "top_k"), [(0, 0), *itertools.product((0.7, 1.5), (0, 1, 4, 99))])
 def test_sampling_on_the_device_equals_sampling_in_numpy(model, vocab, temperature, top_k):
     def read(tokens, state):
         logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
@@ -90,7 +89,7 @@ def test_sampling_on_the_device_equals_sampling_in_numpy(model, vocab, temperatu
 
     expected = generated(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 70, temperature, top_k,
                          numpy.random.default_rng(5))
-    pieces = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5)
+    pieces = generate(model, vocab, "it has", 70, temperature=temperature, top_k=top_k, seed=5 if temperature else 0)
     assert "".join(pieces) == expected
 
 
@@ -188,11 +187,13 @@ def test_parameters_that_are_not_finite_are_an_error(vocab, temperature):
         next(generate(model, vocab, "it has", 5, temperature=temperature))
 
 
-@pytest.mark.parametrize("options", [
-    {"top_p": 0.9}, {"top_p": 0.2}, {"top_p": 1e-6}, {"min_p": 0.1}, {"min_p": 0.9}, {"repetition_penalty": 1.3},
-    {"repetition_penalty": 0.7}, {"top_k": 9, "top_p": 0.8, "min_p": 0.02, "repetition_penalty": 1.2},
-], ids=str)
-@pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
+PENALTIES = [{"repetition_penalty": 1.3}, {"repetition_penalty": 0.7}]
+OF_SAMPLING = [{"top_p": 0.9}, {"top_p": 0.2}, {"top_p": 1e-6}, {"min_p": 0.1}, {"min_p": 0.9},
+               {"top_k": 9, "top_p": 0.8, "min_p": 0.02, "repetition_penalty": 1.2}]
+
+
+@pytest.mark.parametrize(("temperature", "options"), [
+    *itertools.product((0,), PENALTIES), *itertools.product((0.7, 1.5), OF_SAMPLING + PENALTIES)], ids=str)
 def test_tokens_are_chosen_as_numpy_chooses_them(model, vocab, temperature, options):
     def read(tokens, state):
         logits, state = model(np.array(tokens[:, None], dtype="int32"), state)
@@ -201,10 +202,11 @@ def test_tokens_are_chosen_as_numpy_chooses_them(model, vocab, temperature, opti
     expected = generated(read, model.begin_state(1), vocab, vocab.encode_prefix("it has"), 60, temperature,
                          options.get("top_k", 0), numpy.random.default_rng(5),
                          **{name: value for name, value in options.items() if name != "top_k"})
-    text = "".join(generate(model, vocab, "it has", 60, temperature=temperature, seed=5, **options))
+    options = {**options, "temperature": temperature, "seed": 5 if temperature else 0}
+    text = "".join(generate(model, vocab, "it has", 60, **options))
     assert text == expected
-    assert text == "".join(generate(model, vocab, "it has", 61, temperature=temperature, seed=5, **options))[:60]
-    assert text == generate_many(model, vocab, "it has", 60, 2, temperature=temperature, seed=5, **options)[0]
+    assert text == "".join(generate(model, vocab, "it has", 61, **options))[:60]
+    assert text == generate_many(model, vocab, "it has", 60, 2, **options)[0]
 
 
 @pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 0.99])
@@ -222,7 +224,7 @@ def test_top_p_keeps_the_smallest_set_that_has_the_probability(top_p):
     assert sorted(numpy.flatnonzero(kept)) == sorted(best)
 
 
-@pytest.mark.parametrize("stop", ["e", "me", "e m", "the", ["zzz", "ma"], "never there"])
+@pytest.mark.parametrize("stop", ["e", "me", "e m", "the", ["ttt", "ma"], "emit that"])
 def test_a_text_ends_before_the_first_stop_string(model, vocab, stop):
     whole = "".join(generate(model, vocab, "it", 300, temperature=1.0, seed=2))
     strings = [stop] if isinstance(stop, str) else stop
@@ -236,6 +238,11 @@ def test_a_text_ends_before_the_first_stop_string(model, vocab, stop):
     ({"top_p": 0}, r"top_p must be a number in \(0, 1\]; got 0"), ({"min_p": 1}, r"min_p must be a number in \[0, 1\)"),
     ({"repetition_penalty": 0}, "repetition_penalty must be a number above 0; got 0"),
     ({"stop": [""]}, "stop must be strings, none of them empty"), ({"stop": [3]}, "stop must be a string or several"),
+    ({"stop": "Zoë."}, r"stop must be made of characters that the model can write; got 'Zoë\.' \(it never writes 'Zoë"),
+    ({"temperature": 0, "top_k": 5}, r"top_k must be omitted with temperature 0; got 5 \(greedy decoding does not"),
+    ({"temperature": 0, "top_p": 0.9}, "top_p must be omitted with temperature 0; got 0.9"),
+    ({"temperature": 0, "min_p": 0.1}, "min_p must be omitted with temperature 0; got 0.1"),
+    ({"temperature": 0, "seed": 1}, "seed must be omitted with temperature 0; got 1"),
 ])
 def test_bad_sampling_options_are_refused(model, vocab, options, message):
     with pytest.raises(ValueError, match="^" + message):

@@ -21,9 +21,10 @@ VARYING = ("seconds", "tokens_per_second")
 
 def config(file: Path, protocol: str) -> RunConfig:
     """A run in which everything has to be restored: dropout, an optimizer with state, a schedule, a carried state."""
-    return RunConfig(text=(str(file),), protocol=protocol, num_hiddens=12, batch_size=8, num_steps=6, num_train=200,
-                     num_val=50, dropout=0.3, optimizer="adam", lr=0.01, schedule="cosine", max_epochs=12,
-                     prefix="the dog", checkpoint_seconds=0.0)
+    windows = {"num_train": 200, "num_val": 50} if protocol == "d2l" else {}
+    return RunConfig(text=(str(file),), protocol=protocol, num_hiddens=12, batch_size=8, num_steps=6, dropout=0.3,
+                     optimizer="adam", lr=0.01, schedule="cosine", max_epochs=12, prefix="the dog",
+                     checkpoint_seconds=0.0, **windows)
 
 
 def forked(work) -> int:

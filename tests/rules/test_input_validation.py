@@ -46,13 +46,13 @@ from mxnet import np
 import numpy
 import pytest
 
-NAN, INF = float("nan"), float("inf")
-POSITIVE = ([0, -1, 2.5, "3", True, None], "a positive integer")
-FROM_ZERO = ([-1, 1.5, "x", True, None], "a non-negative integer")
-SHARE = ([1, -0.1, "half", NAN, None, True], r"a number in \[0, 1\)")
+NAN, INF, HUGE = float("nan"), float("inf"), 10**400
+POSITIVE = ([0, -1, 2.5, "3", True, None, 2**63, HUGE], "a positive integer")
+FROM_ZERO = ([-1, 1.5, "x", True, None, HUGE], "a non-negative integer")
+SHARE = ([1, -0.1, "half", NAN, None, True, HUGE], r"a number in \[0, 1\)")
 FLAG = ([1, "yes", None], "True or False")
-NOT_NEGATIVE = ([-1, NAN, INF, "x", None], "a number, at least 0")
-ABOVE = ([0, -1, NAN, INF, "x"], "a number above 0")
+NOT_NEGATIVE = ([-1, NAN, INF, "x", None, HUGE], "a number, at least 0")
+ABOVE = ([0, -1, NAN, INF, "x", HUGE], "a number above 0")
 CONTEXT = (["gpu(99)", "tpu", "cpu(x)", 3], "a context that this machine has|cpu, gpu, ")
 TOKENS = [numpy.array([0.5, 1.5]), [1, 2], "ab", numpy.array([-1, 2] * 50)]
 MODEL = ([None, "gru", GRU], "an? ")
@@ -79,27 +79,29 @@ BAD = {
     "variational": FLAG, "layer_norm": FLAG, "residual": FLAG, "learned_state": FLAG, "tied": FLAG, "hybridize": FLAG,
     "skip": FLAG, "decay_biases": FLAG, "progress": FLAG, "raw": FLAG, "shuffle": FLAG, "skip_unknown": FLAG,
     "sigma": NOT_NEGATIVE,
-    "temperature": NOT_NEGATIVE, "top_p": ([0, 1.5, NAN, "x"], r"a number in \(0, 1\]"), "min_p": SHARE,
+    "temperature": NOT_NEGATIVE, "top_p": ([0, 1.5, NAN, "x", HUGE], r"a number in \(0, 1\]"), "min_p": SHARE,
     "repetition_penalty": ABOVE, "beam": FROM_ZERO, "length_penalty": NOT_NEGATIVE,
     "no_copy": ([12, "12"], "a RunLimit"), "boundaries": FLAG,
     "stop": ([[""], [3], 3], "strings, none|a string or several"),
     "gradient_clip_val": NOT_NEGATIVE, "clip_value": NOT_NEGATIVE, "lr": ABOVE,
-    "forget_bias": ([NAN, INF, "1"], "a finite number"), "lr_factor": ([0, 1, "x", NAN], r"a number in \(0, 1\)"),
+    "forget_bias": ([NAN, INF, "1", HUGE], "a finite number"),
+    "lr_factor": ([0, 1, "x", NAN, HUGE], r"a number in \(0, 1\)"),
     "cell": name_of("rnn"), "reset": name_of("after"), "initializer": name_of("uniform"),
     "recurrent_initializer": (["orthogonl", 3], "one of uniform"), "weights": name_of("uniform"),
     "recurrent": (["eye", 3], "one of uniform"), "schedule": name_of("constant"), "optimizer": name_of("sgd"),
     "records": name_of("none"), "begin": FROM_ZERO,
     "streams": ([*name_of("joined")[0], "separate"], "one of joined|joined for protocol"), "source_token": FLAG,
-    "source_weights": ([3, "1", [1]], "numbers|omitted for protocol d2l"),
-    "val_fraction": ([0, 5e-324, 0.6, "x", None, True], "a number from 0.001 to 0.5"),
+    "source_weights": ([3, "1", [1], [HUGE]], "numbers|omitted for protocol d2l"),
+    "val_fraction": ([0, 5e-324, 0.6, "x", None, True, HUGE], "a number from 0.001 to 0.5"),
     "val_from": (["x", [3], ["x"]], "a sequence of names|omitted for protocol d2l"),
     "source": (["a.txt", 3], "omitted for a vocabulary"),
     ("Vocab", "sources"): ([3, "ab", [1]], "a sequence of names"),
     ("score_texts", "sources"): ([3, {1: "a"}, {"a": "x"}], "a mapping|omitted for a vocabulary"),
     "protocol": name_of("d2l"), "cleaning": name_of("none"), "tokens": name_of("char"), "kind": name_of("char"),
     "activation": (["tan", ["tanh"] * 5, 3], "one of tanh|one name, or one for each"),
-    "ctx": CONTEXT, "device": CONTEXT, "num_gpus": ([-1, 0.5, "1"], "a non-negative integer"),
-    "optimizer_params": ([{"no_such_option": 1}, 3, {1: 2}], "options of MXNet's|a mapping"),
+    "ctx": CONTEXT, "device": CONTEXT, "num_gpus": ([-1, 0.5, "1", HUGE], "a non-negative integer"),
+    "optimizer_params": ([{"no_such_option": 1}, 3, {1: 2}, {"wd": HUGE}],
+                         "options of MXNet's|a mapping|a finite number"),
     "callbacks": ([3, [3], "x"], "a sequence of Callback"),
     "workers": ([3, None], "the workers of this process"), "model": MODEL, "rnn": (MODEL[0], "a "),
     "vocab": (["ab", 3], "a Vocab|of the model's size|None or a Vocab"),
@@ -113,7 +115,7 @@ BAD = {
     "state": ([[], [np.zeros((1, 2, 3))], 3], "a list of|an array of shape"),
     "inputs": ([np.zeros((3, 4)), np.zeros((0, 2, 5)), np.zeros((3, 2, 5), dtype="float64"), numpy.zeros((3, 2, 5)),
                 "x", None], "an array|float32|an mxnet"),
-    "lengths": ([[1], [9, 9], "ab", 3, [-1, 2]], "2 integers from 0 to 3|omitted"),
+    "lengths": ([[1], [9, 9], "ab", 3, [-1, 2], [HUGE, 1]], "2 integers from 0 to 3|omitted"),
     "history": ([[], [{}], 3, None], "rows with"), "flow": ([[1.0], [[NAN]], "x"], "an array|finite"),
     "x": ([[1], numpy.zeros((2, 2)), numpy.full((3, 2), 99), "x"], "an array|indices from|token|as many"),
     "y": ([[1], numpy.zeros((3, 2)), numpy.full((3, 2), 99), "x"], "an array|indices from|token"),
@@ -134,7 +136,7 @@ BAD = {
     # names with a different meaning
     ("references", "text"): ([[1, 2], None, numpy.array([0, 9])], "an array of integers|indices from"),
     ("ngram_log_probs", "text"): ([[1, 2], None, numpy.array([0, 9])], "an array of integers|indices from"),
-    ("Vocab", "tokens"): ([3, [1, 2], {"a": "x"}, {"a": -1}], "strings|a string|a non-negative"),
+    ("Vocab", "tokens"): ([3, [1, 2], {"a": "x"}, {"a": -1}, {"a": HUGE}], "strings|a string|a non-negative"),
     ("Vocab", "cleaning"): (["d2", 3], "one of none"), ("GRU", "num_inputs"): FROM_ZERO,
     ("LSTM", "num_inputs"): FROM_ZERO, ("RNN", "num_inputs"): FROM_ZERO, ("RecurrentStack", "num_inputs"): FROM_ZERO,
     **{(source, "text"): ([3, "abc"], "None or an EvaluatedText") for source in ("Windows", "Stream", "Records")},

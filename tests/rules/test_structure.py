@@ -15,6 +15,7 @@ import gluon_deeprnn
 from gluon_deeprnn import errors
 from gluon_deeprnn.cli.main import _parser as main_parser
 from gluon_deeprnn.runs import read_recipe
+from gluon_deeprnn.runs.config import settings
 import pytest
 
 PACKAGE = Path(gluon_deeprnn.__file__).parent
@@ -175,6 +176,33 @@ def test_ruff_and_mypy_report_no_errors(tool):
     done = subprocess.run([str(program) if program.exists() else tool[0], *tool[1:]], cwd=TOP, capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def strings(tree):
+    """The strings of a module that are not docstrings."""
+    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+            yield node.value
+
+
+def test_only_the_command_line_names_options_in_messages():
+    """Elsewhere an `Argument` stands for the option; these strings are for ``--help``, or options of other programs."""
+    browsers = "--headless --no-sandbox --disable-gpu --user-data-dir= --virtual-time-budget=20000 --dump-dom"
+    allowed = {("planning.py", "gluon-deeprnn train --recipe own-text"),
+               *(("html_format.py", option) for option in browsers.split())}
+    found, seen = set(), 0
+    for file in FILES:
+        if file.relative_to(PACKAGE).parts[0] == "cli":
+            continue
+        for text in strings(ast.parse(file.read_text(encoding="utf-8"))):
+            seen += 1
+            if re.search(r"(?<![\w-])--[a-z]", text):
+                found.add((file.name, text))
+    assert seen > 3000
+    helps = " ".join(setting.help for setting in settings())
+    assert {(name, text) for name, text in found
+            if text.strip("; ") not in helps and "pip install" not in text} == allowed
 
 
 def test_errors_have_one_form():

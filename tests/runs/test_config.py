@@ -67,7 +67,7 @@ def test_every_setting_refuses_a_bad_value(name):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"corpus": "time-machine", "text": ("a",)}, "corpus must be omitted if a text is given; got 'time-machine'"),
-    ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(--protocol book splits them into"),
+    ({"records": "line"}, r"protocol must be book for records line; got 'd2l' \(protocol='book' splits them into"),
     ({"streams": "separate"}, "streams must be joined for protocol d2l; got 'separate'"),
     ({"source_token": True}, "source_token must be omitted for protocol d2l; got True"),
     ({"val_fraction": 0.1}, r"val_fraction must be omitted for protocol d2l; got 0.1 \(num_val is the number of its"),
@@ -198,3 +198,46 @@ def test_the_page_on_depth_quotes_the_recorded_results_of_the_recipes():
         row = next(line for line in page.splitlines() if line.endswith(f"| `--recipe {name}` |"))
         measured = read_recipe(name).measured
         assert [f"{measured[key]:.2f}" for key in ("train_ppl", "val_ppl", "best_val_ppl")] == row.split(" | ")[3:6]
+
+
+# For each setting that can be without effect: a value, and the settings beside which it has none, and some.
+WITHOUT_EFFECT = [
+    ("num_train", 500, {"protocol": "book"}, {}, "for protocol book"),
+    ("num_val", 500, {"protocol": "book"}, {}, "for protocol book"),
+    ("prefix", "the", {"protocol": "book", "records": "line"}, {}, "for records line, whose samples are whole records"),
+    ("min_freq", 2, {"tokens": "byte"}, {}, "for tokens byte, which are all in the vocabulary"),
+    ("dropout", 0.5, {"num_layers": 1}, {}, "for one layer"),
+    ("layer_norm", True, {"num_layers": 1}, {}, "for one layer"),
+    ("residual", True, {"num_layers": 1}, {}, "for one layer"),
+    ("skip", True, {"num_layers": 1}, {}, "for one layer"),
+    ("variational", True, {}, {"dropout": 0.5}, "without dropout, input_dropout and output_dropout"),
+    ("variational", True, {"weight_dropout": 0.5}, {"output_dropout": 0.5}, "without dropout, input_dropout and"),
+    ("sigma", 0.1, {"implementation": "scratch", "initializer": "xavier", "embedding": 8}, {
+        "implementation": "scratch", "initializer": "xavier"}, "without normal initial weights"),
+    ("lr_factor", 0.3, {}, {"schedule": "step"}, "for schedule constant"),
+    ("lr_epochs", 3, {"schedule": "cosine"}, {"schedule": "plateau"}, "for schedule cosine"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "beside", "other", "reason"), WITHOUT_EFFECT)
+def test_a_setting_without_effect_is_refused_where_it_is_given_and_read_where_it_is_stored(
+        name, value, beside, other, reason):
+    message = f"^{name} must be omitted {reason}.*; got {value!r}$"
+    with pytest.raises(ValueError, match=message):
+        RunConfig(**beside, **{name: value})
+    with pytest.raises(ValueError, match=message):
+        RunConfig(**beside).replace(**{name: value})
+    assert getattr(RunConfig(**other, **{name: value}), name) == value
+    default = getattr(RunConfig, name)
+    assert getattr(RunConfig(**beside, **{name: default}), name) == default
+    stored = {**RunConfig(**beside).as_dict(), name: value}  # of an earlier version, which accepted it
+    config = RunConfig.from_dict(stored)
+    assert config.as_dict() == stored
+    assert config.replace(max_epochs=3).as_dict() == {**stored, "max_epochs": 3}
+    assert build_trainer(config, progress=False).max_epochs == config.max_epochs
+
+
+def test_no_recipe_sets_what_has_no_effect():
+    for name in recipe_names():
+        config = read_recipe(name).config
+        config.check_effect(config.as_dict())

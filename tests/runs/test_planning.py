@@ -128,8 +128,8 @@ def test_the_batch_size_of_records_leaves_four_groups_of_them(machine):
 
 
 def test_windows_do_not_make_a_text_longer(machine):
-    found = {protocol: plan(read_recipe("own-text").config.replace(protocol=protocol, num_train=10_000, num_val=1_000),
-                            text(13_500), Budget(60)) for protocol in ("d2l", "book")}
+    config, windows = read_recipe("own-text").config, {"protocol": "d2l", "num_train": 10_000, "num_val": 1_000}
+    found = {own.protocol: plan(own, text(13_500), Budget(60)) for own in (config.replace(**windows), config)}
     assert [found[protocol].config.num_hiddens for protocol in ("d2l", "book")] == [128, 128]
     assert found["d2l"].notes[0].startswith("10,063 tokens to train on")  # 10,000 windows of 64 tokens and a target
     assert "the text is short" in found["d2l"].notes[1]

@@ -1,9 +1,11 @@
+import contextlib
 import functools
 import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 
 from gluon_deeprnn import evaluate, load_run
 from gluon_deeprnn.cli.main import main
@@ -11,16 +13,15 @@ from gluon_deeprnn.data import Source, read_texts
 from gluon_deeprnn.models.weights import parameter_arrays
 from gluon_deeprnn.plotting import plot_architecture
 from gluon_deeprnn.runs import RunConfig, RunFolder, build
-from gluon_deeprnn.runs.job import begin_run, next_free, resume_run
+from gluon_deeprnn.runs.job import begin_run, new_folder, resume_run
 import mxnet
 import numpy
 import pytest
 
 
 def config(file, **settings):
-    return RunConfig(text=(str(file),), num_hiddens=16, max_epochs=3, batch_size=64, num_steps=8,
-                     optimizer="adam", lr=0.01,
-                     prefix="the dog", **settings)
+    return RunConfig(**{"text": (str(file),), "num_hiddens": 16, "max_epochs": 3, "batch_size": 64, "num_steps": 8,
+                        "optimizer": "adam", "lr": 0.01, "prefix": "the dog", **settings})
 
 
 FOX = "The quick brown fox jumps over the lazy dog, and the dog does not care at all. "
@@ -129,9 +130,12 @@ def test_a_run_with_a_changed_text_is_not_resumed(fox_file, tmp_path, protocol):
 
 
 def test_a_second_run_does_not_overwrite_the_first(finished, fox_file):
-    with pytest.raises(ValueError, match=r"^out must be a folder without a run; got '.*' \(--resume continues"):
+    with pytest.raises(ValueError, match=r"^out must be a folder without a run; got '.*' \(resume_run continues"):
         begin_run(config(fox_file), finished[0], None, progress=False)
-    assert next_free(str(finished[0].path)).path.name == "run-2"
+    with new_folder(str(finished[0].path)) as folder:
+        assert folder.path.name == "run-2"
+        assert folder.path.is_dir()
+    assert not folder.path.exists()  # since nothing was written
 
 
 def test_nothing_is_written_for_settings_that_cannot_work(fox_file, tmp_path):
@@ -252,7 +256,8 @@ def names_file(tmp_path):
 
 
 def config_of_names(file, **settings):
-    return config(file, protocol="book", records="line", cleaning="none").replace(batch_size=8, num_steps=4, **settings)
+    return config(file, **{"protocol": "book", "records": "line", "cleaning": "none", "prefix": RunConfig.prefix,
+                           "batch_size": 8, "num_steps": 4, **settings})
 
 
 def test_a_run_on_records_reads_texts_as_records(names_file, tmp_path, capsys):
@@ -317,3 +322,80 @@ def test_a_prefix_that_the_model_does_not_know_is_replaced_with_a_note(fox_file,
     note = "the samples begin with 'The qu', since '\u03a9mega' has tokens that are not in the vocabulary"
     assert note in caplog.messages
     assert "greedy decoding: The qu" in (folder.path / "sample.txt").read_text()
+
+
+def test_threads_that_choose_a_folder_at_once_get_different_ones(tmp_path):
+    chosen, kept, start = [], contextlib.ExitStack(), threading.Barrier(8)
+
+    def choose():
+        start.wait()
+        for _ in range(10):
+            chosen.append(kept.enter_context(new_folder(str(tmp_path / "runs" / "own-text"))).path)
+
+    threads = [threading.Thread(target=choose) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {path.name for path in chosen} == {"own-text", *(f"own-text-{i}" for i in range(2, 81))}
+    assert len(chosen) == 80
+    kept.close()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_threads_that_choose_and_give_up_at_once_neither_fail_nor_meet(tmp_path):
+    inside, errors, start = [], [], threading.Barrier(8)
+
+    def choose():
+        start.wait()
+        try:
+            for _ in range(50):
+                with new_folder(str(tmp_path / "runs" / "x")) as folder:
+                    inside.append(folder.path)
+                    assert inside.count(folder.path) == 1
+                    inside.remove(folder.path)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=choose) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("above", "reason"), [
+    (lambda path: path.write_text(""), "Not a directory"), (lambda path: path.symlink_to("none"), "No such file")])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, above, reason):
+    above(tmp_path / "runs")
+    message = f"^out must be a folder that can be written; got '.*': {reason}"
+    with pytest.raises(ValueError, match=message), new_folder(str(tmp_path / "runs" / "x")):
+        pass
+
+
+@pytest.mark.slow
+def test_trainings_that_are_started_at_once_have_folders_of_their_own(fox_file, tmp_path):
+    command = [sys.executable, "-m", "gluon_deeprnn", "train", "--text", str(fox_file), "--num-hiddens", "8",
+               "--max-epochs", "1", "--batch-size", "64", "--num-steps", "8"]
+    going = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+             for _ in range(3)]
+    for each in going:
+        _, err = each.communicate(timeout=120)
+        assert each.returncode == 0, err
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["own-text", "own-text-2", "own-text-3"]
+    assert all((path / "result.json").exists() for path in (tmp_path / "runs").iterdir())
+
+
+def test_a_training_without_out_begins_in_a_new_folder_and_a_failed_one_leaves_none(
+        fox_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "--text", str(fox_file), "--num-hiddens", "4", "--max-epochs", "1", "--num-steps", "8"]
+    (tmp_path / "runs" / "own-text").mkdir(parents=True)  # of a training that another process has just begun
+    assert main(command) == 0
+    assert (tmp_path / "runs" / "own-text-2" / "result.json").exists()
+    assert main([*command, "--val-fraction", "0.001"]) == 2  # of a short text
+    assert not (tmp_path / "runs" / "own-text-3").exists()
+    assert main(command) == 0
+    assert "curves: runs/own-text-3/curves.png" in capsys.readouterr().out

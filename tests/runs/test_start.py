@@ -83,13 +83,13 @@ def test_the_command_begins_with_a_run(folder, tmp_path, capsys):
     (["--from", "none", "--text", "more.txt"], "from must be a run folder (one with a config.json); got 'none'"),
     (["--from", "fox"], "text must be given with --from; got None"),
     (["--from", "fox", "--text", "more.txt", "--num-hiddens", "32"],
-     "num_hiddens with --from must be that of fox, 16; got 32 (omit it)"),
+     "num_hiddens must be that of fox, with which the training begins, 16; got 32 (omit it)"),
     (["--from", "fox", "--text", "more.txt", "--tokens", "word"],
-     "tokens with --from must be that of fox, 'char'; got 'word' (omit it)"),
+     "tokens must be that of fox, with which the training begins, 'char'; got 'word' (omit it)"),
     (["--from", "fox", "--resume", "--out", "fox"],
      "from with --resume must be the run with which this one began; got 'fox' (omit it)"),
     (["--text", "fox.txt", "--records", "line", "--prefix", "a"],
-     "prefix must be omitted with --records, whose samples are whole records; got 'a'"),
+     "prefix must be omitted for records line, whose samples are whole records; got 'a'"),
     (["--from", "fox", "--text", "none.txt"], "text must be a file that can be read; got 'none.txt': No such file"),
 ])
 def test_bad_input_is_one_line(arguments, message, folder, monkeypatch, capsys):
@@ -121,6 +121,26 @@ def test_a_file_that_a_killed_start_left_does_not_concern_another_run(folder, co
 
 
 def test_other_tokens_than_those_of_the_start_are_refused_in_python_too(folder, config, tmp_path):
-    with pytest.raises(ValueError, match=r"^tokens with --from must be that of .*fox, 'char'; got 'word'"):
+    with pytest.raises(ValueError, match=r"^tokens must be that of .*fox, .*, 'char'; got 'word'"):
         begin_run(config.replace(tokens="word"), RunFolder(tmp_path / "run"), None, start=load_run(folder / "fox"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--recurrent-initializer", "orthogonal"), ("--num-train", "50")])
+def test_a_setting_without_effect_beside_a_start_is_one_line(option, value, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(["train", "--from", "fox", "--text", "more.txt", option, value]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"gluon-deeprnn: error: {option[2:].replace('-', '_')} must be omitted ")
+    assert error.count("\n") == 1
+    assert not (folder / "runs").exists()
+
+
+def test_a_run_of_an_earlier_version_that_has_a_setting_without_effect_can_begin_another(folder, tmp_path, capsys):
+    start = RunFolder(tmp_path / "old")
+    config = load_run(folder / "fox").config.with_settings({"num_layers": 1, "residual": True, "lr_factor": 0.3})
+    begin_run(config, start, None, progress=False)
+    assert load_run(start.path).config.residual
+    assert main(["train", "--from", str(start), "--text", str(folder / "more.txt"), "--max-epochs", "1", "--out",
+                 str(tmp_path / "new")]) == 0
+    assert main(["train", "--resume", "--out", str(start), "--max-epochs", "9"]) == 0

@@ -11,12 +11,12 @@ from gluon_deeprnn.runs.job import begin_run, resume_run
 from gluon_deeprnn.runs.stored import stored_run
 import pytest
 
-SETTINGS = {"num_hiddens": 4, "max_epochs": 1, "batch_size": 32, "num_steps": 6, "num_train": 60, "num_val": 30,
-            "prefix": "the"}
+SETTINGS = {"num_hiddens": 4, "max_epochs": 1, "batch_size": 32, "num_steps": 6, "prefix": "the"}
+WINDOWS = {"num_train": 60, "num_val": 30}
 
 
 def begin(folder, *text):
-    begin_run(RunConfig(text=tuple(map(str, text)), **SETTINGS), RunFolder(folder), None, progress=False)
+    begin_run(RunConfig(text=tuple(map(str, text)), **SETTINGS, **WINDOWS), RunFolder(folder), None, progress=False)
     return folder
 
 

@@ -3,7 +3,8 @@ import functools
 import itertools
 
 from gluon_deeprnn import GRU, RNNLM, Trainer
-from gluon_deeprnn.training import interrupts, session
+from gluon_deeprnn.models.weights import parameter_arrays
+from gluon_deeprnn.training import Callback, interrupts, session
 import numpy
 import pytest
 from trainings import Keep, data_of, model_of, same
@@ -161,3 +162,111 @@ def test_resuming_with_another_arithmetic_is_logged(what, caplog):
     about[what] = 77
     Trainer(2, progress=False).fit(model_of(data), data, resume=(arrays, about))
     assert f"written with {what} 77; it is now" in caplog.text
+
+
+class Stop(Callback):
+    """Stops the training at a pause, or at the end of an epoch."""
+
+    def __init__(self, pause=None, epoch=None):
+        self.pause, self.epoch, self.pauses = pause, epoch, 0
+
+    def on_pause(self, trainer):
+        self.pauses += 1
+        if self.pauses == self.pause:
+            trainer.stop()
+
+    def on_epoch_end(self, trainer):
+        if len(trainer.history) == self.epoch:
+            trainer.stop()
+
+
+@pytest.mark.parametrize(("protocol", "options"), [
+    ("d2l", {}), ("book", {}), ("records", {}), ("book", {"averaging": 0.9}), ("book", {"patience": 3})])
+@pytest.mark.parametrize(("stop", "epochs"), [({"pause": 1}, 0), ({"epoch": 1}, 1)])
+def test_a_training_that_a_callback_stops_is_resumed_to_the_same_bits(protocol, options, stop, epochs):
+    data = data_of(protocol)
+    whole, model, resumed = (model_of(data) for _ in range(3))
+    Trainer(2, progress=False, **options).fit(whole, data)
+    trainer = Trainer(2, progress=False, callbacks=[Stop(**stop)], **options)
+    assert len(trainer.fit(model, data)) == epochs
+    arrays, about = trainer.checkpoint()
+    assert (about["position"]["epoch"], about["position"]["batch"]) == (epochs, 0 if epochs else 8)
+    shown = "average" if options.get("averaging") else "parameters"
+    for name, array in parameter_arrays(model).items():  # the model has the averages, or with patience the best
+        assert (array == arrays[f"{shown}/{name}"]).all()
+    Trainer(2, progress=False, **options).fit(resumed, data, resume=(arrays, about))
+    assert same(whole, resumed)
+
+
+def test_a_checkpoint_stays_as_it_is_and_can_be_used_again(monkeypatch):
+    data, keep = data_of("book"), Keep()
+    keep.on_pause = keep.on_epoch_end
+    Trainer(2, gradient_clip_val=1, progress=False, patience=5, callbacks=[keep]).fit(model_of(data), data)
+    middle = next(each for each in keep.checkpoints if each[1]["position"]["batch"] and each[1]["history"])
+    before = copy.deepcopy(middle)
+    rows = []
+    for _ in range(2):
+        history = Trainer(3, gradient_clip_val=1, progress=False, patience=5).fit(model_of(data), data, resume=middle)
+        rows.append([{key: row[key] for key in ("gradient_norm", "clipped", "layer_gradient_norms", "train_ppl")}
+                     for row in history])
+        history[0]["val_ppl"] = 0.5  # what the caller does with a history does not change the checkpoint either
+    assert rows[0] == rows[1]
+    assert middle[1] == before[1]
+    assert middle[0].keys() == before[0].keys()
+    assert all((array == before[0][name]).all() for name, array in middle[0].items())
+
+
+def test_the_arrays_of_a_checkpoint_are_read_only():
+    data, keep = data_of("d2l"), Keep()
+    Trainer(1, progress=False, patience=2, callbacks=[keep]).fit(model_of(data), data)
+    arrays, _ = keep.checkpoints[0]
+    assert {name.split("/")[0] for name in arrays} >= {"parameters", "best"}
+    for array in arrays.values():
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+class Recorded(Keep):
+    """Keeps the parameters of each epoch too, and gives it the validation perplexity of a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.parameters = []
+
+    def on_epoch_end(self, trainer):
+        super().on_epoch_end(trainer)
+        self.parameters.append(parameter_arrays(trainer.model))
+
+
+@pytest.mark.parametrize("averaging", [0, 0.9])
+def test_patience_can_be_added_where_the_best_parameters_are_known(averaging, monkeypatch):
+    data, keep = data_of("d2l"), Recorded()
+    evaluated = iter([9.0, 8.0, 8.5, 8.6, 8.7, 8.8])
+    monkeypatch.setattr(session.Session, "_evaluated", lambda self: (next(evaluated), {}))
+    Trainer(3, progress=False, averaging=averaging, callbacks=[keep]).fit(model_of(data), data)
+    model = model_of(data)
+    trainer = Trainer(9, progress=False, averaging=averaging, patience=2)
+    history = trainer.fit(model, data, resume=keep.checkpoints[1])  # after epoch 2, the best one
+    assert len(history) == 4
+    assert all((array == keep.parameters[1][name]).all() for name, array in parameter_arrays(model).items())
+
+
+def test_patience_is_refused_before_any_step_where_they_are_not(monkeypatch):
+    data, keep, steps = data_of("d2l"), Keep(), []
+    evaluated = iter([8.0, 9.0])
+    monkeypatch.setattr(session.Session, "_evaluated", lambda self: (next(evaluated), {}))
+    Trainer(2, progress=False, callbacks=[keep]).fit(model_of(data), data)
+    monkeypatch.setattr(session.Session, "step", lambda *arguments: steps.append(1))
+    message = (r"^patience must be 0 for a checkpoint that does not have the best parameters; got one at the end of "
+               r"epoch 2, whose best epoch is 1$")
+    with pytest.raises(ValueError, match=message):
+        Trainer(9, progress=False, patience=2).fit(model_of(data), data, resume=keep.checkpoints[1])
+    assert not steps
+
+
+def test_without_patience_the_best_parameters_of_a_checkpoint_are_not_kept():
+    data, keep, again = data_of("d2l"), Keep(), Keep()
+    Trainer(1, progress=False, patience=2, callbacks=[keep]).fit(model_of(data), data)
+    Trainer(2, progress=False, callbacks=[again]).fit(model_of(data), data, resume=keep.checkpoints[0])
+    assert any(name.startswith("best/") for name in keep.checkpoints[0][0])
+    assert not any(name.startswith("best/") for name in again.checkpoints[0][0])

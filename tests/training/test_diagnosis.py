@@ -64,7 +64,8 @@ def test_a_training_that_diverges_logs_remedies_once(small_data, caplog):
     message, = Recorded(caplog)
     assert message.startswith("the training perplexity rose from ")
     assert "0% of the steps clipped" in message
-    assert message.endswith("; try a lower learning rate (lr=15), or clipping (clip=1), or layer_norm=True")
+    assert message.endswith(
+        "; try a lower learning rate (lr=15), or clipping (gradient_clip_val=1), or layer_norm=True")
 
 
 def test_a_vanishing_gradient_is_logged(small_data, caplog):
@@ -136,3 +137,11 @@ def test_the_gradient_flow_of_a_padded_batch_is_that_of_its_longest_sequences():
     flow = diagnosis.gradient_flow(model, x, padded)
     numpy.testing.assert_allclose(flow, diagnosis.gradient_flow(model, x[:7, ::2], y[:7, ::2]), rtol=1e-6)
     assert flow.shape == (2, 7)
+
+
+def test_a_step_is_clipped_by_its_norm_or_by_its_largest_element():
+    norms = diagnosis.GradientNorms(["rnn.layer0.weights"], clip=1.0, clip_value=0.1)
+    account = norms.begin()
+    for square, largest in ((0.25, 0.05), (0.25, 0.2), (4.0, 0.05), (0.25, numpy.float32(0.1))):
+        norms.add(account, numpy.array([square], dtype="float32"), largest)
+    assert norms.row(account)["clipped"] == 0.5

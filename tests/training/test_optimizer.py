@@ -103,9 +103,10 @@ def test_elements_of_the_gradients_are_clipped_before_their_norm(clip):
     with autograd.record():
         loss = sum((p.data() ** 2).sum() for p in made.values())
     loss.backward()
-    squares = optimizer.update(0.1)
+    squares, largest = optimizer.update(0.1)
     gradients = {name: 2 * array for name, array in before.items()}
     assert squares.asnumpy() == pytest.approx([(g**2).sum() for g in gradients.values()], rel=1e-6)  # before clipping
+    assert float(largest) == pytest.approx(max(abs(g).max() for g in gradients.values()))
     clipped = {name: numpy.clip(g, -0.3, 0.3) for name, g in gradients.items()}
     assert any((g != gradients[name]).any() and (g == gradients[name]).any() for name, g in clipped.items())
     norm = numpy.sqrt(sum((g**2).sum() for g in clipped.values()))

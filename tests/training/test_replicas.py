@@ -126,7 +126,7 @@ def test_a_training_on_several_contexts_that_diverges_goes_on_with_half_the_rate
     data = data_of("book")
     model = model_of(data)
     history = Trainer(2, progress=False, ctx=CONTEXTS[1], callbacks=[Poison(2)], averaging=0.9).fit(model, data)
-    assert "rolled back to the end of epoch 0" in caplog.text
+    assert "rolled back to the beginning" in caplog.text
     assert len(history) == 2
     for name, parameter in model.named_parameters():
         first, second = (array.asnumpy() for array in parameter.list_data())

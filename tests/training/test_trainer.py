@@ -6,7 +6,7 @@ from gluon_deeprnn.training import Callback
 import mxnet
 import numpy
 import pytest
-from trainings import data_of, model_of, same
+from trainings import Keep, data_of, model_of, same
 
 
 def test_training_reduces_the_perplexity(small_data):
@@ -164,3 +164,87 @@ def test_an_optimizer_object_trains_like_its_name_and_can_be_reused(small_data, 
 def test_an_optimizer_that_cannot_be_used_is_refused(optimizer, options, message):
     with pytest.raises(ValueError, match="^" + message):
         Trainer(2, optimizer=optimizer(), optimizer_params=options)
+
+
+def test_a_learning_rate_among_the_options_of_the_optimizer_works_as_in_gluon(small_data):
+    first, second = model_of(small_data), model_of(small_data)
+    rows = [Trainer(2, optimizer="sgd", progress=False, **options).fit(model, small_data)[-1]["lr"]
+            for model, options in ((first, {"lr": 0.125}), (second, {"optimizer_params": {"learning_rate": 0.125}}))]
+    assert rows == [0.125, 0.125]
+    assert same(first, second)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"lr": 0.5, "optimizer_params": {"learning_rate": 0.1}},
+     r"lr must be omitted with optimizer_params\['learning_rate'\]; got 0.5"),
+    ({"optimizer_params": {"learning_rate": -1}},
+     r"optimizer_params\['learning_rate'\] must be a number above 0; got -1"),
+    ({"lr_factor": 0.3}, "lr_factor must be omitted for schedule constant; got 0.3"),
+    ({"lr_epochs": 3, "schedule": "cosine"}, "lr_epochs must be omitted for schedule cosine; got 3"),
+    ({"num_gpus": 1, "ctx": "cpu"}, "num_gpus must be omitted with ctx; got 1"),
+])
+def test_an_argument_that_would_have_no_effect_is_refused(options, message):
+    with pytest.raises(ValueError, match="^" + message):
+        Trainer(3, **options)
+
+
+@pytest.mark.parametrize(("name", "remedy"), [
+    ("lr", "pass lr to Trainer; schedule and warmup change it during a training"),
+    ("stop", r"trainer\.stop\(\) ends the training"), ("max_epochs", "pass max_epochs to Trainer"),
+    ("schedule", "pass schedule to Trainer"), ("max_epoch", r"did you mean 'max_epochs'\?"), ("history", None)])
+def test_an_attribute_that_would_have_no_effect_cannot_be_set(name, remedy, small_data):
+    class Sets(Callback):
+        def on_epoch_end(self, trainer):
+            setattr(trainer, name, 1)
+
+    message = f"^trainer.{name} must be left as it is, since setting it has no effect; got 1" + (
+        rf" \({remedy}\)$" if remedy else "$")
+    with pytest.raises(ValueError, match=message):
+        Trainer(2, progress=False, callbacks=[Sets()]).fit(model_of(small_data), small_data)
+
+
+def test_a_subclass_has_attributes_of_its_own():
+    class Mine(Trainer):
+        def __init__(self, note):
+            super().__init__(2)
+            self.note = note
+
+    mine = Mine("a")
+    mine.note = "b"
+    assert mine.note == "b"
+    with pytest.raises(ValueError, match=r"^trainer\.lr must be left as it is"):
+        mine.lr = 1
+
+
+@pytest.mark.parametrize(("clip_value", "share"), [(1e-7, 1.0), (1e9, 0.0)])
+def test_steps_whose_elements_are_clipped_are_counted(small_data, clip_value, share):
+    row, = Trainer(1, clip_value=clip_value, progress=False).fit(model_of(small_data), small_data)
+    assert row["clipped"] == share
+
+
+def test_clipping_is_not_advised_where_elements_are_clipped(small_data, caplog):
+    mxnet.random.seed(1)
+    model = RNNLM(GRU(32, 4, residual=True), len(small_data.vocab), lr=300)
+    Trainer(8, clip_value=0.01, progress=False).fit(model, small_data)
+    assert "the training perplexity rose from" in caplog.text
+    assert "100% of the steps clipped; try a lower learning rate (lr=150), or layer_norm=True" in caplog.text
+
+
+def test_stop_before_fit_is_refused():
+    with pytest.raises(ValueError, match=r"^stop\(\) must be used after fit has started"):
+        Trainer(2).stop()
+
+
+def test_the_last_epoch_is_known_to_be_the_best_in_a_resumed_training_too(small_data):
+    found = []
+
+    class Improved(Callback):
+        def on_pause(self, trainer):
+            found.append((len(trainer.history), trainer.improved))
+
+    keep = Keep()
+    history = Trainer(1, progress=False, callbacks=[keep]).fit(model_of(small_data), small_data)
+    assert len(history) == 1
+    Trainer(2, progress=False, callbacks=[Improved()]).fit(model_of(small_data), small_data,
+                                                           resume=keep.checkpoints[0])
+    assert found[0] == (1, True)
