@@ -47,7 +47,7 @@ def test_files_are_named_sources(tmp_path):
     (None, "text must be a file that can be read; got '.*x.txt': No such file or directory"),
     (b"", "text must be a non-empty text"),
     ("운수 좋은 날".encode("cp949"),
-     r"text must be UTF-8; got '.*', byte 0x.. at 0 \(--encoding CP949 would read '운수 좋은 날'"),
+     r"text must be UTF-8; got '.*', byte 0x.. at 0 \(encoding='CP949' would read '운수 좋은 날'"),
     (b"a\x00b", "text must be a text; got .* which contains null bytes"),
     (b"\x89PNG\x00", "text must be a text; got .* which contains null bytes"),
 ])
@@ -222,7 +222,7 @@ def test_many_files_of_one_name_are_numbered_in_linear_time(tmp_path):
 def test_a_folder_of_files_in_another_encoding_names_the_likely_ones_of_the_first(tmp_path):
     (tmp_path / "a.txt").write_bytes("운수 좋은 날".encode("cp949"))
     (tmp_path / "b.txt").write_bytes(b"a\0b")
-    with pytest.raises(ValueError, match=r"^text must be UTF-8; got '.*a.txt', byte .* \(--encoding CP949 would read"):
+    with pytest.raises(ValueError, match=r"^text must be UTF-8; got '.*a.txt', byte .* \(encoding='CP949' would read"):
         read_texts([tmp_path])
 
 

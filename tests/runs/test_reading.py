@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 SMALL = {"protocol": "book", "cleaning": "none", "num_hiddens": 8, "num_layers": 1, "batch_size": 4, "num_steps": 8,
-         "optimizer": "adam", "lr": 0.01, "prefix": "a", "sample_length": 5}
+         "optimizer": "adam", "lr": 0.01, "sample_length": 5}
 KOREAN = "새침하게 흐린 품이 눈이 올 듯하더니, 눈은 아니 오고 얼다가 만 비가 내리었다.\n"
 
 
@@ -30,7 +30,8 @@ TEXTS = {"none": book("cat") + "\ufeff" + book("dog"),
 def earlier(request, tmp_path, monkeypatch):
     """The folder of a run of an earlier version, which knew no settings ``encoding`` and ``reading``."""
     (tmp_path / "x.txt").write_text(TEXTS[request.param], encoding="utf-8")
-    config = RunConfig(text=(str(tmp_path / "x.txt"),), records=request.param, reading=1, max_epochs=2, **SMALL)
+    config = RunConfig(text=(str(tmp_path / "x.txt"),), records=request.param, reading=1, max_epochs=2, **SMALL,
+                       **({"prefix": "a"} if request.param == "none" else {}))
     with monkeypatch.context() as patch:
         patch.setattr(RunConfig, "as_dict", lambda self: {
             name: list(value) if isinstance(value, tuple) else value

@@ -94,7 +94,7 @@ def test_a_text_of_the_run_is_evaluated_after_its_token_and_any_other_only_if_to
         lines.append(capsys.readouterr().out)
         assert main(["score", "--run", str(folder), "--text", str(tmp_path / "new.txt"), "--top", "0", *source]) == 0
         assert capsys.readouterr().out.strip().split("; ")[1] == lines[-1].strip()
-    assert [re.search(r"\((\d+) characters", line)[1] for line in lines] == [str(3 * len(SHEEP) - 1),
+    assert [re.search(r"\((\d+) characters", line)[1] for line in lines] == [str(3 * len(SHEEP)),
                                                                               str(3 * len(SHEEP))]
 
 
