@@ -14,7 +14,8 @@
 * takes NumPy 2's scalars, such as ``numpy.int64(3)``, in shapes and other arguments of its operators;
 * works in NumPy mode in every thread, and prints no warnings of its own, even with ``python -W error``.
 
-Environment variables are read once, at import.  Values set by the user take precedence:
+These environment variables are read at import, so later changes of them have no effect.  Values that the user has set
+take precedence:
 
 ``OMP_NUM_THREADS``
     The number of threads; `threads` returns the number in use.

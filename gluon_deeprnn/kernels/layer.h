@@ -60,7 +60,7 @@ struct Cell {
 
 // The cell of that name; null where there is none.
 const Cell* find_cell(const std::string& name);
-std::string cell_names();  // "rnn_tanh, rnn_relu, lstm or gru"
+std::string cell_names();  // of all cells, such as "rnn_tanh, lstm or gru"
 
 }  // namespace gluon_deeprnn
 

@@ -1,6 +1,6 @@
 // What a cell has to say, and what it sees of a step.
 //
-// A cell is a struct in a file of its own here, listed in the table of layer.cc, with
+// A cell is a struct in a file of its own here, listed in all.h, with
 //
 //   kName          as the operator's attribute `cell` gives it
 //   kGates         gates, each with weights for every unit
