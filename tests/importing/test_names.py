@@ -76,7 +76,7 @@ def test_one_matrix_for_both_is_tied():
 @pytest.mark.parametrize(("change", "message"), [
     (lambda arrays: arrays.update(gru(end="_reverse")), r"in one direction, as a language model needs; got rnn"),
     (lambda arrays: arrays.update({"attention.weight": numpy.zeros((3, 3)), "scale": numpy.zeros(2)}),
-     r"2 that do not fit: attention\.weight \(3, 3\), scale \(2,\) \(--name THEIRS=PART says"),
+     r"2 that do not fit: attention\.weight \(3, 3\), scale \(2,\) \(name=\{'THEIRS': 'PART'\} says"),
     (lambda arrays: arrays.pop("rnn.weight_hh_l1"), "complete: the weights of the inputs and of the states of layer1"),
     (lambda arrays: arrays.update({"rnn.bias_hh_l0": numpy.zeros(4)}), "arrays of layer0 must be of the shapes"),
     (lambda arrays: arrays.update({"rnn.weight_hh_l1": numpy.zeros((10, 5)), "rnn.weight_ih_l1": numpy.zeros((10, 4))}),

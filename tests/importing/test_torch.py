@@ -71,7 +71,7 @@ def test_a_run_tells_the_activation_and_boundaries_are_refused(tmp_path):
     bounded = types.SimpleNamespace(model=RNNLM(GRU(6), len(vocab)), vocab=vocab)
     bounded.model(np.zeros((1, 1), dtype="int32"))
     torch_format.write_safetensors(bounded, tmp_path / "b.safetensors")
-    with pytest.raises(ValueError, match=r"without tokens for boundaries or sources; .*--format zip. keeps a run"):
+    with pytest.raises(ValueError, match=r"without tokens for boundaries or sources; .*the format zip keeps a run"):
         import_model("torch", [tmp_path / "b.safetensors"], tmp_path / "bounded")
 
 
