@@ -89,6 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
         trained.vocab.source_index(arguments.source)
     elif arguments.prefix is None and not (is_of_records or arguments.interactive):
         raise InputError("prefix", "given, except for a run on records, with --source or with --interactive", None)
+    if arguments.skip_unknown and not (arguments.prefix or arguments.interactive):
+        raise InputError("skip_unknown", "omitted without a prefix", True)
     length = as_int(("1000" if is_of_records else "200") if arguments.length is None else arguments.length)
     num_samples = as_int(arguments.num_samples)
     if arguments.interactive and num_samples != 1:

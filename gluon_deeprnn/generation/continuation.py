@@ -60,6 +60,13 @@ class Continuation:
         self._uncounted = 0  # tokens of an incomplete character, which an earlier call has counted but not shown
         self._turn = 0
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute of the class, or of a subclass; an option is an argument and cannot be set later."""
+        if type(self) is Continuation and not name.startswith("_") and name not in ("ended", "found"):
+            raise InputError(f"text.{name}", "left as it is, since setting it has no effect", value,
+                             "begin another Continuation with other options")
+        super().__setattr__(name, value)
+
     @property
     def tokens(self) -> List[int]:
         """The indices of the text so far: the tokens that were read, and those that were written and shown."""

@@ -23,6 +23,9 @@ import numpy
 
 _log = logging.getLogger(__name__)
 
+_WITHOUT_EFFECT = {"lazy_update", "multi_precision"}
+"""Options of MXNet's optimizers for sparse gradients, and for parameters in half precision."""
+
 _INSTEAD = {"lr": "pass lr to Trainer; schedule and warmup change it during a training",
             "learning_rate": "pass lr to Trainer; schedule and warmup change it during a training",
             "stop": "trainer.stop() ends the training"}
@@ -172,6 +175,9 @@ class Trainer:
 
     def _learning_rate(self, lr: Optional[float]) -> Optional[float]:
         """The learning rate that the arguments give, as to a trainer of Gluon; None for that of the model."""
+        for name in _WITHOUT_EFFECT & self.optimizer_params.keys():
+            raise InputError(f"optimizer_params[{name!r}]", "omitted, since gradients are dense and in float32",
+                             self.optimizer_params[name])
         of_options = self.optimizer_params.pop("learning_rate", None)
         if of_options is not None and lr is not None:
             raise InputError("lr", "omitted with optimizer_params['learning_rate']", lr)

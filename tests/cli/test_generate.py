@@ -165,6 +165,7 @@ def test_stop_understands_escapes_and_the_characters_themselves(run_on_lines, st
     (["--stop", "b\\"], r"stop must be a text in which a backslash begins one of \n, \t and \\; got 'b\\'"),
     (["--stop", "Z."], "stop must be made of characters that the model can write; got 'Z.' (it never writes 'Z.'"),
     (["--temperature", "0", "--top-k", "0"], "top_k must be omitted with temperature 0; got 0"),
+    (["--prefix", "", "--skip-unknown"], "skip_unknown must be omitted without a prefix; got True"),
     (["--temperature", "0", "--seed", "3"], "seed must be omitted with temperature 0; got 3"),
 ])
 def test_an_option_that_would_have_no_effect_is_one_line(run_on_lines, arguments, message, capsys):

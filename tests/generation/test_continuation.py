@@ -311,3 +311,11 @@ def test_bad_arguments_are_refused_at_once(gru, vocab, call, message):
     text.read("it")
     with pytest.raises(ValueError, match="^" + message):
         call(text)
+
+
+def test_an_option_cannot_be_set_later_where_it_would_have_no_effect():
+    vocab = Vocab("abc")
+    text = Continuation(RNNLM(GRU(4), len(vocab)), vocab)
+    for name in ("temperature", "seed", "tokens", "stop"):
+        with pytest.raises(ValueError, match=rf"^text\.{name} must be left as it is, since setting it has no effect; "):
+            setattr(text, name, 1)

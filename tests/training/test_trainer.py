@@ -179,6 +179,8 @@ def test_a_learning_rate_among_the_options_of_the_optimizer_works_as_in_gluon(sm
      r"lr must be omitted with optimizer_params\['learning_rate'\]; got 0.5"),
     ({"optimizer_params": {"learning_rate": -1}},
      r"optimizer_params\['learning_rate'\] must be a number above 0; got -1"),
+    ({"optimizer_params": {"multi_precision": True}},
+     r"optimizer_params\['multi_precision'\] must be omitted, since gradients are dense and in float32; got True"),
     ({"lr_factor": 0.3}, "lr_factor must be omitted for schedule constant; got 0.3"),
     ({"lr_epochs": 3, "schedule": "cosine"}, "lr_epochs must be omitted for schedule cosine; got 3"),
     ({"num_gpus": 1, "ctx": "cpu"}, "num_gpus must be omitted with ctx; got 1"),
