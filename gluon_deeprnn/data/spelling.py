@@ -70,7 +70,7 @@ class Spelling:
 
     @functools.cached_property
     def probabilities(self) -> Dict[str, float]:
-        """The probability of each symbol: `ESCAPE`, `END` if ends are coded, and the characters in ascending order."""
+        """The probability of each symbol: ``ESCAPE``, ``END`` if ends are coded, and the sorted characters."""
         weights = {ESCAPE: max(len(self.counts), 1), **({END: self.ends} if self.ends else {}),
                    **{character: self.counts[character] for character in sorted(self.counts)}}
         total = sum(weights.values())

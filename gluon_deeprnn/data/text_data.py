@@ -51,7 +51,7 @@ class TextData:
         See `gluon_deeprnn.data.clean`.
     tokens : {"char", "word", "byte"}, default "char"
         The kind of tokens; words of an uncleaned text include punctuation marks and line ends
-        (`gluon_deeprnn.data.words`).
+        (``gluon_deeprnn.data.words``).
     records : {"none", "line", "paragraph", "blank-line"}, default "none"
         The independent pieces of the texts, if there are any: lines, or what blank lines separate (for ``paragraph``
         with its line breaks replaced by spaces).  Each is cleaned on its own and read from the initial state, with
