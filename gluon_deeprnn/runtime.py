@@ -34,6 +34,7 @@ import sys
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import warnings
 
+from gluon_deeprnn.errors import Described, InputError
 import numpy
 
 _MXNET_VERSION = "1.9.1"
@@ -206,6 +207,27 @@ def spin_count() -> Tuple[Optional[str], str]:
     if _imported_before:
         return None, "mxnet was imported before gluon_deeprnn"
     return _SPIN_TURNS, "GOMP_SPINCOUNT, set by gluon_deeprnn"
+
+
+def check_memory(name: str, got: str, needed: int) -> None:
+    """Raise an error, before any memory is allocated, if more is needed than there is.
+
+    Parameters
+    ----------
+    name, got : str
+        What needs it, and its value, for the message.
+    needed : int
+        The bytes.
+
+    Raises
+    ------
+    ValueError
+        "num_samples must be small enough for this machine's 8.0 GB of memory; got 1000000: about 81.9 GB".
+    """
+    available = memory_bytes()
+    if needed > available:
+        raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
+                         Described(f"{got}: about {needed / 1e9:.1f} GB"))
 
 
 def memory_bytes() -> int:

@@ -46,10 +46,10 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
     tokens, per_token, evaluated_on = tokens_to_predict(trained, data, arguments.text)
     proof: Optional[Proof] = None
     if arguments.prove:
-        proof = prove(predictors.new, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
+        proof = prove(lambda: predictors.new(len(tokens)), tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
         log_probs = proof.log_probs
     else:
-        log_probs = log_probs_of(predictors.new(), tokens, on_token=shown("evaluating", len(tokens)))
+        log_probs = log_probs_of(predictors.new(len(tokens)), tokens, on_token=shown("evaluating", len(tokens)))
     how = [*([f"dynamic, learning rate {predictors.lr:g}"] if arguments.dynamic else []),
            *(["mixed with n-grams"] if arguments.mixture else []),
            *(["all texts as one stream"] if len(trained.stored.texts) > 1 else []),
