@@ -104,9 +104,11 @@ class NGrams:
             of_words = (NUM_EXPERTS - len(ORDERS)) * num_tokens
             return of_words + sum(min(num_tokens, vocab_size**(order + 1)) for order in ORDERS)
 
-        return (BYTES * (num_pairs(num_counted) + 2 * num_pairs(num_read))  # 2: they are copied when some are added
-                + _BYTES_WHILE_COUNTING * num_counted + 4 * _most_rows(vocab_size) * vocab_size
-                + _BYTES_OF_RECENT * min(_MOST_RECENT, NUM_EXPERTS * num_read))
+        num_recent = min(_MOST_RECENT, NUM_EXPERTS * num_read)
+        rows = min(_most_rows(vocab_size), max(_FEWEST_ROWS, num_recent))
+        # Two times: the pairs are copied when some are added, and the table when it grows.
+        return (BYTES * (num_pairs(num_counted) + 2 * num_pairs(num_read)) + 2 * 4 * rows * vocab_size
+                + _BYTES_WHILE_COUNTING * num_counted + _BYTES_OF_RECENT * num_recent)
 
     def _pairs_of(self, text: numpy.ndarray) -> Iterator[numpy.ndarray]:
         for kind, numbers in enumerate(contexts_of(text, self._letters)):
@@ -197,7 +199,8 @@ class NGrams:
 
     def _new_row(self, key: int) -> int:
         if self._used == len(self._table):
-            self._table = numpy.concatenate([self._table, numpy.zeros_like(self._table)])
+            more = min(self._used, _most_rows(self.vocab_size) - self._used)
+            self._table = numpy.concatenate([self._table, numpy.zeros((more, self.vocab_size), "int32")])
         self._rows[key] = self._used
         self._used += 1
         return self._used - 1
@@ -211,4 +214,4 @@ class NGrams:
 
 
 def _most_rows(vocab_size: int) -> int:
-    return max(_FEWEST_ROWS, 1 << (_TABLE_BYTES // (4 * vocab_size)).bit_length() - 1)
+    return max(_FEWEST_ROWS, _TABLE_BYTES // (4 * vocab_size))
