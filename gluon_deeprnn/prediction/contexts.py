@@ -11,6 +11,7 @@ ORDERS = (0, 1, 2, 3, 4, 5, 6, 8, 12)
 
 _MASK = (1 << 64) - 1
 _FACTOR = 0x9E3779B97F4A7C15
+_POWERS = [pow(_FACTOR, order + 1, 1 << 64) for order in ORDERS[1:]]
 _WORD, _BEFORE, _SECOND = 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5
 NUM_OF_WORDS = 4
 """Contexts of words: what there is of the present word, alone, after the word before it, after the one before that, and
@@ -62,7 +63,8 @@ class Contexts:
 
     def __init__(self, letters: Sequence[int]) -> None:
         self._letters = letters
-        self._last: List[int] = []  # from the nearest on
+        self._last = [0] * ORDERS[-1]  # the last tokens plus one, from the nearest on; 0 where there is none yet
+        self._numbers = [0] * len(ORDERS)  # for each order the sum of its last tokens plus one, times F, F**2, ...
         self._words = _Words()
 
     def numbers(self) -> List[int]:
@@ -70,14 +72,7 @@ class Contexts:
 
         Where there are not as many tokens yet the context is what there is: that of a lower order.
         """
-        found, number, factor, used = [], 0, 1, 0
-        for order in ORDERS:
-            for token in self._last[used:order]:
-                factor = factor * _FACTOR & _MASK
-                number = (number + (token + 1) * factor) & _MASK
-            used = order
-            found.append(number)
-        return found + self._words.contexts()
+        return self._numbers + self._words.contexts()
 
     @property
     def word_length(self) -> int:
@@ -86,13 +81,16 @@ class Contexts:
 
     def add(self, token: int) -> None:
         """Go on: the next token is this one."""
-        self._last = [token, *self._last[:ORDERS[-1] - 1]]
+        plus_one, last = token + 1, self._last
+        self._numbers = [0, *(((number + plus_one) * _FACTOR - last[order - 1] * power) & _MASK for number, order, power
+                              in zip(self._numbers[1:], ORDERS[1:], _POWERS))]
+        self._last = [plus_one, *last[:-1]]
         self._words = self._words.after(self._letters[token])
 
     def after(self, token: int) -> "Contexts":
         """Those after a further token; these stay as they are."""
         found = Contexts(self._letters)
-        found._last, found._words = self._last, self._words
+        found._last, found._numbers, found._words = self._last, self._numbers, self._words
         found.add(token)
         return found
 

@@ -1,10 +1,11 @@
 """How often each token has followed each context, in sorted arrays: what has not occurred takes no memory."""
 
-from typing import Any, Iterable, List
+from typing import Any, Iterable, List, Sequence
 
 import numpy
 
 _KIND_BITS, _BITS = 4, 64
+_KINDS = [kind << _BITS - _KIND_BITS for kind in range(1 << _KIND_BITS)]
 BYTES = 12
 """What a pair of a context and a token takes: its number, and how often it has occurred."""
 
@@ -33,7 +34,12 @@ class Pairs:
 
     def key(self, kind: int, number: Any) -> Any:
         """The pair of a context with token 0: by the number of the context, or by those of many, an array of uint64."""
-        return kind << _BITS - _KIND_BITS | number >> self._shift << self._token_bits
+        return _KINDS[kind] | number >> self._shift << self._token_bits
+
+    def keys(self, numbers: Sequence[int]) -> List[int]:
+        """The same of one context of each kind."""
+        shift, token_bits = self._shift, self._token_bits
+        return [kind | number >> shift << token_bits for kind, number in zip(_KINDS, numbers)]
 
     def bounds(self, keys: List[int]) -> numpy.ndarray:
         """The pairs of some contexts with token 0, then the first number that is above all pairs of each: (2 m,)."""

@@ -229,8 +229,10 @@ class _Weights:
 
 def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, following: Following, word_length: int) -> _Prediction:
     """What is mixed, and by which weights."""
-    of_ngrams = ngrams.distributions(following)
-    inputs = numpy.concatenate([*(each[None] for each in of_networks), numpy.log(of_ngrams, out=of_ngrams)])
+    inputs = numpy.empty((len(of_networks) + NUM_EXPERTS, ngrams.vocab_size))
+    for row, log_probs in zip(inputs, of_networks):
+        row[:] = log_probs
+    numpy.log(ngrams.distributions(following), out=inputs[len(of_networks):])
     kinds = numpy.minimum(following.kinds, 3).astype("int64")
     times = numpy.frexp(following.totals)[1]  # 0 for 0, 1 for 1, 2 for 2 and 3, ...
     surest = [min(int(-4 * log_probs.max()), _CONFIDENCES - 1) for log_probs in of_networks]

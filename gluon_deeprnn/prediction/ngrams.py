@@ -112,7 +112,9 @@ class NGrams:
 
     def _pairs_of(self, text: numpy.ndarray) -> Iterator[numpy.ndarray]:
         for kind, numbers in enumerate(contexts_of(text, self._letters)):
-            yield self._pairs.key(kind, numbers) + text.astype("uint64")
+            keys = self._pairs.key(kind, numbers)
+            keys += text.astype("uint64")
+            yield keys
 
     def _begin_table(self) -> None:
         self._table = numpy.zeros((_FEWEST_ROWS, self.vocab_size), "int32")  # doubled when it is full
@@ -179,8 +181,7 @@ class NGrams:
         """The pairs of contexts with token 0, and the rows of their counts: row 0 if a context has not occurred."""
         if self._used + NUM_EXPERTS > _most_rows(self.vocab_size) or len(self._recent) >= _MOST_RECENT:
             self._empty_table()
-        key_of, rows = self._pairs.key, self._rows
-        keys = [key_of(kind, number) for kind, number in enumerate(contexts.numbers())]
+        keys, rows = self._pairs.keys(contexts.numbers()), self._rows
         unknown = [key for key in keys if key not in rows]
         if unknown:
             wanted = self._pairs.bounds(unknown)
@@ -189,7 +190,8 @@ class NGrams:
                 for key, first, end in zip(unknown, bounds, bounds[len(unknown):]):
                     if first < end:
                         row = rows.get(key) or self._new_row(key)
-                        self._table[row, counts.pairs[first:end] - numpy.uint64(key)] += counts.counts[first:end]
+                        tokens = (counts.pairs[first:end] - numpy.uint64(key)).view("int64")
+                        self._table[row][tokens] += counts.counts[first:end]
         found = [rows.get(key, 0) for key in keys]
         for i, row in enumerate(found):
             if row < 0:
