@@ -225,7 +225,7 @@ def test_the_memory_limit_is_the_lowest_of_the_groups_that_contain_the_process(t
 
 @pytest.fixture
 def group():
-    """A control group within one of a gigabyte, of version 1 or 2, as root can make it: a file to write a process to."""
+    """A control group within one of a gigabyte, as root can make it: the file to which a process is written."""
     of_process = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
     with contextlib.ExitStack() as stack:
         for _, controllers, path in of_process:

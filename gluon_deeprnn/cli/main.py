@@ -26,7 +26,7 @@ from gluon_deeprnn.cli import (
     train,
 )
 from gluon_deeprnn.cli.completion import PrintCompletion
-from gluon_deeprnn.errors import DeepRNNError, Described, InputError
+from gluon_deeprnn.errors import DeepRNNError, Described, ExitStatus, InputError
 
 _COMMANDS = {"train": train, "launch": launch, "generate": generate, "score": score, "evaluate": evaluate,
              "compare": compare, "plot": plot, "export": export, "import": import_model, "recipes": recipes,
@@ -93,8 +93,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         with streams.forgiving(), _notes_on_stderr():
             return _run(arguments)
-    except BrokenPipeError:  # the reader of the output, such as `head`, has exited
-        return 141
+    except BrokenPipeError:
+        return ExitStatus.NO_READER
     finally:
         streams.abandon_what_fails()
 
@@ -121,12 +121,12 @@ def _run(arguments: Optional[Sequence[str]]) -> int:
         known = parse(sys.argv[1:] if arguments is None else arguments)
         known.run(known)
         sys.stdout.flush()
-        return 0
+        return ExitStatus.DONE
     except DeepRNNError as error:
         message = " ".join(str(error).split())
         print(f"gluon-deeprnn: error: {message}", file=sys.stderr)
-        return 2
+        return ExitStatus.INVALID
     except KeyboardInterrupt as interrupt:
         if interrupt.args:
             print(interrupt.args[0], file=sys.stderr)
-        return 130
+        return ExitStatus.INTERRUPTED

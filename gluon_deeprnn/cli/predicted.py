@@ -46,7 +46,8 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
     tokens, per_token, evaluated_on = tokens_to_predict(trained, data, arguments.text)
     proof: Optional[Proof] = None
     if arguments.prove:
-        proof = prove(lambda: predictors.new(len(tokens)), tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
+        proof = prove(lambda: predictors.new(len(tokens)), tokens,
+                      on_token=shown("coding and decoding", 2 * len(tokens)))
         log_probs = proof.log_probs
     else:
         log_probs = log_probs_of(predictors.new(len(tokens)), tokens, on_token=shown("evaluating", len(tokens)))

@@ -16,8 +16,8 @@ _NOT_PUBLIC = tuple(map(ipaddress.ip_network, (
     "100.64.0.0/10",  # behind the address translation of a provider, and of private networks such as Tailscale's
     "192.0.0.0/29", "198.18.0.0/15", "240.0.0.0/4",  # behind DS-Lite; for tests of networks; reserved
     "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")))  # for examples
-"""The networks that cannot be reached from the internet and in which a machine can have its address, by IANA's registries
-of special-purpose addresses.  What `ipaddress` calls private or global depends on the version of Python."""
+"""The networks that the internet does not reach and in which a machine can have its address, by IANA's registries of
+special-purpose addresses.  What `ipaddress` calls private or global depends on the version of Python."""
 
 
 class Root(NamedTuple):

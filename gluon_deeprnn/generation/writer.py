@@ -6,7 +6,7 @@ from typing import Any, Deque, Iterator, List, NamedTuple, Optional, Sequence, U
 from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation.copies import RunLimit
 from gluon_deeprnn.generation.options import DecodingOptions
 from gluon_deeprnn.generation.steps import STEPS, Point, steps_of

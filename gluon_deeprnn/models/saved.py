@@ -16,6 +16,8 @@ from mxnet.base import MXNetError
 import numpy
 
 _ABOUT = "gluon_deeprnn"
+_FORMER_NAMES = {"gru with the reset before the product": "gru_reset_before"}
+"""Names of cells in files of earlier versions."""
 
 
 class SavedBlock(GraphBlock):
@@ -113,7 +115,7 @@ def _read(filename: Union[str, "os.PathLike[str]"]) -> Tuple[Optional[Dict[str, 
         if _ABOUT not in arrays:
             return None, arrays
         cells = storage.parse_json(arrays.pop(_ABOUT).astype("uint8").tobytes().decode("utf-8"))["cells"]
-        return {str(path): str(cell) for path, cell in cells.items()}, arrays
+        return {str(path): _FORMER_NAMES.get(cell, str(cell)) for path, cell in cells.items()}, arrays
     except (OSError, MXNetError, ValueError, TypeError, KeyError, AttributeError) as error:
         if "is_np_shape" in str(error):  # written without NumPy mode: Gluon's own loader can read it
             return None, {}

@@ -58,8 +58,9 @@ class NGrams:
     p(s) = max(c(s) - d, 0) / N + d K / N q(s), where q is the distribution after a shorter context, d = 0.4, and p = q
     after a context that has not occurred.
 
-    Counts are kept of what has occurred (`gluon_deeprnn.prediction.counts`), at 12 bytes for each pair of a context and a
-    token.  The counts after recent contexts are rows of a table of all tokens, which has a fixed size.
+    Counts are kept of what has occurred, at 12 bytes for each pair of a context and a token
+    (`gluon_deeprnn.prediction.counts`).  The counts after recent contexts are rows of a table of at most 32 MB, or 64
+    rows.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ class NGrams:
         self._counted = Counts.of_parts(self._pairs_of(text), NUM_EXPERTS * len(text))
         self._read = Counts.of(numpy.empty(0, "uint64"))  # of what was observed, but for the recent pairs
         self._contexts = self.no_context()
+        self._possible = [True] * NUM_EXPERTS  # whether each of the present contexts can have occurred
         self._begin_table()
 
     @staticmethod
@@ -143,12 +145,11 @@ class NGrams:
 
     def following(self, contexts: Optional[Contexts] = None) -> Following:
         """What has followed the present contexts, or those of another text than that which is counted."""
-        if contexts is not None:
-            rows = self._found(contexts)[1]
-        else:
-            if not self._now:
-                self._keys, self._now = self._found(self._contexts)
+        if contexts is None:
+            self._find()
             rows = self._now
+        else:
+            rows = self._found(contexts, [True] * NUM_EXPERTS)[1]
         return Following.of(self._table[rows].astype("float64"))
 
     def distributions(self, following: Optional[Following] = None) -> numpy.ndarray:
@@ -167,22 +168,33 @@ class NGrams:
 
     def observe(self, token: int) -> None:
         """Count the next token."""
-        if not self._now:
-            self._keys, self._now = self._found(self._contexts)
+        self._find()
+        counts = self._table[self._now, token]
+        # A context that has occurred ends in a token that has followed its other tokens, which are a context too; one
+        # that ends in a word has occurred without the last letter.
+        orders, is_letter = len(ORDERS), self._letters[token] > 0
+        self._possible = [True, *(counts[:orders - 1] > 0).tolist(),
+                          *(row > 0 or not is_letter for row in self._now[orders:])]
+        self._table[self._now, token] = counts + 1
+        self._table[0, token] = 0
         for key, row in zip(self._keys, self._now):
             if not row:
                 self._rows[key] = ~token
-        self._table[[row for row in self._now if row], token] += 1
         self._recent += [key + token for key in self._keys]
         self._contexts.add(token)
         self._now = []
 
-    def _found(self, contexts: Contexts) -> Tuple[List[int], List[int]]:
+    def _find(self) -> None:
+        """Find the rows of the present contexts."""
+        if not self._now:
+            self._keys, self._now = self._found(self._contexts, self._possible)
+
+    def _found(self, contexts: Contexts, possible: List[bool]) -> Tuple[List[int], List[int]]:
         """The pairs of contexts with token 0, and the rows of their counts: row 0 if a context has not occurred."""
         if self._used + NUM_EXPERTS > _most_rows(self.vocab_size) or len(self._recent) >= _MOST_RECENT:
             self._empty_table()
         keys, rows = self._pairs.keys(contexts.numbers()), self._rows
-        unknown = [key for key in keys if key not in rows]
+        unknown = [key for key, can_be in zip(keys, possible) if can_be and key not in rows]
         if unknown:
             wanted = self._pairs.bounds(unknown)
             for counts in (self._counted, self._read):

@@ -104,8 +104,9 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     """
     weights = num_weights(config, vocab_size)
     needed = 4 * 16 * weights + _for_steps(config, vocab_size) if training else 8 * weights
-    runtime.check_memory("num_hiddens, num_layers, batch_size and num_steps",
-                         f"{config.num_hiddens}, {config.num_layers}, {config.batch_size} and {config.num_steps}", needed)
+    runtime.check_memory(
+        "num_hiddens, num_layers, batch_size and num_steps",
+        f"{config.num_hiddens}, {config.num_layers}, {config.batch_size} and {config.num_steps}", needed)
 
 
 def _for_steps(config: RunConfig, vocab_size: int) -> int:

@@ -92,14 +92,20 @@ class RunPredictors:
             return numpy.empty(0, dtype="int32")
         return self.data.indices("val")
 
-    def new(self, num_tokens: int) -> Predictor:
-        """A new predictor, for a text of this length.
+    def new(self, num_tokens: int = 0) -> Predictor:
+        """A new predictor.
+
+        Parameters
+        ----------
+        num_tokens : int, default 0
+            How many tokens it will be given, of which the n-grams of a mixture need memory.
 
         Raises
         ------
         ValueError
-            For a mixture whose n-grams need more memory than there is.
+            For a mixture whose n-grams would need more memory than there is.
         """
+        num_tokens = _checks.integer("num_tokens", num_tokens, at_least=0)
         if self.mixture:
             self._check_memory(len(self.reads_first) + num_tokens)
         predictor = self._mixture() if self.mixture else self._network()
@@ -112,7 +118,7 @@ class RunPredictors:
         Raises
         ------
         ValueError
-            If its n-grams need more memory than there is.
+            If its n-grams would need more memory than there is.
         """
         tokens = self.data.indices("val")[:_LEARNED_FROM]
         self._check_memory(len(tokens))

@@ -45,7 +45,8 @@ def test_distributions_are_those_of_the_definition():
         counted.append((contexts, token))
 
 
-@pytest.mark.parametrize("limits", [{"_MOST_RECENT": 1}, {"_MOST_RECENT": 100}, {"_TABLE_BYTES": 1, "_FEWEST_ROWS": 27}])
+@pytest.mark.parametrize("limits", [{"_MOST_RECENT": 1}, {"_MOST_RECENT": 100},
+                                    {"_TABLE_BYTES": 1, "_FEWEST_ROWS": 27}])
 def test_distributions_are_the_same_however_small_the_table_is(monkeypatch, limits):
     rng = numpy.random.default_rng(1)
     text, new = rng.integers(0, 4, 150), rng.integers(0, 4, 200).tolist()
@@ -84,7 +85,7 @@ def test_a_copy_counts_for_itself():
 @pytest.mark.parametrize(("vocab_size", "num_counted", "num_read"), [
     (4, 30_000, 3000), (100, 100_000, 20_000), (2000, 20_000, 6000), (20_000, 20_000, 2000)])
 def test_the_memory_of_what_has_never_been_seen_before_is_at_most_the_estimate(vocab_size, num_counted, num_read):
-    """All contexts of random tokens are new: the most memory that there can be.  Dense rows would take 4 V bytes each."""
+    """All contexts of random tokens are new: the most memory that there can be.  Dense rows take 4 V bytes each."""
     rng = numpy.random.default_rng(0)
     text, new = rng.integers(0, vocab_size, num_counted), rng.integers(0, vocab_size, num_read).tolist()
     tracemalloc.start()
