@@ -7,13 +7,15 @@ exception                  subclass of         raised for
 `CorpusUnavailableError`   `InputError`        a corpus that is not on this machine and cannot be downloaded
 `UnreadableTextError`      `InputError`        a file that is not read as a text
 `DamagedFileError`         `InputError`        a file that is damaged, of a different run, or of another kind
+`UnsupportedCellError`     `InputError`        a model with a cell that a format or another program does not have
 `DivergedError`            ``RuntimeError``    a training whose loss or gradients are no longer finite
 `StoppedError`             ``RuntimeError``    a training in several processes of which one has failed
 =========================  ==================  =============================================================
 
-The command line prints any `DeepRNNError` in one line and exits with status 2.
+The command line prints any `DeepRNNError` in one line and exits with status 2; `ExitStatus` has all statuses.
 """
 
+import enum
 from typing import Callable, List, Optional, Union
 
 
@@ -80,6 +82,18 @@ class Advice:
 
     def __str__(self) -> str:
         return self.told(str)
+
+
+class ExitStatus(enum.IntEnum):
+    """How a command of the command line ends."""
+
+    DONE = 0
+    INVALID = 2
+    """Its usage or its input was wrong, and it has printed one line about it."""
+    INTERRUPTED = 130
+    """After Ctrl-C, or a signal that ends it."""
+    NO_READER = 141
+    """The program that reads its output, such as ``head``, has ended."""
 
 
 class DeepRNNError(Exception):
@@ -160,6 +174,10 @@ class UnreadableTextError(InputError):
 
 class DamagedFileError(InputError):
     """A file is incomplete or damaged, belongs to a different run, or was not written by this package."""
+
+
+class UnsupportedCellError(InputError):
+    """A model has a cell that a format, or the program for which it is written, does not have."""
 
 
 class DivergedError(DeepRNNError, RuntimeError):

@@ -37,6 +37,7 @@ import types
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import warnings
 
+from gluon_deeprnn.errors import Described, InputError
 import numpy
 
 _MXNET_VERSION = "1.9.1"
@@ -55,28 +56,37 @@ that a user may import later read them again, so they are not deleted afterwards
 
 
 def usable_cores() -> int:
-    """The number of CPU cores available to this process: its affinity, limited by its cgroup's quota; at least 1."""
+    """The number of CPU cores available to this process: its affinity, limited by the quota of its control group."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, int(min(affinity, _control_group_cores())))
 
 
-def _control_group_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
-    """The CPU quota, in cores, of this process's cgroup and of all parent groups; inf if there is none."""
+_GROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def _control_groups(controller: str, root: Path, membership: Path) -> Iterator[Path]:
+    """The folders of this process's control group, by version 1 or 2, and of all groups that contain it.
+
+    In a container the folder can be missing, since its path is that of the machine; those above it are there.
+    """
     try:
         lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
     except OSError:
-        return math.inf
-    cores = math.inf
+        return
     for _, controllers, path in (line for line in lines if len(line) == 3):
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        base = root / controllers if controllers else root  # cgroup v1 has a tree for each controller, v2 has one tree
+        base = root / controllers if controllers else root  # version 1 has a tree for each controller, 2 has one tree
         group = base / path.lstrip("/")
         for folder in (group, *group.parents):
-            cores = min(cores, _quota(folder))
+            yield folder
             if folder == base:
                 break
-    return cores
+
+
+def _control_group_cores(root: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> float:
+    """The CPU quota, in cores, of this process's control group and of all that contain it; inf if there is none."""
+    return min(map(_quota, _control_groups("cpu", root, membership)), default=math.inf)
 
 
 def _quota(folder: Path) -> float:
@@ -88,6 +98,22 @@ def _quota(folder: Path) -> float:
         except (OSError, ValueError):
             continue
     return math.inf
+
+
+def _control_group_memory(root: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> float:
+    """The memory limit, in bytes, of this process's control group and of all that contain it; inf if there is none."""
+    return min(map(_memory_limit, _control_groups("memory", root, membership)), default=math.inf)
+
+
+def _memory_limit(folder: Path) -> float:
+    """The lowest limit of one group: above ``memory.high`` a process is not killed, but as good as stopped."""
+    limit = math.inf
+    for name in ("memory.max", "memory.high", "memory.limit_in_bytes"):
+        try:
+            limit = min(limit, int((folder / name).read_text()))
+        except (OSError, ValueError):  # "max"
+            continue
+    return limit
 
 
 @contextlib.contextmanager
@@ -214,15 +240,33 @@ def spin_count() -> Tuple[Optional[str], str]:
     return _SPIN_TURNS, "GOMP_SPINCOUNT, set by gluon_deeprnn"
 
 
+def check_memory(name: str, got: str, needed: int) -> None:
+    """Raise an error, before any memory is allocated, if more is needed than there is.
+
+    Parameters
+    ----------
+    name, got : str
+        What needs it, and its value, for the message.
+    needed : int
+        The bytes.
+
+    Raises
+    ------
+    ValueError
+        "num_samples must be small enough for this machine's 8.0 GB of memory; got 1000000: about 81.9 GB".
+    """
+    available = memory_bytes()
+    if needed > available:
+        raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
+                         Described(f"{got}: about {needed / 1e9:.1f} GB"))
+
+
 def memory_bytes() -> int:
-    """The memory available to this process, in bytes: the machine's, or the cgroup's limit if that is lower."""
-    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            found = min(found, int(Path(path).read_text()))
-        except (OSError, ValueError):
-            continue
-    return found
+    """The memory that this process may use, in bytes: the machine's, or the limit of its control group if it is lower.
+
+    The limits of all groups that contain its group count too, as of a container, a job of Slurm or a unit of systemd.
+    """
+    return int(min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _control_group_memory()))
 
 
 def versions() -> Dict[str, str]:

@@ -13,6 +13,7 @@ from gluon_deeprnn.errors import (
     Described,
     DivergedError,
     InputError,
+    UnsupportedCellError,
 )
 import pytest
 
@@ -21,6 +22,7 @@ def test_every_error_is_a_subclass_of_the_matching_builtin():
     assert issubclass(InputError, ValueError)
     assert issubclass(CorpusUnavailableError, InputError)
     assert issubclass(DamagedFileError, InputError)
+    assert issubclass(UnsupportedCellError, InputError)
     assert issubclass(DivergedError, RuntimeError)
     assert not issubclass(DivergedError, ValueError)
     for kind in (InputError, CorpusUnavailableError, DamagedFileError, DivergedError):

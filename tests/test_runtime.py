@@ -1,6 +1,8 @@
+import contextlib
 import json
 import math
 import os
+from pathlib import Path
 import re
 import subprocess
 import sys
@@ -191,6 +193,71 @@ def test_container_limits_are_read(tmp_path, files, membership, cores):
         (tmp_path / "cgroup" / name).write_text(content)
     (tmp_path / "membership").write_text(membership)
     assert runtime._control_group_cores(tmp_path / "cgroup", tmp_path / "membership") == cores
+
+
+UNLIMITED = "9223372036854771712\n"  # of version 1
+
+
+@pytest.mark.parametrize(("files", "membership", "limit"), [
+    ({"job/memory.max": "1000000\n"}, "0::/job\n", 1e6),
+    ({"job/memory.max": "max\n", "memory.max": "3000000\n"}, "0::/job/step\n", 3e6),
+    ({"user/job/memory.max": "2000000\n", "user/memory.max": "1000000\n"}, "0::/user/job\n", 1e6),
+    ({"user/job/memory.max": "1000000\n", "user/memory.max": "2000000\n"}, "0::/user/job\n", 1e6),
+    ({"job/memory.max": "2000000\n", "job/memory.high": "1500000\n"}, "0::/job\n", 1.5e6),
+    ({"job/memory.max": "max\n", "job/memory.high": "max\n"}, "0::/job\n", math.inf),
+    ({"other/memory.max": "1000000\n"}, "0::/job\n", math.inf),
+    ({"memory/slurm/job/memory.limit_in_bytes": "1000000\n", "memory/slurm/memory.limit_in_bytes": UNLIMITED,
+      "memory/memory.limit_in_bytes": UNLIMITED}, "5:cpu,cpuacct:/c\n4:memory:/slurm/job\n", 1e6),
+    ({"memory/slurm/job/memory.limit_in_bytes": UNLIMITED, "memory/slurm/memory.limit_in_bytes": "2000000\n"},
+     "4:memory:/slurm/job\n0::/\n", 2e6),
+    ({"memory/memory.limit_in_bytes": "1000000\n"}, "4:memory:/docker/not-mounted-here\n", 1e6),
+    ({"memory.max": "broken\n"}, "nonsense\n0::/\n", math.inf),
+    ({}, "", math.inf),
+])
+def test_the_memory_limit_is_the_lowest_of_the_groups_that_contain_the_process(tmp_path, files, membership, limit):
+    for name, content in files.items():
+        (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cgroup" / name).write_text(content)
+    (tmp_path / "membership").write_text(membership)
+    assert runtime._control_group_memory(tmp_path / "cgroup", tmp_path / "membership") == limit
+    assert runtime._control_group_memory(tmp_path / "cgroup", tmp_path / "none") == math.inf
+
+
+@pytest.fixture
+def group():
+    """A control group within one of a gigabyte, as root can make it: the file to which a process is written."""
+    of_process = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    with contextlib.ExitStack() as stack:
+        for _, controllers, path in of_process:
+            outer = Path("/sys/fs/cgroup", controllers, path.lstrip("/"), f"deeprnn-{os.getpid()}")
+            limit = outer / ("memory.limit_in_bytes" if controllers else "memory.max")
+            if controllers not in ("memory", ""):
+                continue
+            with contextlib.suppress(OSError):
+                for folder in (outer, outer / "inner"):
+                    folder.mkdir()
+                    stack.callback(folder.rmdir)
+                limit.write_text(str(2**30))
+                yield outer / "inner" / "cgroup.procs"
+                return
+        pytest.skip("needs the right to make a control group for memory")
+
+
+def test_a_training_that_does_not_fit_into_its_control_group_is_refused_in_one_line(group, tmp_path):
+    (tmp_path / "text.txt").write_text("the time machine " * 500)
+    join = f"import os, sys; open({str(group)!r}, 'w').write(str(os.getpid())); "
+    run = join + "from gluon_deeprnn.cli.main import main; sys.exit(main({!r}))"
+    train = ["train", "--text", "text.txt", "--max-epochs", "1", "--batch-size", "8", "--num-steps", "8"]
+    large, small = ([*train, "--num-hiddens", number, "--out", number] for number in ("2500", "8"))
+    done = subprocess.run([sys.executable, "-c", run.format(large)], capture_output=True, text=True, check=False,
+                          cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.fullmatch(r"gluon-deeprnn: error: num_hiddens, .* small enough for this machine's 1\.1 GB of memory; got "
+                        r"2500, 2, 8 and 8: about \d\.\d GB", done.stderr.splitlines()[-1])
+    assert not (tmp_path / "2500").exists()
+    done = subprocess.run([sys.executable, "-c", run.format(small)], capture_output=True, text=True, check=False,
+                          cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_python_without_docstrings_is_refused_with_the_reason():

@@ -21,7 +21,7 @@ from gluon_deeprnn.distributed.addresses import (
 from gluon_deeprnn.distributed.launching import Plan, launch
 from gluon_deeprnn.distributed.part import Outcome
 from gluon_deeprnn.distributed.watch import ROLES, Group
-from gluon_deeprnn.errors import Described, InputError, StoppedError
+from gluon_deeprnn.errors import Described, ExitStatus, InputError, StoppedError
 
 EXAMPLES = """\
 examples:
@@ -83,12 +83,11 @@ def _run(arguments: argparse.Namespace, plan: Plan) -> None:
 
 def _conclude(outcome: Outcome, arguments: argparse.Namespace, plan: Plan) -> None:
     if outcome.reason is None:
-        if outcome.status == 130:
+        if outcome.status == ExitStatus.INTERRUPTED:
             raise KeyboardInterrupt(_how_to_resume(arguments, plan, "all workers have stopped"))
         return
-    if ("worker", 0) in plan.parts and outcome.reason.startswith("worker 0 ") and " exited with status 2" in \
-            outcome.reason:
-        sys.exit(2)  # its error is already shown
+    if ("worker", 0) in plan.parts and outcome.failed == "worker 0" and outcome.status == ExitStatus.INVALID:
+        sys.exit(ExitStatus.INVALID)  # its error is already shown
     raise StoppedError("launch", "a group of processes that all run until the end", Described(outcome.reason),
                        _how_to_resume(arguments, plan, "all were stopped"))
 

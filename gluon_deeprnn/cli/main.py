@@ -28,7 +28,7 @@ from gluon_deeprnn.cli import (
 )
 from gluon_deeprnn.cli.arguments import as_option, flag
 from gluon_deeprnn.cli.completion import PrintCompletion
-from gluon_deeprnn.errors import Advice, Argument, DeepRNNError, Described, InputError
+from gluon_deeprnn.errors import Advice, Argument, DeepRNNError, Described, ExitStatus, InputError
 
 _COMMANDS = {"train": train, "launch": launch, "generate": generate, "score": score, "evaluate": evaluate,
              "compare": compare, "plot": plot, "export": export, "import": import_model, "recipes": recipes,
@@ -105,8 +105,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         with streams.forgiving(), _notes_on_stderr():
             return _run(arguments)
-    except BrokenPipeError:  # the reader of the output, such as `head`, has exited
-        return 141
+    except BrokenPipeError:
+        return ExitStatus.NO_READER
     finally:
         streams.abandon_what_fails()
 
@@ -149,11 +149,11 @@ def _run(arguments: Optional[Sequence[str]]) -> int:
         known = parse(given)
         known.run(known)
         sys.stdout.flush()
-        return 0
+        return ExitStatus.DONE
     except DeepRNNError as error:
         print(f"gluon-deeprnn: error: {' '.join(_message(error, given).split())}", file=sys.stderr)
-        return 2
+        return ExitStatus.INVALID
     except KeyboardInterrupt as interrupt:
         if interrupt.args:
             print(interrupt.args[0], file=sys.stderr)
-        return 130
+        return ExitStatus.INTERRUPTED

@@ -47,10 +47,11 @@ def run(trained: Run, arguments: argparse.Namespace) -> None:
     tokens, evaluated_on = tokens_to_predict(trained, data, arguments)
     proof: Optional[Proof] = None
     if arguments.prove:
-        proof = prove(predictors.new, trained.vocab, tokens, on_token=shown("coding and decoding", 2 * len(tokens)))
+        proof = prove(lambda: predictors.new(len(tokens)), trained.vocab, tokens,
+                      on_token=shown("coding and decoding", 2 * len(tokens)))
         log_probs = proof.log_probs
     else:
-        log_probs = log_probs_of(predictors.new(), trained.vocab.encode(tokens),
+        log_probs = log_probs_of(predictors.new(len(tokens)), trained.vocab.encode(tokens),
                                  on_token=shown("evaluating", len(tokens)))
     how = [*([f"dynamic, learning rate {predictors.lr:g}"] if arguments.dynamic else []),
            *(["mixed with n-grams"] if arguments.mixture else []),

@@ -9,6 +9,15 @@ from typing import NamedTuple
 from gluon_deeprnn.errors import Advice, Argument, Described, InputError
 
 _LOCAL = "127.0.0.1"
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, (
+    "127.0.0.0/8", "::1/128",  # this machine
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",  # private networks
+    "169.254.0.0/16", "fe80::/10",  # one link
+    "100.64.0.0/10",  # behind the address translation of a provider, and of private networks such as Tailscale's
+    "192.0.0.0/29", "198.18.0.0/15", "240.0.0.0/4",  # behind DS-Lite; for tests of networks; reserved
+    "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")))  # for examples
+"""The networks that the internet does not reach and in which a machine can have its address, by IANA's registries of
+special-purpose addresses.  What `ipaddress` calls private or global depends on the version of Python."""
 
 
 class Root(NamedTuple):
@@ -78,7 +87,9 @@ def check_not_public(address: str, *, allowed: bool) -> None:
         "address must be one of a private network; got 8.8.8.8 (...)".
     """
     found = ipaddress.ip_address(address)
-    if allowed or (found.is_private and not found.is_unspecified):
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found
+    if allowed or any(found in network for network in _NOT_PUBLIC):
         return
     raise InputError("address", "one of a private network, since ps-lite has no passwords and no encryption", address,
                      Advice("use a tunnel or a firewall; ", Argument("allow_public", in_python="allowed=True"),

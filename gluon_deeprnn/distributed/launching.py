@@ -10,6 +10,7 @@ from typing import List, Optional, Sequence, Tuple
 from gluon_deeprnn.distributed.addresses import Root
 from gluon_deeprnn.distributed.part import Outcome, Part
 from gluon_deeprnn.distributed.watch import Group, Watch
+from gluon_deeprnn.errors import ExitStatus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ async def _launch(plan: Plan) -> Outcome:
                 raise outcome
         found: List[Outcome] = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
         failed = [outcome for outcome in found if outcome.reason is not None]
-        if failed and any(part.interrupted for part in parts) and " exited with status 130" in str(failed[0].reason):
+        if failed and any(part.interrupted for part in parts) and failed[0].status == ExitStatus.INTERRUPTED:
             raise KeyboardInterrupt
         return failed[0] if failed else found[0]
 

@@ -15,9 +15,9 @@ from gluon_deeprnn.distributed import messages
 from gluon_deeprnn.distributed.addresses import Root
 from gluon_deeprnn.distributed.output import Output
 from gluon_deeprnn.distributed.watch import Silences
+from gluon_deeprnn.errors import ExitStatus
 
 _BUSY = 20  # hundredths of a second of the processor's time
-_INTERRUPTED = 130
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,13 +27,17 @@ class Outcome:
     Attributes
     ----------
     status : int or None
-        The exit status of worker 0, if all workers were done.
+        The exit status of worker 0 if all workers were done; otherwise that of the process that has failed, if it has
+        ended.
     reason : str or None
-        Why it was stopped otherwise.
+        Why it was stopped; None if all workers were done.
+    failed : str or None
+        The name of the process that has failed, if one has.
     """
 
     status: Optional[int] = None
     reason: Optional[str] = None
+    failed: Optional[str] = None
 
 
 class Part:
@@ -146,7 +150,9 @@ class Part:
         while message is not None:
             self._heard = self._clock.now()
             if "stop" in message:
-                self._finish(Outcome(reason=str(message["stop"])))
+                status, failed = message.get("status"), message.get("name")
+                self._finish(Outcome(status if isinstance(status, int) else None, str(message["stop"]),
+                                     failed if isinstance(failed, str) else None))
             if "finished" in message:
                 self._finish(Outcome(status=int(message["finished"])))
             message = await messages.read(reader)
@@ -181,10 +187,10 @@ class Part:
         """Report how the process has ended."""
         status = await self._process.wait()
         await asyncio.sleep(0.2)  # the rest of its output
-        if self._done and status in (0, _INTERRUPTED):
+        if self._done and status in (ExitStatus.DONE, ExitStatus.INTERRUPTED):
             messages.write(writer, done=status)
         else:
-            messages.write(writer, failed=self._ended(status))
+            messages.write(writer, failed=self._ended(status), status=status)
 
     def _ended(self, status: int) -> str:
         if status < 0:

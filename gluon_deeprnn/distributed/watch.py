@@ -122,11 +122,14 @@ class Watch:
         if not watching.cancelled() and watching.exception() is not None:
             self.fail(f"the watch failed: {watching.exception()!r}")
 
-    def fail(self, reason: str) -> None:
-        """Stop all processes, unless the training is over."""
+    def fail(self, reason: str, name: Optional[str] = None, status: Optional[int] = None) -> None:
+        """Stop all processes, unless the training is over; the name is that of the process that has failed, if one has.
+
+        The status is the one with which it has ended, if it has.
+        """
         if not self.over.is_set():
             self.reason = reason
-            self._end(stop=reason)
+            self._end(stop=reason, name=name, status=status)
 
     def _end(self, **message: Any) -> None:
         for member in self._members.values():
@@ -174,7 +177,7 @@ class Watch:
         if "received" in message:
             member.received, member.is_waiting = int(message["received"]), bool(message.get("waiting"))
         if "failed" in message:
-            self.fail(f"{name} ({member.host}) {message['failed']}")
+            self.fail(f"{name} ({member.host}) {message['failed']}", name, message.get("status"))
         if isinstance(message.get("done"), int):
             member.status = message["done"]
             statuses = [each.status for each_name, each in self._members.items() if each_name.startswith("worker")]

@@ -3,7 +3,7 @@
 from typing import Any, Dict
 
 from gluon_deeprnn.data import Vocab
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import UnsupportedCellError
 from gluon_deeprnn.models.interchange import Arrays, Weights
 import numpy
 
@@ -37,7 +37,7 @@ def torch_arrays(weights: Weights) -> Arrays:
         found["embedding.weight"] = weights.embedding
     for i, layer in enumerate(weights.layers):
         if layer.computes not in IN_TORCH:
-            raise InputError("model", f"of layers that torch has, {', '.join(IN_TORCH)}", layer.computes)
+            raise UnsupportedCellError("model", f"of layers that torch has, {', '.join(IN_TORCH)}", layer.computes)
         found.update({f"layers.{i}.{theirs}": layer.arrays[ours] for ours, theirs in _OF_LAYERS.items()})
     for i, norm in enumerate(weights.norms):
         found.update({f"norms.{i}.weight": norm["gamma"], f"norms.{i}.bias": norm["beta"]})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from gluon_deeprnn import storage
-from gluon_deeprnn.errors import InputError
+from gluon_deeprnn.errors import InputError, UnsupportedCellError
 from gluon_deeprnn.export import checking
 from gluon_deeprnn.export.named import description
 from gluon_deeprnn.export.rounding import loss, read_back, rounded
@@ -146,7 +146,7 @@ def _layer(graph: _Graph, layer: Layer, i: int, inputs: str, num_states: int, dt
     """A layer: the names of its outputs, (T, N, H), and of its last state, (S, 1, N, H)."""
     kind = layer.computes.split("_")[0] if layer.computes.startswith("rnn_") else layer.computes
     if kind not in _ORDERS:
-        raise InputError("model", "of cells that ONNX has: rnn, lstm, gru", layer.computes)
+        raise UnsupportedCellError("model", "of cells that ONNX has: rnn, lstm, gru", layer.computes)
     attributes: Dict[str, Any] = {"hidden_size": layer.arrays["h2h_weight"].shape[1]}
     if kind == "rnn":
         attributes["activations"] = [_ACTIVATIONS[layer.computes[4:]]]

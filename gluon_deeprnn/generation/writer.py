@@ -6,7 +6,7 @@ from typing import Any, Deque, Iterator, List, NamedTuple, Optional, Sequence, U
 from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import Vocab
 from gluon_deeprnn.devices import Context
-from gluon_deeprnn.errors import Described, InputError
+from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.generation.copies import RunLimit
 from gluon_deeprnn.generation.options import DecodingOptions
 from gluon_deeprnn.generation.steps import STEPS, Point, steps_of
@@ -207,9 +207,5 @@ class Writer:
 def _check_memory(name: str, num: int, vocab_size: int) -> None:
     """Raise an error if a call with this number of sequences needs more memory than there is, mostly for the noise."""
     needed = num * vocab_size * STEPS * _BYTES
-    if needed < _ALWAYS_THERE:
-        return
-    available = runtime.memory_bytes()
-    if needed > available:
-        raise InputError(name, f"small enough for this machine's {available / 1e9:.1f} GB of memory",
-                         Described(f"{num}, which needs about {needed / 1e9:.1f} GB"))
+    if needed >= _ALWAYS_THERE:
+        runtime.check_memory(name, str(num), needed)

@@ -15,8 +15,6 @@ import numpy
 
 Arrays = Dict[str, numpy.ndarray]
 
-_NAMES = {"gru with the reset before the product": "gru_reset_before"}
-
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
@@ -130,9 +128,9 @@ def weights_of(model: Any) -> Weights:
 
 
 def _layer(layer: Any, arrays: Arrays) -> Layer:
-    cell = cell_of_mode(layer.computes.split(" ")[0])
+    cell = cell_of_mode(layer.computes)
     if not isinstance(layer, FusedLayer):
         arrays = layer_as_fused(arrays, cell)
     names = ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
-    return Layer(_NAMES.get(layer.computes, layer.computes), "".join(cell.gates),
+    return Layer(layer.computes, "".join(cell.gates),
                  {name: numpy.ascontiguousarray(arrays[name]) for name in names})

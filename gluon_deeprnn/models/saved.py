@@ -17,6 +17,8 @@ from mxnet.base import MXNetError
 import numpy
 
 _ABOUT = "gluon_deeprnn"
+_FORMER_NAMES = {"gru with the reset before the product": "gru_reset_before"}
+"""Names of cells in files of earlier versions."""
 
 
 class SavedBlock(GraphBlock):
@@ -168,6 +170,6 @@ def _read(filename: Union[str, "os.PathLike[str]"]) -> Tuple[Optional[Dict[str, 
         return None, arrays
     try:
         cells = storage.parse_json(arrays.pop(_ABOUT).astype("uint8").tobytes().decode("utf-8"))["cells"]
-        return {str(path): str(cell) for path, cell in cells.items()}, arrays
+        return {str(path): _FORMER_NAMES.get(cell, str(cell)) for path, cell in cells.items()}, arrays
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedFileError(str(filename), "a complete file of parameters", Described(str(error))) from None

@@ -8,7 +8,7 @@ from gluon_deeprnn import _checks
 from gluon_deeprnn.errors import Described, InputError
 from gluon_deeprnn.prediction.contexts import ORDERS, Contexts
 from gluon_deeprnn.prediction.network import NetworkPredictor
-from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS, NGrams
+from gluon_deeprnn.prediction.ngrams import NUM_EXPERTS, Following, NGrams
 from gluon_deeprnn.prediction.predictor import Predictor, log_probs_of, log_softmax
 import numpy
 
@@ -76,7 +76,7 @@ class Mixture:
     def _predict(self) -> "_Prediction":
         if self._now is None:
             self._now = _predict([network.log_probs() for network in self._networks], self._ngrams,
-                                 self._ngrams.counts(), self._ngrams.word_length)
+                                 self._ngrams.following(), self._ngrams.word_length)
         return self._now
 
     def log_probs(self) -> numpy.ndarray:
@@ -88,7 +88,7 @@ class Mixture:
     @property
     def longest_context(self) -> int:
         """The number of tokens of the longest present context that has occurred before; see ``ORDERS``."""
-        return ORDERS[_longest(self._ngrams.counts().sum(1))]
+        return ORDERS[self._ngrams.following().longest]
 
     def observe(self, token: int) -> None:
         """Take the next token, and learn from it."""
@@ -190,7 +190,7 @@ class LearnedMixture:
     def log_probs(self, state: TextState) -> numpy.ndarray:
         """The log-probabilities of the next token, in nats, (V,)."""
         prediction = _predict([log_probs for log_probs, _ in state.networks], self._ngrams,
-                              self._ngrams.counts_after(state.contexts), state.contexts.word_length)
+                              self._ngrams.following(state.contexts), state.contexts.word_length)
         return self._weights.mixed(prediction)
 
 
@@ -227,20 +227,17 @@ class _Weights:
         return copy.deepcopy(self)
 
 
-def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, counts: numpy.ndarray, word_length: int,
-             ) -> _Prediction:
+def _predict(of_networks: List[numpy.ndarray], ngrams: NGrams, following: Following, word_length: int) -> _Prediction:
     """What is mixed, and by which weights."""
-    inputs = numpy.concatenate([*(each[None] for each in of_networks), numpy.log(ngrams.distributions(counts))])
-    totals, kinds = counts.sum(1), numpy.count_nonzero(counts, axis=1)
-    times = numpy.frexp(totals)[1]  # 0 for 0, 1 for 1, 2 for 2 and 3, ...
+    inputs = numpy.empty((len(of_networks) + NUM_EXPERTS, ngrams.vocab_size))
+    for row, log_probs in zip(inputs, of_networks):
+        row[:] = log_probs
+    numpy.log(ngrams.distributions(following), out=inputs[len(of_networks):])
+    kinds = numpy.minimum(following.kinds, 3).astype("int64")
+    times = numpy.frexp(following.totals)[1]  # 0 for 0, 1 for 1, 2 for 2 and 3, ...
     surest = [min(int(-4 * log_probs.max()), _CONFIDENCES - 1) for log_probs in of_networks]
-    own = numpy.concatenate([numpy.array(surest, dtype="int64"), 4 * numpy.minimum(times, _OWN // 4 - 1)
-                             + numpy.minimum(kinds, 3)])
-    longest = _longest(totals)
-    confidence = 2 * min(int(times[longest]) - 1, _CONFIDENCES // 2 - 1) + int(kinds[longest] == 1) if totals[0] else 0
+    own = numpy.concatenate([numpy.array(surest, dtype="int64"), 4 * numpy.minimum(times, _OWN // 4 - 1) + kinds])
+    longest, confidence = following.longest, 0
+    if times[0]:
+        confidence = 2 * min(int(times[longest]) - 1, _CONFIDENCES // 2 - 1) + int(kinds[longest] == 1)
     return _Prediction(inputs, [0, confidence, min(word_length, _LENGTHS - 1)], own)
-
-
-def _longest(totals: numpy.ndarray) -> int:
-    """Which of `ORDERS` is the longest that has occurred; 0 also if nothing has."""
-    return max(0, int(numpy.count_nonzero(totals[:len(ORDERS)])) - 1)

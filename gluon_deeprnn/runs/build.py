@@ -117,15 +117,11 @@ def check_memory(config: RunConfig, vocab_size: int, *, training: bool = True) -
     the layers store for the backward pass, with skip connections a copy of their outputs and its gradient, plus the
     compiled graphs of layers that are unrolled over time.
     """
-    hiddens, layers = config.num_hiddens, config.num_layers
     weights = num_weights(config, vocab_size)
     needed = 4 * 16 * weights + _for_steps(config, vocab_size) if training else 8 * weights
-    available = runtime.memory_bytes()
-    if needed > available:
-        raise InputError(
-            "num_hiddens, num_layers, batch_size and num_steps", f"small enough for this machine's {_gb(available)}",
-            Described(f"{hiddens}, {layers}, {config.batch_size} and {config.num_steps}, which need about "
-                              f"{_gb(needed)}"))
+    runtime.check_memory(
+        "num_hiddens, num_layers, batch_size and num_steps",
+        f"{config.num_hiddens}, {config.num_layers}, {config.batch_size} and {config.num_steps}", needed)
 
 
 def _for_steps(config: RunConfig, vocab_size: int) -> int:
@@ -176,10 +172,6 @@ def num_weights(config: RunConfig, vocab_size: int) -> int:
     stack = len(CELLS[config.model].gates) * hiddens * (inputs + hiddens + (config.num_layers - 1) * 2 * hiddens)
     outputs = hiddens * (config.num_layers if config.skip else 1)
     return stack + vocab_size * (config.embedding + (0 if config.tied else outputs))
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB of memory"
 
 
 def describe_model(config: RunConfig) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from gluon_deeprnn import _checks
+from gluon_deeprnn import _checks, runtime
 from gluon_deeprnn.data import TextData
 from gluon_deeprnn.errors import InputError
 from gluon_deeprnn.prediction import (
@@ -55,7 +55,7 @@ class RunPredictors:
     Raises
     ------
     ValueError
-        For a run on records or with tokens of sources; for a mixture with more than 1,024 tokens.
+        For a run on records or with tokens of sources.
 
     Examples
     --------
@@ -79,6 +79,7 @@ class RunPredictors:
         if self.lr is not None:
             _checks.positive("lr", self.lr)
         self._statistics: Any = None
+        self._ngrams: Optional[NGrams] = None
         if self.run is not None and self.run.config.records != "none":
             raise InputError("records", "none for dynamic evaluation, a mixture or a proof", self.run.config.records)
         if self.run is not None and self.run.config.source_token:
@@ -91,20 +92,51 @@ class RunPredictors:
             return numpy.empty(0, dtype="int32")
         return self.data.indices("val")
 
-    def new(self) -> Predictor:
-        """A new predictor."""
+    def new(self, num_tokens: int = 0) -> Predictor:
+        """A new predictor.
+
+        Parameters
+        ----------
+        num_tokens : int, default 0
+            How many tokens it will be given, of which the n-grams of a mixture need memory.
+
+        Raises
+        ------
+        ValueError
+            For a mixture whose n-grams would need more memory than there is.
+        """
+        num_tokens = _checks.integer("num_tokens", num_tokens, at_least=0)
+        if self.mixture:
+            self._check_memory(len(self.reads_first) + num_tokens)
         predictor = self._mixture() if self.mixture else self._network()
         self._read(predictor, self.reads_first)
         return predictor
 
     def learned(self) -> LearnedMixture:
-        """A mixture to generate text with, which has read the first 10,000 tokens of the validation data."""
+        """A mixture to generate text with, which has read the first 10,000 tokens of the validation data.
+
+        Raises
+        ------
+        ValueError
+            If its n-grams would need more memory than there is.
+        """
+        tokens = self.data.indices("val")[:_LEARNED_FROM]
+        self._check_memory(len(tokens))
         mixture = self._mixture()
-        self._read(mixture, self.data.indices("val")[:_LEARNED_FROM])
+        self._read(mixture, tokens)
         return mixture.learned()
 
+    def _check_memory(self, num_read: int) -> None:
+        num_counted = len(self.data.indices("train"))
+        runtime.check_memory("text", f"{num_counted:,} tokens of training data and {num_read:,} that a mixture reads",
+                             NGrams.memory(len(self.run.vocab), num_counted, num_read))
+
     def _mixture(self) -> Mixture:
-        return Mixture([self._network()], NGrams(self.data.indices("train"), letters_of(self.run.vocab.idx_to_token)))
+        if self._ngrams is None:
+            vocab = self.run.vocab
+            letters = letters_of(vocab.idx_to_token, are_bytes=vocab.tokenizer.reads_bytes)
+            self._ngrams = NGrams(self.data.indices("train"), letters)
+        return Mixture([self._network()], self._ngrams.copy())
 
     def _read(self, predictor: Predictor, tokens: numpy.ndarray) -> None:
         on_token = self.progress("reading the validation data", len(tokens))
@@ -158,12 +190,11 @@ class Reading(NamedTuple):
 
 def read_by_all(run: Run, data: TextData, tokens: numpy.ndarray, progress: Progress = _silent) -> Reading:
     """Predict a text by all predictors of a run; see `RunPredictors` for the parameters and errors."""
-    static, dynamic = (RunPredictors(run, data, learns, progress=progress) for learns in (False, True))
+    predictors = RunPredictors(run, data, progress=progress)
     found, contexts = {}, []
-    for name, predictors in (("network", static), ("mixture", static), ("dynamic", dynamic),
-                             ("dynamic mixture", dynamic)):
-        predictors.mixture = name.endswith("mixture")
-        predictor = predictors.new()
+    for name in ("network", "mixture", "dynamic", "dynamic mixture"):
+        predictors.dynamic, predictors.mixture = name.startswith("dynamic"), name.endswith("mixture")
+        predictor = predictors.new(len(tokens))
         on_token = progress(name, len(tokens))
         found[name] = numpy.empty(len(tokens))
         for i, token in enumerate(tokens.tolist()):

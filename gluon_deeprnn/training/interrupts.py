@@ -7,6 +7,8 @@ import signal
 import threading
 from typing import Any, Iterator
 
+from gluon_deeprnn.errors import ExitStatus
+
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_TO_RESPOND = 3.0
@@ -50,7 +52,7 @@ class Interrupts:
             if ours and not self.began and not self._requested.wait(_SECONDS_TO_RESPOND):
                 with contextlib.suppress(OSError):
                     os.write(2, b"stopped before the first step\n")
-                os._exit(130)
+                os._exit(ExitStatus.INTERRUPTED)
 
 
 @contextlib.contextmanager

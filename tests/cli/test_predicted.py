@@ -2,7 +2,7 @@
 
 import re
 
-from gluon_deeprnn import load_run
+from gluon_deeprnn import load_run, prediction, runtime
 from gluon_deeprnn.cli import plot
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.plotting import plot_reading
@@ -78,7 +78,7 @@ def test_another_text_is_read_after_the_validation_data(trained, capsys):
     run = load_run(trained / "book")
     predictors = RunPredictors(run, run.data(), dynamic=True, mixture=True, lr=0.001)
     tokens = run.vocab.encode(run.vocab.split((trained / "other.txt").read_text()))
-    expected = numpy.exp(-log_probs_of(predictors.new(), tokens)[1:].mean())
+    expected = numpy.exp(-log_probs_of(predictors.new(len(tokens)), tokens)[1:].mean())
     assert found == pytest.approx(expected, abs=6e-4)
     assert characters == len(tokens)
     assert "learning rate 0.001" in printed.err
@@ -98,6 +98,20 @@ def test_wrong_options_end_in_one_line(trained, capsys, monkeypatch, arguments, 
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines()[-1].startswith(f"gluon-deeprnn: error: {message}")
+
+
+@pytest.mark.parametrize("arguments", [["evaluate"], ["evaluate", "--prove"], ["evaluate", "--dynamic"],
+                                       ["generate", "--prefix", "the"]])
+def test_ngrams_that_do_not_fit_into_memory_are_refused_first(trained, capsys, monkeypatch, arguments):
+    monkeypatch.setattr(runtime, "memory_bytes", lambda: 100_000)
+    for module in (prediction.NGrams, prediction.NetworkPredictor):
+        monkeypatch.setattr(module, "observe", None)
+    assert main([*arguments, "--run", str(trained / "book"), "--mixture"]) == 2
+    printed = capsys.readouterr()
+    assert re.fullmatch(r"gluon-deeprnn: error: text must be small enough for this machine's 0\.0 GB of memory; got "
+                        r"[\d,]+ tokens of training data and [\d,]+ that a mixture reads: about 0\.0 GB",
+                        printed.err.splitlines()[-1])
+    assert printed.out == ""
 
 
 def test_a_text_that_has_changed_is_refused(trained, capsys):

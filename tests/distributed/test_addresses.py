@@ -28,16 +28,25 @@ def test_a_host_without_an_address_is_refused():
     assert as_root("localhost:9091") == Root("127.0.0.1", 9091)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "0.0.0.0", "52.1.2.3"])
+@pytest.mark.parametrize("address", [
+    "8.8.8.8", "52.1.2.3", "0.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.0.0.9",
+    "192.88.99.1", "198.20.0.1", "224.0.0.1", "239.255.255.255", "::", "2a00:1450:4001::1", "2606:4700::1111",
+    "::ffff:8.8.8.8", "::ffff:0.0.0.0", "2002:808:808::1", "2001:0:4136:e378::1", "64:ff9b::808:808", "fec0::1",
+    "ff02::1", "2001:db9::1"])
 def test_an_address_of_the_internet_is_refused_unless_allowed(address):
+    """All addresses of a machine at once too, those of groups, and those that lead to an IPv4 address."""
     with pytest.raises(ValueError, match=rf"^address must be one of a private network, since ps-lite has no passwords "
                                          rf"and no encryption; got '{address}' \(use a tunnel or a firewall; "):
         check_not_public(address, allowed=False)
     check_not_public(address, allowed=True)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.0.7", "172.16.0.1", "169.254.1.1"])
-def test_private_addresses_are_allowed(address):
+@pytest.mark.parametrize("address", [
+    "127.0.0.1", "127.255.255.254", "10.1.2.3", "192.168.0.7", "172.16.0.1", "172.31.255.254", "169.254.1.1",
+    "100.64.0.1", "100.100.100.100", "100.127.255.254", "198.18.0.1", "198.19.255.254", "192.0.0.2", "240.0.0.1",
+    "192.0.2.1", "198.51.100.1", "203.0.113.1", "::1", "fc00::1", "fd12:3456:789a::1", "fe80::1", "fe80::1%eth0",
+    "2001:db8::1", "::ffff:10.1.2.3", "::ffff:100.64.0.1"])
+def test_an_address_that_the_internet_does_not_reach_is_allowed(address):
     check_not_public(address, allowed=False)
 
 

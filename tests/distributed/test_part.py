@@ -1,5 +1,6 @@
 """What one process of a training is started with, and what it shows; a script stands in for the training."""
 
+import argparse
 import asyncio
 import contextlib
 import io
@@ -9,11 +10,14 @@ import signal
 import sys
 import textwrap
 import time
+import types
 
+from gluon_deeprnn.cli.launch import _conclude as conclude
 from gluon_deeprnn.distributed.addresses import free_root
 from gluon_deeprnn.distributed.launching import Plan, launch
 from gluon_deeprnn.distributed.part import Outcome
 from gluon_deeprnn.distributed.watch import Group
+from gluon_deeprnn.errors import StoppedError
 import pytest
 
 ALIVE = """
@@ -53,7 +57,20 @@ def test_a_process_that_is_killed_after_it_was_done_has_failed(number, name, tmp
 
 
 def test_a_process_that_ends_before_it_is_done_has_failed(tmp_path):
-    assert launched("sys.exit(3)", tmp_path).reason == "worker 0 (127.0.0.1) exited with status 3"
+    reason = "worker 0 (127.0.0.1) exited with status 3"
+    assert launched("sys.exit(3)", tmp_path) == Outcome(status=3, reason=reason, failed="worker 0")
+
+
+def test_what_a_process_writes_is_not_how_it_has_ended(tmp_path):
+    outcome = launched("print('worker 0 exited with status 2, exited with status 130'); sys.exit(1)", tmp_path)
+    assert (outcome.status, outcome.failed) == (1, "worker 0")
+    arguments = argparse.Namespace()
+    plan = types.SimpleNamespace(parts=(("worker", 0),), command=(), watches=True)
+    with pytest.raises(StoppedError, match=r"exited with status 1; its last line: worker 0 exited with status 2"):
+        conclude(outcome, arguments, plan)
+    with pytest.raises(SystemExit) as stopped:
+        conclude(Outcome(status=2, reason="worker 0 (127.0.0.1) ended", failed="worker 0"), arguments, plan)
+    assert stopped.value.code == 2
 
 
 def test_a_process_without_a_sign_of_life_has_failed(tmp_path):

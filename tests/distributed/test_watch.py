@@ -87,9 +87,9 @@ def test_it_is_over_when_all_workers_are_done_and_the_status_is_that_of_the_firs
 def test_a_failure_of_any_process_is_told_to_all(who):
     async def scenario(watch, client):
         found = await all_of(client)
-        found[who].say(failed="was killed by signal 9 (SIGKILL)")
+        found[who].say(failed="was killed by signal 9 (SIGKILL)", status=-9)
         name = found[who].welcome["name"]
-        expected = {"stop": f"{name} (127.0.0.1) was killed by signal 9 (SIGKILL)"}
+        expected = {"stop": f"{name} (127.0.0.1) was killed by signal 9 (SIGKILL)", "name": name, "status": -9}
         assert [await each.end() for each in found] == [expected] * 4
 
     watched(scenario)

@@ -10,7 +10,7 @@ import zipfile
 from gluon_deeprnn import load_run
 from gluon_deeprnn.cli.main import main
 from gluon_deeprnn.data.evaluated_text import text_of
-from gluon_deeprnn.errors import DeepRNNError, InputError
+from gluon_deeprnn.errors import DeepRNNError, InputError, UnsupportedCellError
 from gluon_deeprnn.export import FORMATS, checking, html_format, onnx_format, rounding, symbol_format, torch_format
 from gluon_deeprnn.export.forward import logits_of, nll_of
 from gluon_deeprnn.models.interchange import weights_of
@@ -83,7 +83,7 @@ def test_int8_is_a_quarter_of_the_size_and_its_loss_is_said(trained, tmp_path, c
 @pytest.mark.onnx
 def test_what_onnx_does_not_have_is_refused():
     pytest.importorskip("onnx")
-    with pytest.raises(InputError, match=r"^model must be of cells that ONNX has: rnn, lstm, gru; got 'mgu'"):
+    with pytest.raises(UnsupportedCellError, match=r"^model must be of cells that ONNX has: rnn, lstm, gru; got 'mgu'"):
         onnx_format.model_of(weights_of(made("mgu")), VOCAB)
 
 
@@ -102,7 +102,7 @@ def test_torch_computes_the_scores_and_states_of_the_model(name, tmp_path):
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_torch_does_not_have_is_refused(name, tmp_path):
     pytest.importorskip("safetensors")
-    with pytest.raises(InputError, match=r"^model must be of layers that torch has, rnn_tanh, rnn_relu, lstm, gru; "):
+    with pytest.raises(UnsupportedCellError, match=r"^model must be of layers that torch has, rnn_tanh, "):
         torch_format.write_torch(of(made(name)), tmp_path / "model.py")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,6 +1,7 @@
 """Parameters in MXNet's files: they are loaded exactly, and into the same architecture only."""
 
 import itertools
+import json
 import os
 
 from gluon_deeprnn import GRU, LSTM, RNN, RNNLM, RNNLMScratch, StackedRNNScratch
@@ -60,6 +61,22 @@ def test_the_error_names_the_cell_of_the_file_and_of_the_model(tmp_path):
     initialized("lstm 8 over 2").save_parameters(tmp_path / "lstm")
     with pytest.raises(ValueError, match="lstm must be parameters of gru at layer0; got lstm at layer0"):
         initialized("gru 8 over 6").load_parameters(tmp_path / "lstm")
+
+
+def test_the_name_of_a_cell_in_files_of_earlier_versions_is_understood(tmp_path):
+    core = initialized("scratch before")
+    core.save_parameters(tmp_path / "new.params")
+    file = npx.load(str(tmp_path / "new.params"))
+    about = bytes(file["gluon_deeprnn"].asnumpy().tolist()).decode()
+    assert json.loads(about) == {"cells": {"layer0": "gru_reset_before"}}
+    former = about.replace("gru_reset_before", "gru with the reset before the product").encode()
+    npx.save(str(tmp_path / "old.params"), {**file, "gluon_deeprnn": np.array(list(former), dtype="uint8")})
+    loaded = initialized("scratch before")
+    loaded.load_parameters(tmp_path / "old.params")
+    for one, other in zip(arrays(core), arrays(loaded)):
+        numpy.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="must be parameters of gru at layer0; got gru_reset_before at layer0"):
+        initialized("scratch").load_parameters(tmp_path / "old.params")
 
 
 def test_an_unknown_number_of_inputs_is_inferred_from_the_file(tmp_path):

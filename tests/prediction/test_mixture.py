@@ -88,7 +88,7 @@ def test_weights_are_chosen_by_counts_and_by_the_word():
     mixture = Mixture([network], NGrams([0, 1, 2] * 10, LETTERS))  # letters 1 to 4; 0 is white space
     for token in [0, 1, 2, 0, 1]:
         mixture.observe(token)
-    found, counts = mixture._predict(), mixture._ngrams.counts()
+    found, counts = mixture._predict(), mixture._ngrams.following().counts
     longest = counts[[order for order, _ in enumerate(ORDERS) if counts[order].any()][-1]]
     assert found.vectors == [0, 2 * (int(longest.sum()).bit_length() - 1) + (numpy.count_nonzero(longest) == 1), 1]
     assert found.own[0] == int(-4 * network.log_probs().max())
@@ -133,7 +133,7 @@ def test_further_epochs_learn_from_the_same_predictions_of_as_many_tokens_as_are
     for one, other in zip([*mixture._weights._vectors, mixture._weights._own],
                           [*once._weights._vectors, once._weights._own]):
         numpy.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9)
-    numpy.testing.assert_array_equal(mixture._ngrams.counts(), once._ngrams.counts())
+    numpy.testing.assert_array_equal(mixture._ngrams.following().counts, once._ngrams.following().counts)
 
 
 def test_further_epochs_predict_what_follows_better():

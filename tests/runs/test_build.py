@@ -59,7 +59,7 @@ def test_as_deep_a_network_of_a_cell_without_an_operator_is_refused(options, ope
 @pytest.mark.parametrize("implementation", ["fused", "scratch"])
 def test_a_billion_layers_are_refused_before_memory_is_allocated(implementation):
     config = RunConfig(model="rnn", implementation=implementation, num_layers=10**9)
-    with pytest.raises(ValueError, match=r"^num_hiddens, num_layers, .*; got 32, 1000000000, 1024 and 32, which need"):
+    with pytest.raises(ValueError, match=r"^num_hiddens, num_layers, .*; got 32, 1000000000, 1024 and 32: about"):
         build.check_memory(config, 28)
 
 
@@ -73,11 +73,11 @@ def test_the_memory_of_a_network_from_scratch_is_that_of_its_operator(monkeypatc
             monkeypatch.setattr(build.runtime, "memory_bytes", lambda measured=measured: int(1.15 * measured))
             build.check_memory(config, 28)
             monkeypatch.setattr(build.runtime, "memory_bytes", lambda measured=measured: int(0.85 * measured))
-            with pytest.raises(ValueError, match=r"^num_hiddens, num_layers, .* which need about 0\.5 GB of memory$"):
+            with pytest.raises(ValueError, match=r"^num_hiddens, num_layers, .*: about 0\.5 GB$"):
                 build.check_memory(config, 28)
     monkeypatch.setattr(kernels, "loaded", lambda: None)
     monkeypatch.setattr(build.runtime, "memory_bytes", lambda: 2_000_000_000)
-    with pytest.raises(ValueError, match=r"which need about 2\.\d GB of memory$"):
+    with pytest.raises(ValueError, match=r": about 2\.\d GB$"):
         build.check_memory(RunConfig(model="lstm", implementation="scratch", **sizes), 28)
 
 

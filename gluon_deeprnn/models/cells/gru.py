@@ -59,7 +59,7 @@ class GRUScratch(LayerScratch):
     @property
     def computes(self) -> str:
         """The cell, as named in files."""
-        return "gru" if self.reset == "after" else "gru with the reset before the product"
+        return "gru" if self.reset == "after" else "gru_reset_before"
 
     def _step(self, F: Any, weights: Any, batch_size: int) -> Any:
         step = self._reset_after if self.reset == "after" else self._reset_before
