@@ -287,8 +287,7 @@ class Session:
             self._snapshot = pack(parameters=self._averages.current(), average=self._averages.averaged(),
                                   optimizer=optimizer_arrays,
                                   state={str(i): array for i, array in enumerate(carried)})
-            for array in self._snapshot.values():  # they are shared by checkpoints, callbacks and rollbacks
-                array.flags.writeable = False
+            _freeze(self._snapshot)
         return self._snapshot
 
     def restore(self, arrays: Mapping[str, numpy.ndarray], about: Any) -> None:
@@ -329,7 +328,7 @@ class Session:
                 raise InputError("patience", "0 for a checkpoint that does not have the best parameters", Described(
                     f"one at {at}, whose best epoch is {best}"))
             found = groups["average"] or groups["parameters"]
-        return {name: array.copy() for name, array in found.items()}
+        return _freeze({name: array.copy() for name, array in found.items()})
 
     def _state_shapes(self, at: Position) -> Dict[str, Tuple[int, ...]]:
         """The shapes of the state that is carried over to the next batch, if one is."""
@@ -341,6 +340,13 @@ class Session:
 def is_best(val_ppls: Sequence[float]) -> bool:
     """Whether the last of the validation perplexities is below all others."""
     return bool(val_ppls) and val_ppls[-1] < min(val_ppls[:-1], default=math.inf)
+
+
+def _freeze(arrays: Dict[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:
+    """Make arrays read-only, which checkpoints, callbacks and rollbacks share."""
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 @contextlib.contextmanager
