@@ -186,8 +186,8 @@ def _import_mxnet() -> None:
             f"not support NumPy {numpy.__version__}: restart Python and write `import gluon_deeprnn` first)")
     _put_back_removed_names()
     # MXNet crashes on a list of numbers, which OpenMP allows.
-    settings = {"OMP_NUM_THREADS": str(_asked_threads() or usable_cores())}
-    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    settings = {"OMP_NUM_THREADS": str(_threads or usable_cores())}
+    if not _spin_settings:
         settings["GOMP_SPINCOUNT"] = _SPIN_TURNS
     with warnings.catch_warnings(), _environment(settings):
         warnings.simplefilter("ignore")
@@ -207,6 +207,8 @@ def _import_mxnet() -> None:
 
 
 _imported_before = "mxnet" in sys.modules
+_threads = _asked_threads() or (None if _imported_before else usable_cores())
+_spin_settings = {name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ}
 keeps_memory: bool = _keep_freed_memory()
 _import_mxnet()
 
@@ -223,7 +225,7 @@ mxnet_private.accept_names_of_earlier_versions()
 
 def threads() -> Optional[int]:
     """The number of OpenMP threads that MXNet uses, or None if mxnet was imported earlier, with its own default."""
-    return _asked_threads() or (None if _imported_before else usable_cores())
+    return _threads
 
 
 def spin_count() -> Tuple[Optional[str], str]:
@@ -231,10 +233,10 @@ def spin_count() -> Tuple[Optional[str], str]:
 
     The number is None where OpenMP chooses it.
     """
-    if "GOMP_SPINCOUNT" in os.environ:
-        return os.environ["GOMP_SPINCOUNT"], "GOMP_SPINCOUNT, set by the user"
-    if "OMP_WAIT_POLICY" in os.environ:
-        return None, f"OMP_WAIT_POLICY={os.environ['OMP_WAIT_POLICY']}, set by the user"
+    if "GOMP_SPINCOUNT" in _spin_settings:
+        return _spin_settings["GOMP_SPINCOUNT"], "GOMP_SPINCOUNT, set by the user"
+    if "OMP_WAIT_POLICY" in _spin_settings:
+        return None, f"OMP_WAIT_POLICY={_spin_settings['OMP_WAIT_POLICY']}, set by the user"
     if _imported_before:
         return None, "mxnet was imported before gluon_deeprnn"
     return _SPIN_TURNS, "GOMP_SPINCOUNT, set by gluon_deeprnn"

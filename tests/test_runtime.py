@@ -85,6 +85,12 @@ def test_the_users_thread_count_or_the_first_of_a_list_takes_precedence(asked):
     assert done.stdout.split() == ["3", "3", asked]
 
 
+def test_what_is_set_after_the_import_is_not_reported_as_in_use(imported):
+    setting = "import os, gluon_deeprnn; os.environ.update(OMP_NUM_THREADS='77', GOMP_SPINCOUNT='78'); "
+    done = python(setting + "print(gluon_deeprnn.runtime.threads(), *gluon_deeprnn.runtime.spin_count())")
+    assert done.stdout == f"{imported['threads'][1]} 1000 GOMP_SPINCOUNT, set by gluon_deeprnn\n", done.stderr
+
+
 @pytest.mark.slow
 def test_threads_do_not_spin_for_long_unless_the_user_sets_it():
     code = "from gluon_deeprnn import runtime; print(*runtime.spin_count())"

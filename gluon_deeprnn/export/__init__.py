@@ -1,4 +1,4 @@
-"""Takes models elsewhere: to torch, ONNX, safetensors and MXNet's symbols, and into one file; each is checked."""
+"""Takes models elsewhere: to torch, ONNX, safetensors, MXNet's symbols and browsers, and into one file; all checked."""
 
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Tuple

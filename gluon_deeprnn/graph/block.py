@@ -3,7 +3,7 @@
 MXNet compiles a hybridized block once.  For a recurrent network, this graph is slow unless its memory is planned
 statically (``static_alloc``, ``static_shape``).  MXNet plans it again whenever the shape changes.  If the graph unrolls
 a loop over time, it is wrong for any other number of steps.  ``GraphBlock`` therefore keeps one graph per shape, so
-that hybridizing changes the speed only.
+that hybridizing changes the speed, and the results by rounding only.
 """
 
 from collections import Counter, OrderedDict

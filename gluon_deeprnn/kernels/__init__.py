@@ -2,8 +2,9 @@
 
 They compute what MXNet's operators do, to within rounding, in less time (see ``benchmarks/README.md``):
 
-- `layer`, a recurrent layer.  Ours is taken where it is the faster of the two, for up to 256 hidden units, and MXNet's
-  elsewhere: in larger layers, on a GPU, in a graph that is exported, and where ours was not compiled.
+- `layer`, a recurrent layer.  Ours is taken where it is the faster of the two, for up to 256 hidden units, 192 of an
+  LSTM, and for up to 512 in prediction; MXNet's elsewhere: in larger layers, on a GPU, in a graph that is exported, and
+  where ours was not compiled.
 - `fused_layer`, a layer that is written step by step, in a graph.
 - `cross_entropy` and `log_probs`, the output layer and its loss, in a graph.
 - `layer_norm`; dropout of recurrent weights and penalties on outputs (`gluon_deeprnn.kernels.regularisation`).
