@@ -63,7 +63,7 @@ class LayerScratch(SavedBlock):
 
     def name_in_files(self, name: str) -> str:
         """The name of a parameter in Gluon's files, with the cell: other cells can have parameters of its shape."""
-        return f"{self.computes.replace(' ', '_')}_{name}"
+        return f"{self.computes}_{name}"
 
     def _new_parameter(self, name: str, shape: Tuple[int, ...], draw: Draw) -> None:
         made = DrawnParameter(self.params.prefix + name, draw, is_bias=len(shape) == 1, shape=shape)
