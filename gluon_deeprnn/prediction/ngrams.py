@@ -59,7 +59,7 @@ class NGrams:
     after a context that has not occurred.
 
     Counts are kept of what has occurred, at 12 bytes for each pair of a context and a token
-    (`gluon_deeprnn.prediction.counts`).  The counts after recent contexts are rows of a table of at most 32 MB, or 64
+    (``gluon_deeprnn.prediction.counts``).  The counts after recent contexts are rows of a table of at most 32 MB, or 64
     rows.
 
     Parameters
